@@ -1,0 +1,62 @@
+"""An LSTM whose gradients are written by hand, and the study of what back-propagation may leave out.
+
+The parts, lowest first; each imports only those above it in this list:
+
+    cell       one time step, forward and backward: the equations
+    network    whole sequences: Spec, parameters, forward, backward, losses, workspace
+    zones      named sets of arcs, and the plan that leaves their work out
+    adam       the forms of Adam as one rule with named differences
+    series     an energy series, its windows and split, naive forecasts, metrics
+    training   fit() and the Record it leaves
+    checks     gradient checks against differences, with a tolerance by dtype
+    plots      figures
+    keras_bridge   weights to and from Keras, reference gradients by TensorFlow
+
+`import lstm_lib` needs NumPy and pandas; `checks`, `plots` and `keras_bridge` are imported by name.
+"""
+
+from .adam import Adam
+from .network import Spec, Trace, Workspace, backward, cross_entropy, forward, init_params, mse
+from .series import (
+    Series,
+    Split,
+    Windows,
+    load_series,
+    metrics,
+    naive_forecasts,
+    ridge_forecast,
+    windows,
+)
+from .training import Diverged, Record, fit, predict
+from .zones import Plan, Zone, everything, isolate, nothing, zone
+
+__all__ = [
+    "Adam",
+    "Diverged",
+    "Plan",
+    "Record",
+    "Series",
+    "Spec",
+    "Split",
+    "Trace",
+    "Windows",
+    "Workspace",
+    "Zone",
+    "backward",
+    "cross_entropy",
+    "everything",
+    "fit",
+    "forward",
+    "init_params",
+    "isolate",
+    "load_series",
+    "metrics",
+    "mse",
+    "naive_forecasts",
+    "nothing",
+    "predict",
+    "ridge_forecast",
+    "windows",
+    "zone",
+]
+__version__ = "0.1.0"

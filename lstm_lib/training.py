@@ -1,0 +1,387 @@
+"""The training loop: `fit` runs epochs of forward, loss, backward and Adam, and leaves a `Record`.
+
+The whole step is the five lines in `_epoch`. A record can be saved, loaded and resumed: resuming gives the
+same numbers, bit for bit, as a run that was never interrupted, since the order of the batches depends on the
+seed and the epoch alone and every epoch ends with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from .adam import Adam, State
+from .cell import Array
+from .network import LOSSES, Params, Spec, Workspace, backward, forward, init_params
+from .zones import Plan
+
+HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
+
+
+class Samples(Protocol):
+    """Anything with a length and `take(rows) -> (x, y)`: the parts of a split, or a pair of arrays wrapped by `fit`."""
+
+    def __len__(self) -> int: ...
+    def take(self, rows: Array) -> tuple[Array, Array]: ...
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A pair of arrays x (N, T, D) and y (N, …) as samples.
+
+    >>> len(Arrays(np.zeros((3, 2, 1)), np.zeros((3, 1))))
+    3
+    """
+
+    x: Array
+    y: Array
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ValueError(f"x holds {len(self.x)} samples but y {len(self.y)}")
+        for name, a in (("x", self.x), ("y", self.y)):
+            if not np.isfinite(a).all():
+                raise ValueError(f"{name} holds {np.count_nonzero(~np.isfinite(a))} missing or infinite values; drop them first")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: Array) -> tuple[Array, Array]:
+        """The samples at these positions."""
+        return self.x[rows], self.y[rows]
+
+
+# ---------------------------------------------------------------------------------------- learning-rate schedules
+
+
+def constant(done: float) -> float:
+    """Factor 1 all the way."""
+    return 1.0
+
+
+def cosine(done: float) -> float:
+    """Factor from 1 down to 0 along half a cosine (Loshchilov and Hutter, 2017); `done` is the share of steps made."""
+    return 0.5 * (1 + float(np.cos(np.pi * done)))
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
+
+
+# ---------------------------------------------------------------------------------------------------------- record
+
+
+@dataclass
+class Checkpoint:
+    """The state at the end of an epoch, from which a run can go on."""
+
+    params: Params
+    state: State
+
+
+@dataclass
+class Record:
+    """What one training run left.
+
+    `history` has one row a complete epoch: epoch, seconds (training alone, without validation), train_loss,
+    valid_loss, valid_rmse (in the unit of the series where the samples know it). `params` is what was
+    learned last, also when the run was interrupted within an epoch; `best_params` belong to the epoch with
+    the lowest validation loss.
+    """
+
+    spec: Spec
+    config: dict[str, Any]
+    history: pd.DataFrame
+    params: Params = field(repr=False)
+    best_params: Params = field(repr=False)
+    checkpoint: Checkpoint = field(repr=False)
+    interrupted: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all complete epochs."""
+        return float(self.history["seconds"].sum())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the record to one `.npz` file and return its path."""
+        path = Path(path).with_suffix(".npz")
+        groups = {
+            "params": self.params,
+            "best_params": self.best_params,
+            "checkpoint": self.checkpoint.params,
+            "m": self.checkpoint.state.m,
+            "v": self.checkpoint.state.v,
+            "t": {k: np.asarray(t) for k, t in self.checkpoint.state.t.items()},
+        }
+        about = {
+            "spec": dataclasses.asdict(self.spec),
+            "config": self.config,
+            "history": self.history.to_dict("list"),
+            "interrupted": self.interrupted,
+        }
+        arrays = {f"{group}:{name}": a for group, named in groups.items() for name, a in named.items()}
+        np.savez(path, about=np.array(json.dumps(about)), **arrays)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Record:
+        """Read a record written by `save`."""
+        with np.load(path) as file:
+            about = json.loads(str(file["about"]))
+            groups: dict[str, dict[str, Any]] = {}
+            for key in file.files:
+                group, _, name = key.partition(":")
+                groups.setdefault(group, {})[name] = file[key]
+        counts = {k: int(t) if t.ndim == 0 else t for k, t in groups["t"].items()}
+        state = State(groups["m"], groups["v"], counts)
+        return cls(
+            spec=Spec(**about["spec"]),
+            config=about["config"],
+            history=_history(pd.DataFrame(about["history"])),
+            params=groups["params"],
+            best_params=groups["best_params"],
+            checkpoint=Checkpoint(groups["checkpoint"], state),
+            interrupted=about["interrupted"],
+        )
+
+
+class Diverged(FloatingPointError):
+    """The loss stopped being a finite number; `record` holds everything up to the last complete epoch."""
+
+    def __init__(self, message: str, record: Record) -> None:
+        super().__init__(message)
+        self.record = record
+
+
+def _history(rows: pd.DataFrame | list[dict[str, float]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(HISTORY)).astype(dict.fromkeys(HISTORY, "float64")).astype({"epoch": "int64"})
+
+
+# ------------------------------------------------------------------------------------------------------------- fit
+
+
+def fit(
+    spec: Spec,
+    train: Samples | tuple[Array, Array],
+    valid: Samples | tuple[Array, Array] | None = None,
+    *,
+    seed: int = 0,
+    epochs: int = 5,
+    batch: int = 32,
+    optimizer: Adam | None = None,
+    isolation: Plan | None = None,
+    schedule: str | Callable[[float], float] = "constant",
+    params: Params | None = None,
+    threads: int | None = None,
+    progress: bool = True,
+    resume: Record | None = None,
+) -> Record:
+    """Train a network and return the record of the run.
+
+    Parameters
+    ----------
+    train, valid : a part of a split (`lstm_lib.windows`), or a pair of arrays x (N, T, D), y (N, O).
+    seed : of the initial parameters and of the order of the batches.
+    epochs, batch : how often all samples are seen, and how many at a time; the last batch may be smaller.
+    optimizer : an `Adam`; None takes its defaults.
+    isolation : a `Plan` from `isolate`; None isolates nothing.
+    schedule : factor on the learning rate as a function of the share of steps made: "constant", "cosine", or
+        a function of a number from 0 to 1.
+    params : start from these (they are copied); None draws them from the seed.
+    threads : limit the threads of the matrix products; None leaves them as they are. Recorded either way.
+    progress : show a progress bar.
+    resume : a record of the same settings; training goes on after its last complete epoch.
+
+    Ctrl-C ends the run and returns what was learned so far, with `interrupted` set.
+    Raises ValueError on settings that do not fit, `Diverged` when the loss is no longer finite.
+
+    >>> x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(8, 5, 1)
+    >>> record = fit(Spec(1, (3,), 1), (x, x[:, -1]), epochs=2, batch=4, progress=False)
+    >>> record.history["epoch"].tolist()
+    [1, 2]
+    """
+    train, valid = _samples(train), None if valid is None else _samples(valid)
+    optimizer = optimizer or Adam()
+    _check_settings(spec, train, epochs, batch, isolation, schedule)
+    rate = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
+    with _threads(threads) as used:
+        config = {
+            "seed": seed,
+            "batch": batch,
+            "epochs": epochs,
+            "optimizer": dataclasses.asdict(optimizer),
+            "schedule": schedule if isinstance(schedule, str) else getattr(schedule, "__name__", "function"),
+            "isolation": None if isolation is None else _describe(isolation),
+            "threads": used,
+        }
+        record = _start(spec, train, config, optimizer, params, resume)
+        work = Workspace()
+        done, total = len(record.history), epochs * _batches(train, batch)
+        bar = _bar(total, done * _batches(train, batch), progress)
+        try:
+            for epoch in range(done + 1, epochs + 1):
+                loss, seconds = _epoch(spec, train, record, optimizer, isolation, seed, epoch, batch, rate, total, work, bar)
+                row = {"epoch": epoch, "seconds": seconds, "train_loss": loss}
+                _close_epoch(record, row, valid, work)
+                bar.set_postfix({"train_loss": f"{loss:.4f}", "valid_rmse": f"{record.history['valid_rmse'].iloc[-1]:.4f}"})
+        except KeyboardInterrupt:
+            record.interrupted = True
+        finally:
+            bar.close()
+    return record
+
+
+def _epoch(
+    spec: Spec,
+    train: Samples,
+    record: Record,
+    optimizer: Adam,
+    plan: Plan | None,
+    seed: int,
+    epoch: int,
+    batch: int,
+    rate: Callable[[float], float],
+    total: int,
+    work: Workspace,
+    bar: Any,
+) -> tuple[float, float]:
+    """One pass over the samples; returns the mean loss and the seconds it took."""
+    params, state, loss_of = record.params, record.checkpoint.state.copy(), LOSSES[spec.head]
+    order = np.random.default_rng([seed, epoch]).permutation(len(train))
+    losses = np.empty(_batches(train, batch))
+    began = time.perf_counter()
+    for k, rows in enumerate(_split(order, batch)):
+        x, y = train.take(rows)
+        yhat, trace = forward(spec, params, x, work)
+        losses[k], dy = loss_of(yhat, y)
+        grads = backward(spec, params, trace, dy, plan)
+        optimizer.step(params, grads, state, plan, scale=rate(((epoch - 1) * len(losses) + k) / total))
+        bar.update()
+        if not np.isfinite(losses[k]):
+            raise Diverged(
+                f"loss is {losses[k]} in epoch {epoch}, step {k + 1}; try a smaller learning rate than {optimizer.lr}", record
+            )
+    seconds = time.perf_counter() - began
+    record.checkpoint = Checkpoint({k: p.copy() for k, p in params.items()}, state)
+    return float(losses.mean()), seconds
+
+
+def _close_epoch(record: Record, row: dict[str, float], valid: Samples | None, work: Workspace) -> None:
+    """Validate, append the row to the history and keep the best parameters."""
+    row["valid_loss"], row["valid_rmse"] = np.nan, np.nan
+    if valid is not None:
+        yhat, y = predict(record.spec, record.params, valid, work=work), _targets(valid)
+        row["valid_loss"] = float(LOSSES[record.spec.head](yhat, y)[0])
+        if record.spec.head == "linear":
+            row["valid_rmse"] = float(np.sqrt(row["valid_loss"]) * getattr(valid, "scale", 1.0))
+    measure = "train_loss" if valid is None else "valid_loss"
+    if not len(record.history) or row[measure] < record.history[measure].min():
+        record.best_params = {k: p.copy() for k, p in record.params.items()}
+    record.history = _history([*record.history.to_dict("records"), row])  # type: ignore[list-item]
+
+
+def predict(
+    spec: Spec, params: Params, samples: Samples | tuple[Array, Array] | Array, batch: int = 256, work: Workspace | None = None
+) -> Array:
+    """Forecasts for many samples, `batch` at a time so that memory stays bounded.
+
+    Parameters
+    ----------
+    samples : a part of a split, a pair of arrays, or x (N, T, D) alone.
+
+    Returns
+    -------
+    (N, O) or (N, T, O), in the scale of the samples' y.
+    """
+    if isinstance(samples, np.ndarray):
+        samples = Arrays(samples, np.zeros(len(samples)))
+    samples, work = _samples(samples), work or Workspace()
+    parts = [forward(spec, params, samples.take(rows)[0], work)[0] for rows in _split(np.arange(len(samples)), batch)]
+    return np.concatenate(parts)
+
+
+# --------------------------------------------------------------------------------------------------------- details
+
+
+def _samples(data: Samples | tuple[Array, Array]) -> Samples:
+    return Arrays(*data) if isinstance(data, tuple) else data
+
+
+def _targets(samples: Samples) -> Array:
+    return samples.take(np.arange(len(samples)))[1]
+
+
+def _batches(samples: Samples, batch: int) -> int:
+    return -(-len(samples) // batch)
+
+
+def _split(order: Array, batch: int) -> Iterator[Array]:
+    for k in range(0, len(order), batch):
+        yield order[k : k + batch]
+
+
+def _describe(plan: Plan) -> dict[str, Any]:
+    return {"zone": repr(plan.zone), "depth": plan.depth, "span": plan.span}
+
+
+def _start(
+    spec: Spec, train: Samples, config: dict[str, Any], optimizer: Adam, params: Params | None, resume: Record | None
+) -> Record:
+    if resume is not None:
+        # a constant rate does not depend on the number of epochs, so such a run may be made longer
+        free = {"threads"} | ({"epochs"} if config["schedule"] == "constant" else set())
+        before = {k: v for k, v in resume.config.items() if k not in free}
+        if differs := [k for k, v in before.items() if config[k] != v] + ["spec"] * (resume.spec != spec):
+            pairs = ", ".join(f"{k}: {before.get(k, resume.spec)} then, {config.get(k, spec)} now" for k in differs)
+            raise ValueError(f"cannot resume with other settings ({pairs})")
+        kept = {k: p.copy() for k, p in resume.checkpoint.params.items()}
+        return dataclasses.replace(resume, params=kept, config=config, interrupted=False)
+    if params is None:
+        params = init_params(spec, config["seed"], train.take(np.arange(1))[0].dtype)
+    params = {k: p.copy() for k, p in params.items()}
+    copies = [{k: p.copy() for k, p in params.items()} for _ in range(2)]
+    return Record(spec, config, _history([]), params, copies[0], Checkpoint(copies[1], optimizer.init(params)))
+
+
+def _check_settings(spec: Spec, train: Samples, epochs: int, batch: int, isolation: Plan | None, schedule: Any) -> None:
+    for name, value in (("epochs", epochs), ("batch", batch)):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+    if not len(train):
+        raise ValueError("train holds no sample")
+    if isolation is not None and isolation.spec != spec:
+        raise ValueError(f"the isolation plan was made for {isolation.spec}, not for {spec}")
+    if not callable(schedule) and schedule not in SCHEDULES:
+        raise ValueError(f"schedule is {schedule!r}; the choices are {', '.join(SCHEDULES)}, or a function of 0..1")
+
+
+def _bar(total: int, done: int, progress: bool) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, initial=done, disable=not progress, unit="step", desc="training")
+
+
+class _threads:  # noqa: N801  # used as a function
+    """Limit the threads of the matrix products inside a `with`, and say how many there are."""
+
+    def __init__(self, limit: int | None) -> None:
+        from threadpoolctl import threadpool_limits
+
+        self.limits = nullcontext() if limit is None else threadpool_limits(limit)
+
+    def __enter__(self) -> int:
+        from threadpoolctl import threadpool_info
+
+        self.limits.__enter__()
+        return max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
+    def __exit__(self, *error: Any) -> None:
+        self.limits.__exit__(*error)
