@@ -1,0 +1,253 @@
+"""Gradient checks: differences of the loss against derived gradients, with a tolerance by dtype.
+
+Three ways to measure a slope without deriving it:
+
+- "central": (L(w + ε) - L(w - ε)) / 2ε for single arcs; good to about ε², limited by rounding of L;
+- "complex": Im L(w + iε) / ε with ε = 1e-30 for single arcs; no subtraction, so good to rounding itself.
+  Needs code that is analytic, as the equations of the LSTM are (Squire and Trapp, SIAM Review 40(1), 1998);
+- "projection": one slope along a random direction through all arcs at once; cheap, and blind to nothing but
+  a chance of measure zero.
+
+`gradient_check` runs one of them against `lstm_lib.backward` and returns a `Report` that prints both numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .cell import Array
+from .network import LOSSES, Params, Spec, backward, forward
+
+Loss = Callable[[Params], Any]
+
+# Largest accepted difference, relative to the largest entry of the array, by method and dtype of the weights.
+TOLERANCE = {
+    ("central", "float64"): 1e-6,
+    ("central", "float32"): 3e-2,
+    ("complex", "float64"): 1e-11,
+    ("projection", "float64"): 1e-6,
+    ("projection", "float32"): 3e-2,
+    ("autograd", "float64"): 1e-10,
+    ("autograd", "float32"): 2e-4,
+}
+STEP = {"float64": 1e-5, "float32": 1e-2}  # of central differences: near the cube root of the dtype's epsilon
+COMPLEX_STEP = 1e-30
+METHODS = ("central", "complex", "projection")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check compared: a table with both numbers of the worst entry of every array.
+
+    `table` has one row an array: ours, reference (at the entry where they differ most), error (relative to
+    the array's largest reference entry), entries (how many were compared), passed.
+    """
+
+    method: str
+    tolerance: float
+    table: pd.DataFrame
+
+    @property
+    def passed(self) -> bool:
+        """True when every array is within the tolerance."""
+        return bool(self.table["passed"].all())
+
+    @property
+    def error(self) -> float:
+        """The largest relative difference."""
+        return float(self.table["error"].max())
+
+    def require(self) -> Report:
+        """Return the report, or raise AssertionError that prints both numbers of every failing array."""
+        if not self.passed:
+            raise AssertionError(f"{self.method} check failed\n{self}")
+        return self
+
+    def __str__(self) -> str:
+        bad = self.table[~self.table["passed"]]
+        lines = [f"{self.method}: {len(self.table)} arrays, largest relative error {self.error:.1e}, allowed {self.tolerance:.0e}"]
+        lines += [
+            f"  {name}: ours {row.ours:.9g}, reference {row.reference:.9g}, relative error {row.error:.1e}"
+            for name, row in bad.iterrows()
+        ]
+        return "\n".join(lines)
+
+
+def compare(ours: Params, reference: Params, method: str = "autograd", tolerance: float | None = None) -> Report:
+    """Compare two sets of arrays name by name.
+
+    Parameters
+    ----------
+    ours, reference : arrays of equal names and shapes; NaN in the reference marks an entry that wasn't measured.
+    method : a row of `TOLERANCE` ("autograd", "central", "complex", "projection").
+    tolerance : overrides the table's.
+
+    Raises ValueError when names or shapes differ, or an array has nothing to compare.
+
+    >>> print(compare({"w": np.array([2.001])}, {"w": np.array([2.0])}))
+    autograd: 1 arrays, largest relative error 5.0e-04, allowed 1e-10
+      w: ours 2.001, reference 2, relative error 5.0e-04
+    """
+    if ours.keys() != reference.keys():
+        raise ValueError(f"the names differ: {sorted(ours)} and {sorted(reference)}")
+    if tolerance is None:
+        tolerance = TOLERANCE[method, next(iter(ours.values())).dtype.name]
+    rows = {name: _row(name, ours[name], reference[name], tolerance) for name in ours}
+    return Report(method, tolerance, pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def _row(name: str, ours: Array, reference: Array, tolerance: float) -> dict[str, Any]:
+    if ours.shape != reference.shape:
+        raise ValueError(f"{name}: ours has shape {ours.shape}, the reference {reference.shape}")
+    measured = ~np.isnan(reference)
+    if not measured.any():
+        raise ValueError(f"{name}: no entry of the reference was measured")
+    a, b = ours[measured].astype("float64"), reference[measured].astype("float64")
+    scale = max(np.abs(b).max(), np.finfo("float64").tiny)
+    difference = np.abs(a - b) / scale
+    worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
+    error = float(difference[worst])
+    return {"ours": a[worst], "reference": b[worst], "error": error, "entries": len(a), "passed": error <= tolerance}
+
+
+# ------------------------------------------------------------------------------------------------------ differences
+
+
+def central_differences(loss: Loss, params: Params, entries: int | None = None, seed: int = 0) -> Params:
+    """Slopes of `loss` by central differences.
+
+    Parameters
+    ----------
+    loss : function of a dict of arrays, returns a scalar.
+    params : where the slope is taken; float32 or float64.
+    entries : measure that many random entries of each array; None measures all.
+
+    Returns
+    -------
+    Arrays of the shapes of `params` in float64; entries that were not measured are NaN.
+
+    >>> central_differences(lambda p: (p["w"] ** 2).sum(), {"w": np.array([3.0])})["w"].round(6).tolist()
+    [6.0]
+    """
+
+    def slope(name: str, at: tuple[int, ...]) -> float:
+        low, high = _shifted(params, name, at, -1.0), _shifted(params, name, at, 1.0)
+        width = float(high[name][at]) - float(low[name][at])  # what the dtype made of two steps
+        return (float(loss(high)) - float(loss(low))) / width
+
+    return _slopes(slope, params, entries, seed)
+
+
+def complex_step(loss: Loss, params: Params, entries: int | None = None, seed: int = 0) -> Params:
+    """Slopes of `loss` by complex-step differences; `loss` must be analytic. Arguments as `central_differences`.
+
+    >>> complex_step(lambda p: (p["w"] ** 3).sum(), {"w": np.array([2.0])})["w"].tolist()
+    [12.0]
+    """
+
+    def slope(name: str, at: tuple[int, ...]) -> float:
+        shifted = {k: p.astype("complex128") for k, p in params.items()}
+        shifted[name][at] += 1j * COMPLEX_STEP
+        return float(np.imag(loss(shifted)) / COMPLEX_STEP)
+
+    return _slopes(slope, params, entries, seed)
+
+
+def projection(loss: Loss, params: Params, grads: Params, seed: int = 0) -> tuple[float, float]:
+    """The slope of `loss` along one random direction, from the gradients and by central differences.
+
+    Returns
+    -------
+    (ours, reference): Σ grads · direction, and the difference quotient.
+
+    >>> w = {"w": np.array([1.0, 2.0])}
+    >>> ours, reference = projection(lambda p: (p["w"] ** 2).sum(), w, {"w": 2 * w["w"]})
+    >>> abs(ours - reference) < 1e-9
+    True
+    """
+    rng = np.random.default_rng(seed)
+    direction = {k: rng.standard_normal(p.shape) for k, p in params.items()}
+    length = np.sqrt(sum((d * d).sum() for d in direction.values()))
+    dtype = next(iter(params.values())).dtype
+    step = STEP[dtype.name]
+    low, high = (
+        {k: (p + sign * step * direction[k] / length).astype(dtype) for k, p in params.items()} for sign in (-1, 1)
+    )
+    ours = sum(float((grads[k].astype("float64") * direction[k]).sum()) for k in params) / length
+    return float(ours), (float(loss(high)) - float(loss(low))) / (2 * step)
+
+
+def _slopes(slope: Callable[[str, tuple[int, ...]], float], params: Params, entries: int | None, seed: int) -> Params:
+    rng = np.random.default_rng(seed)
+    found = {k: np.full(p.shape, np.nan) for k, p in params.items()}
+    for name, array in found.items():
+        chosen = np.arange(array.size) if entries is None else rng.choice(array.size, min(entries, array.size), replace=False)
+        for flat in chosen:
+            at = tuple(int(i) for i in np.unravel_index(flat, array.shape))
+            array[at] = slope(name, at)
+    return found
+
+
+def _shifted(params: Params, name: str, at: tuple[int, ...], sign: float) -> Params:
+    moved = params[name].copy()
+    moved[at] += sign * STEP[moved.dtype.name]
+    return params | {name: moved}
+
+
+# ------------------------------------------------------------------------------------------------------- the network
+
+
+def gradient_check(
+    spec: Spec,
+    params: Params,
+    x: Array,
+    y: Array,
+    method: str = "complex",
+    initial: list[tuple[Array, Array]] | None = None,
+    entries: int | None = 20,
+    seed: int = 0,
+) -> Report:
+    """Check `lstm_lib.backward` against differences: every parameter, the inputs and the initial state.
+
+    Parameters
+    ----------
+    spec, params, x, y, initial : as for `forward` and the head's loss.
+    method : "complex" (float64 alone), "central" or "projection".
+    entries : random entries of each array that are measured; None measures all.
+
+    Raises ValueError for an unknown method, or "complex" with float32.
+
+    >>> from lstm_lib import init_params
+    >>> spec = Spec(inputs=2, units=(3,), outputs=1)
+    >>> params = init_params(spec, dtype="float64")
+    >>> x = np.linspace(-1, 1, 24).reshape(3, 4, 2)
+    >>> gradient_check(spec, params, x, np.ones((3, 1))).passed
+    True
+    """
+    if (method, x.dtype.name) not in TOLERANCE or method not in METHODS:
+        raise ValueError(f"method {method!r} on {x.dtype}; the choices are {[k for k in TOLERANCE if k[0] in METHODS]}")
+    if initial is None:
+        initial = [(np.zeros((len(x), H), x.dtype),) * 2 for H in spec.units]
+    point = {**params, "x": x}
+    for k, (h, c) in enumerate(initial):
+        point |= {f"{k}/h0": h, f"{k}/c0": c}
+
+    def loss(at: Params) -> Any:
+        start = [(at[f"{k}/h0"], at[f"{k}/c0"]) for k in range(spec.layers)]
+        yhat, _ = forward(spec, {k: at[k] for k in params}, at["x"], initial=start)
+        return LOSSES[spec.head](yhat, y)[0]
+
+    yhat, trace = forward(spec, params, x, initial=initial)
+    grads = backward(spec, params, trace, LOSSES[spec.head](yhat, y)[1], also=("x", "state"))
+    if method == "projection":
+        ours, reference = projection(loss, point, grads, seed)
+        along = "along one direction"
+        return compare({along: np.array([ours])}, {along: np.array([reference])}, method, TOLERANCE[method, x.dtype.name])
+    differences = complex_step if method == "complex" else central_differences
+    reference_grads = differences(loss, point, entries, seed)
+    return compare(grads, reference_grads, method, TOLERANCE[method, x.dtype.name])
