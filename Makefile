@@ -1,0 +1,108 @@
+# The one way to set up, run and check the project. `make` or `make help` lists what there is.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 8888
+# More arguments for JupyterLab, e.g. make lab LAB_ARGS=--ip=0.0.0.0 to reach it from outside a container
+LAB_ARGS ?=
+# "tested": the versions in requirements.txt; "newest": the newest ones within the ranges of pyproject.toml
+LOCK   ?= tested
+# More arguments for pytest, e.g. make unit PYTEST_ARGS="-k adam"
+PYTEST_ARGS ?=
+
+RUN   := $(VENV)/bin/python
+READY := $(VENV)/.installed-$(LOCK)
+STAGES := lint types unit check-notebooks
+BENCHMARKS := $(filter-out __init__ timing,$(basename $(notdir $(wildcard benchmarks/*.py))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab demo test lint types unit check-notebooks notebooks format bench bench-engine mutants data lock clean
+
+help:  ## list the targets
+	@echo "make TARGET, where TARGET is one of"
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' \
+	  | while IFS='|' read -r name what; do printf '  %-16s %s\n' "$$name" "$$what"; done
+	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) PORT=$(PORT) LOCK=$(LOCK) LAB_ARGS= PYTEST_ARGS="
+
+# ------------------------------------------------------------------------------------------------------ environment
+
+setup: $(READY)  ## make the Python environment in .venv (every other target does so when it is needed)
+
+# The stamp is made last, so that an interrupted set-up is taken up again; each way of installing removes the
+# other's stamp, since both share one environment.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "This project needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1)."; \
+	  echo "Name a newer one that you have: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) -m venv failed (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+	@rm -f $(VENV)/.installed-*
+	@echo "Installing the $(LOCK) versions into $(VENV): 1 to 5 minutes the first time, about 2.5 GB with TensorFlow ..."
+ifeq ($(LOCK),newest)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e '.[course,test]'
+else
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+endif
+	@touch $@
+
+# ----------------------------------------------------------------------------------------------------------- course
+
+lab: $(READY)  ## open the course in JupyterLab (PORT=8888, LAB_ARGS=...)
+	@$(RUN) tools/lab.py notebooks/00_start_here.ipynb --port=$(PORT) $(LAB_ARGS)
+
+demo: $(READY)  ## a first look in the terminal
+	@$(RUN) tools/demo.py
+
+notebooks: $(READY)  ## run all notebooks and store their outputs
+	@$(RUN) tools/run_notebooks.py
+
+# ------------------------------------------------------------------------------------------------------------ checks
+
+test:  ## everything CI checks: lint, types, unit, check-notebooks
+	@for stage in $(STAGES); do \
+	  echo "== $$stage"; began=$$(date +%s); \
+	  $(MAKE) --no-print-directory $$stage || exit 1; \
+	  echo "== $$stage took $$(($$(date +%s) - began)) s"; \
+	done
+
+lint: $(READY)  ## style and likely bugs (ruff)
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+types: $(READY)  ## types of lstm_lib (mypy, strict)
+	@$(RUN) -m mypy
+
+unit: $(READY)  ## tests and the examples in docstrings
+	@$(RUN) -m pytest tests lstm_lib $(PYTEST_ARGS)
+
+check-notebooks: $(READY)  ## run all notebooks and compare with their stored outputs
+	@$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 -x notebooks $(PYTEST_ARGS)
+
+mutants: $(READY)  ## plant faults in lstm_lib and see that the tests find them (long)
+	@$(RUN) tools/mutants.py
+
+format: $(READY)  ## put the code into shape (ruff)
+	@$(RUN) -m ruff check --fix-only .
+	@$(RUN) -m ruff format .
+
+# -------------------------------------------------------------------------------------------------------- benchmarks
+
+bench: $(READY)  ## all benchmarks, one after the other (long)
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(RUN) -m benchmarks.$$name || exit 1; done
+
+bench-engine: $(READY)  ## forward and backward pass beside Keras
+	@$(RUN) -m benchmarks.engine
+
+# ------------------------------------------------------------------------------------------------------- maintenance
+
+data: $(READY)  ## make the embedded series again from their sources
+	@$(RUN) data/make_sceaux.py
+	@$(RUN) data/make_fontana.py
+
+lock:  ## write requirements.txt and environment.yml anew from the newest versions that pyproject.toml allows
+	@$(PYTHON) tools/lock.py
+
+clean:  ## remove caches and .venv (an environment elsewhere is left alone)
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +

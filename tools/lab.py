@@ -1,0 +1,55 @@
+"""Start JupyterLab on a notebook: on a desk, over ssh, or as root in a container without a display.
+
+    python tools/lab.py notebooks/00_start_here.ipynb [any argument of jupyter lab]
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+QUIET = (
+    "--log-level=ERROR",  # the URL is still printed
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",  # works, and asks nothing, offline
+    "--LabApp.news_url=None",
+)
+
+
+def has_display() -> bool:
+    """Whether a browser window can open here."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def is_root() -> bool:
+    """Whether Jupyter would refuse to start without --allow-root."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def command(notebook: str, *more: str) -> list[str]:
+    """The command line that opens `notebook`; what this machine needs is added."""
+    found = [sys.executable, "-m", "jupyterlab", notebook, *QUIET]
+    if is_root():
+        found.append("--allow-root")
+    if not has_display():
+        found.append("--no-browser")
+    return [*found, *more]
+
+
+def main(arguments: list[str]) -> int:
+    notebook, *more = arguments
+    if not Path(notebook).is_file():
+        raise SystemExit(f"There is no notebook {notebook} in {Path.cwd()}; start this from the checkout with `make lab`.")
+    where = "in your browser" if has_display() else "at the last of these addresses; open it in a browser"
+    print(f"JupyterLab opens {where}. Ctrl-C twice stops it.", flush=True)
+    try:
+        return subprocess.call(command(notebook, *more))
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
