@@ -6,11 +6,11 @@ repaired in silence. Users import from `lstm_lib.series`, which goes on from her
 
 from __future__ import annotations
 
+import csv
 import difflib
 import gzip
 import os
 import re
-import warnings
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,8 +97,6 @@ _CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Array]] = {
 }
 _CLOCKS = "If it is the change of the clocks, export the series in UTC or at a fixed offset."
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
-_UNREADABLE = (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError, gzip.BadGzipFile, EOFError,
-               zlib.error)
 _MISSING = ("", "na", "nan", "n/a", "null", "none")
 
 
@@ -282,28 +280,35 @@ def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, _Known | None]:
 
 def _read_text(path: Path) -> pd.DataFrame:
     """The file as text; the index is the line number. Blank lines are passed over, but counted."""
+    rows, lines = [], []
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines longer than the header
-            text: pd.DataFrame = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False,
-                                             encoding="utf-8-sig", skip_blank_lines=False)
-    except pd.errors.EmptyDataError as error:
-        raise SeriesError(f"{path.name} is empty; expected a header line and rows.") from error
-    except _UNREADABLE as error:
-        raise SeriesError(f"{path.name} can't be read as a CSV in UTF-8: {str(error).strip()}") from error
-    text = text.set_axis(text.columns.str.strip(), axis=1).apply(lambda column: column.str.strip())
-    text.index = pd.RangeIndex(2, 2 + len(text))
-    if len(text.columns) == 1 and re.search("[;\t]", text.columns[0]):
-        raise SeriesError(f"{path.name}: the header is one single column, {text.columns[0]!r}; save it with "
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for fields in reader:
+                rows.append([field.strip() for field in fields])
+                lines.append(reader.line_num)
+    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise SeriesError(f"{path.name} can't be read as a CSV in UTF-8, after line {len(rows)}: "
+                          f"{error}") from error
+    header = next((row for row in rows if any(row)), [])
+    table = [(line, row) for line, row in zip(lines, rows, strict=True) if any(row) and row is not header]
+    if not header:
+        raise SeriesError(f"{path.name} is empty; expected a header line and rows.")
+    if len(header) == 1 and re.search("[;\t]", header[0]):
+        raise SeriesError(f"{path.name}: the header is one single column, {header[0]!r}; save it with "
                           f"commas between columns and points in numbers.")
-    text = text.loc[(text.fillna("") != "").any(axis=1)]
-    if text.empty:
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise SeriesError(f"{path.name}: the header names column {twice[0]!r} more than once; rename one of "
+                          f"them.")
+    if not table:
         raise SeriesError(f"{path.name} has a header but no rows.")
-    short = text.isna().any(axis=1)
-    if short.any():
-        raise SeriesError(f"{path.name}: line {short.idxmax()} has fewer fields than the header's "
-                          f"{len(text.columns)}; was the file cut off?")
-    return text
+    for line, row in table:
+        if len(row) != len(header):
+            raise SeriesError(f"{path.name}: line {line} has {len(row)} fields, the header has "
+                              f"{len(header)}; was the file cut off, or is a comma missing or too many?")
+    return pd.DataFrame([row for _, row in table], [line for line, _ in table], header, dtype=str)
 
 
 def _time_column(text: pd.DataFrame, time: str | None, where: str) -> str:
