@@ -48,10 +48,40 @@ NEIGHBOUR = {
     "dz_fi": "dz_o", "dz_o": "dz_g", "dz_g": "dz_o", "p": "w", "first": "last", "last": "first",
     "root1": "rate", "row": "rows", "yhat": "y", "stop": "start", "t": "H",
 }  # fmt: skip
-WORDS = {"sigmoid": "tanh", "tanh": "sigmoid", "f": "i", "i": "o", "o": "g", "g": "f", "beta1": "beta2", "beta2": "beta1"}
-CALLS = {"multiply": "add", "add": "multiply", "subtract": "add", "tanh": "sin", "sqrt": "square", "zeros": "ones"}
-OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.MatMult: None}
-COMPARISONS = {ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
+WORDS = {
+    "sigmoid": "tanh",
+    "tanh": "sigmoid",
+    "f": "i",
+    "i": "o",
+    "o": "g",
+    "g": "f",
+    "beta1": "beta2",
+    "beta2": "beta1",
+}
+CALLS = {
+    "multiply": "add",
+    "add": "multiply",
+    "subtract": "add",
+    "tanh": "sin",
+    "sqrt": "square",
+    "zeros": "ones",
+}
+OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.Div: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.MatMult: None,
+}
+COMPARISONS = {
+    ast.Lt: ast.GtE,
+    ast.GtE: ast.Lt,
+    ast.Gt: ast.LtE,
+    ast.LtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
 
 
 class Fault(NamedTuple):
@@ -97,14 +127,21 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield "constant", lambda n: _set(n, value=n.value + 1)
         if node.value:
-            yield "factor", lambda n: _set(n, value=n.value / 2 if isinstance(n.value, float) else n.value - 1)
+            yield (
+                "factor",
+                lambda n: _set(n, value=n.value / 2 if isinstance(n.value, float) else n.value - 1),
+            )
     elif isinstance(node, ast.Constant) and node.value in WORDS:
         yield "wrong name", lambda n: _set(n, value=WORDS[n.value])
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in NEIGHBOUR | CALLS:
         yield "wrong variable", lambda n: _set(n, id=(NEIGHBOUR | CALLS)[n.id])
     elif isinstance(node, ast.Attribute) and node.attr in CALLS:
         yield "wrong function", lambda n: _set(n, attr=CALLS[n.attr])
-    elif isinstance(node, ast.Attribute) and node.attr == "T" and not (isinstance(node.value, ast.Name) and node.value.id == "layer"):
+    elif (
+        isinstance(node, ast.Attribute)
+        and node.attr == "T"
+        and not (isinstance(node.value, ast.Name) and node.value.id == "layer")
+    ):
         yield "not transposed", lambda n: n.value
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
         yield "comparison", lambda n: _set(n, ops=[COMPARISONS[type(n.ops[0])]()])
@@ -137,7 +174,7 @@ def _planted(source: str, tree: ast.Module, node: ast.AST, kind: str, change: ob
 
 
 def verdict(module: str, fault: Fault, tests: list[str], sound: str) -> str:
-    """"caught", "harmless" or "MISSED"."""
+    """ "caught", "harmless" or "MISSED"."""
     with tempfile.TemporaryDirectory() as folder:
         _copy_project(Path(folder))
         (Path(folder) / "lstm_lib" / f"{module}.py").write_text(fault.source)
@@ -156,10 +193,20 @@ def _copy_project(folder: Path) -> None:
 
 
 def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": folder, "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": folder,
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     try:
         return subprocess.run(
-            [sys.executable, *command], cwd=folder, env=environment, timeout=SECONDS, capture_output=True, text=True, check=False
+            [sys.executable, *command],
+            cwd=folder,
+            env=environment,
+            timeout=SECONDS,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(command, 1, "endless", "")
@@ -174,7 +221,9 @@ def run(module: str, most: int | None, jobs: int) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         _copy_project(Path(folder))
         if (check := _run(["-m", "pytest", "-x", "-q", *tests], folder)).returncode:
-            raise SystemExit(f"the tests fail without any fault:\n{check.stdout[-2000:]}{check.stderr[-2000:]}")
+            raise SystemExit(
+                f"the tests fail without any fault:\n{check.stdout[-2000:]}{check.stderr[-2000:]}"
+            )
         sound = _run(["probe.py", module], folder)
         if sound.returncode:
             raise SystemExit(f"the probe fails without any fault:\n{sound.stderr[-2000:]}")
@@ -186,15 +235,21 @@ def run(module: str, most: int | None, jobs: int) -> bool:
         for fault, found in zip(planted, verdicts, strict=True):
             if found == word:
                 print(f"  {word}: {module}.py:{fault.line} {fault.kind}: {fault.text}")
-    print(f"{module}: {len(planted)} faults, {counts['caught']} caught, {counts['harmless']} harmless, {counts['MISSED']} missed")
+    print(
+        f"{module}: {len(planted)} faults, {counts['caught']} caught, {counts['harmless']} harmless, {counts['MISSED']} missed"
+    )
     return not counts["MISSED"]
 
 
 def main() -> None:
     """Run the modules named on the command line, or the engine's two."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("modules", nargs="*", choices=[*TARGETS, []], default=["cell", "network"])
-    parser.add_argument("--most", type=int, help="plant at most about this many faults in a module, evenly spread")
+    parser.add_argument(
+        "--most", type=int, help="plant at most about this many faults in a module, evenly spread"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     sound = [run(module, args.most, args.jobs) for module in args.modules]

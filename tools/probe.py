@@ -20,18 +20,35 @@ from lstm_lib.network import LOSSES, Params
 def networks() -> Iterator[tuple[str, Params]]:
     """Forecast, loss and gradients of small networks of every kind, long and short, both dtypes."""
     rng = np.random.default_rng(5)
-    kinds = product(("standard", "brief"), ((3,), (2, 4)), ("linear", "softmax"), ("last", "every"), (3, 40), ("float64", "float32"))
+    kinds = product(
+        ("standard", "brief"),
+        ((3,), (2, 4)),
+        ("linear", "softmax"),
+        ("last", "every"),
+        (3, 40),
+        ("float64", "float32"),
+    )
     for name, units, head, output, T, dtype in kinds:
         spec = ll.Spec(2, units, 3, cell=name, head=head, output=output)
-        params = {k: p + rng.normal(0, 0.4, p.shape).astype(dtype) for k, p in ll.init_params(spec, dtype=dtype).items()}
+        params = {
+            k: p + rng.normal(0, 0.4, p.shape).astype(dtype)
+            for k, p in ll.init_params(spec, dtype=dtype).items()
+        }
         x, B = rng.standard_normal((4, T, 2)).astype(dtype), 4
         start = [tuple(rng.standard_normal((2, B, H)).astype(dtype)) for H in units]
         work = ll.Workspace()
         yhat, trace = ll.forward(spec, params, x, work, initial=start)
         y = np.abs(rng.standard_normal(yhat.shape)).astype(dtype)
         loss, dy = LOSSES[head](yhat, y / y.sum(axis=-1, keepdims=True))
-        yield f"{spec} {T} {dtype}", {"yhat": yhat, "loss": np.array(loss)} | ll.backward(spec, params, trace, dy, also=("x", "state"))
-        for zone in (ll.zone(spec, layer="head"), ll.zone(spec, layer=0, matrix="Wh", gate="fo", unit=1, source=0)):
+        yield (
+            f"{spec} {T} {dtype}",
+            {"yhat": yhat, "loss": np.array(loss)}
+            | ll.backward(spec, params, trace, dy, also=("x", "state")),
+        )
+        for zone in (
+            ll.zone(spec, layer="head"),
+            ll.zone(spec, layer=0, matrix="Wh", gate="fo", unit=1, source=0),
+        ):
             plan = ll.isolate(spec, ~zone, span=2)
             yield f"{spec} {T} {dtype} isolated", ll.backward(spec, params, trace, dy, plan)
         yield "initial", ll.init_params(spec, seed=3)
@@ -46,14 +63,19 @@ def decay() -> Iterator[tuple[str, Params]]:
         dy = np.full_like(yhat, size)
         yield f"decay {size}", {k: g / dy.max() for k, g in ll.backward(spec, params, trace, dy).items()}
         dz = trace._buffers.layers[0].errors().dz
-        yield f"subnormal {size}", {"count": np.count_nonzero((dz != 0) & (np.abs(dz) < np.finfo("float32").tiny))[None]}
+        yield (
+            f"subnormal {size}",
+            {"count": np.count_nonzero((dz != 0) & (np.abs(dz) < np.finfo("float32").tiny))[None]},
+        )
 
 
 def steps() -> Iterator[tuple[str, Params]]:
     """The plain pair."""
     rng = np.random.default_rng(6)
     for kind in cell.CELLS.values():
-        Wx, Wh, b, x, h, c, dh, dc = (rng.standard_normal(s) for s in ((12, 2), (12, 3), 12, (2, 4), *[(3, 4)] * 4))
+        Wx, Wh, b, x, h, c, dh, dc = (
+            rng.standard_normal(s) for s in ((12, 2), (12, 3), 12, (2, 4), *[(3, 4)] * 4)
+        )
         trace = cell.step_forward(kind, Wx, Wh, b, x, h, c)
         yield kind.name, trace._asdict() | cell.step_backward(kind, Wx, Wh, trace, dh, dc)._asdict()
 
@@ -62,18 +84,36 @@ def optimisers() -> Iterator[tuple[str, Params]]:
     """A few steps of every form of Adam, with and without isolation."""
     spec = ll.Spec(1, (2,), 1)
     for form, zone in product(ll.adam.FORMS, (ll.nothing(spec), ll.zone(spec, layer=0, gate="f"))):
-        params, opt, rng = ll.init_params(spec, dtype="float64"), ll.Adam(0.1, form=form), np.random.default_rng(7)
+        params, opt, rng = (
+            ll.init_params(spec, dtype="float64"),
+            ll.Adam(0.1, form=form),
+            np.random.default_rng(7),
+        )
         state = opt.init(params)
         for plan in (None, ll.isolate(spec, zone), None):
-            opt.step(params, {k: rng.standard_normal(p.shape) * 1e-6 for k, p in params.items()}, state, plan, scale=0.5)
-            yield form, params | {f"{k}/m": m for k, m in state.m.items()} | {f"{k}/v": v for k, v in state.v.items()}
+            opt.step(
+                params,
+                {k: rng.standard_normal(p.shape) * 1e-6 for k, p in params.items()},
+                state,
+                plan,
+                scale=0.5,
+            )
+            yield (
+                form,
+                params
+                | {f"{k}/m": m for k, m in state.m.items()}
+                | {f"{k}/v": v for k, v in state.v.items()},
+            )
 
 
 def main() -> None:
     """Print one line a group of numbers."""
     for group in (steps, networks, decay, optimisers):
         for name, arrays in group():
-            digits = {k: [f"{v:.{10 if a.dtype == 'float64' else 4}g}" for v in np.ravel(a)] for k, a in arrays.items()}
+            digits = {
+                k: [f"{v:.{10 if a.dtype == 'float64' else 4}g}" for v in np.ravel(a)]
+                for k, a in arrays.items()
+            }
             print(name, hashlib.sha256(repr(sorted(digits.items())).encode()).hexdigest()[:16])
 
 
