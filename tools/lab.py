@@ -1,6 +1,6 @@
 """Start JupyterLab on a notebook: on a desk, over ssh, or as root in a container without a display.
 
-    python tools/lab.py notebooks/00_start_here.ipynb [any argument of jupyter lab]
+Usage: python tools/lab.py notebooks/00_start_here.ipynb [any argument of jupyter lab]
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def command(notebook: str, *more: str) -> list[str]:
 def main(arguments: list[str]) -> int:
     notebook, *more = arguments
     if not Path(notebook).is_file():
-        raise SystemExit(f"There is no notebook {notebook} in {Path.cwd()}; start this from the checkout with `make lab`.")
+        raise SystemExit(
+            f"There is no {notebook} in {Path.cwd()}; start this with `make lab` in the checkout."
+        )
     where = "in your browser" if has_display() else "at the last of these addresses; open it in a browser"
     print(f"JupyterLab opens {where}. Ctrl-C twice stops it.", flush=True)
     try:
