@@ -1,0 +1,34 @@
+"""What every test starts from: two threads, silent libraries, the same seeds, Hypothesis as CI runs it."""
+
+from __future__ import annotations
+
+import os
+
+# Read by the libraries once, when they are imported: so they are set here, before any test module is.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "2"))
+os.environ.update(TF_NUM_INTRAOP_THREADS="2", TF_NUM_INTEROP_THREADS="2")
+os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", CUDA_VISIBLE_DEVICES="-1")
+os.environ.update(MPLBACKEND="agg", JUPYTER_PLATFORM_DIRS="1")
+
+import random
+import sys
+
+import hypothesis
+import numpy as np
+import pytest
+
+# "ci" tries the same examples in every run: a red run is a changed program. "soak" looks for new ones:
+#     pytest --hypothesis-profile=soak
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("soak", max_examples=5000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def rng() -> np.random.Generator:
+    """A Generator that is the same at the start of every test; the global seeds are reset as well."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  # whatever a library still draws from the global state
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+    return np.random.default_rng(0)
