@@ -283,7 +283,8 @@ def test_a_sound_notebook_has_no_fault() -> None:
         ("nb.cells[3].metadata = {}", "is not tagged"),
         ("nb.cells[3].outputs = []", "raised nothing"),
         ("nb.cells[1].outputs[0] = nbformat.v4.new_output('stream', name='stderr', text='!')", "stderr"),
-        ("nb.cells[1].id = nb.cells[2].id", "not a valid notebook"),
+        ("nb.cells[1].id = nb.cells[2].id", "same id"),
+        ("nb.cells[0].source = 5", "not a valid notebook"),
         ("nb.metadata.widgets = {}", "no 'state'"),
     ],
 )

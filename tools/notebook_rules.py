@@ -78,6 +78,9 @@ def nothing_on_stderr(notebook: Notebook) -> Iterator[str]:
 
 def valid(notebook: Notebook) -> Iterator[str]:
     """The format's own rules, and the `state` without which code-hosting sites refuse to show a notebook."""
+    if len({cell.get("id") for cell in notebook.cells}) < len(notebook.cells):
+        yield "two cells have the same id"  # asked here, because nbformat repairs it with a mere warning
+        return
     try:
         nbformat.validate(notebook)
     except nbformat.ValidationError as error:
