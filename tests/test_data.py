@@ -194,6 +194,7 @@ def test_written_bytes_depend_on_the_numbers_alone(script, tmp_path):
     for name in ("one", "two"):
         write(frame, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert (tmp_path / "one").read_bytes()[4:8] == bytes(4), "no time in the gzip header"
     lines = gzip.decompress((tmp_path / "one").read_bytes()).decode().split("\n")
     assert (
         lines[0] == "time,a,b"

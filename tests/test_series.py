@@ -61,7 +61,7 @@ ROWS = [
 ]
 
 
-# ------------------------------------------------------------------------------------------- reading what is
+# --------------------------------------------------------------------------------------- reading what is good
 
 
 def test_a_plain_file_is_read_as_it_is(csv):
@@ -146,7 +146,7 @@ def test_the_data_folder_can_be_elsewhere(csv, monkeypatch):
         load_series("sceaux")
 
 
-# --------------------------------------------------------------------------------------------- refusing what is bad
+# --------------------------------------------------------------------------------------- refusing what is bad
 
 
 def replaced(row, line):
@@ -360,7 +360,7 @@ def test_a_column_without_variation_in_training_is_refused():
         windows(none, lookback=2)
 
 
-# ------------------------------------------------------------------------------------------------------ wind
+# ---------------------------------------------------------------------------------------------------- windows
 
 
 def brute(series, part, lookback, horizon, steps, every, split):
@@ -481,7 +481,7 @@ def test_take_gives_the_same_windows_as_x_and_y(gaps, every):
         part.values[0] = 0
 
 
-# ------------------------------------------------------------------------------------------ forecasts and me
+# -------------------------------------------------------------------------------------- forecasts and metrics
 
 
 @settings(max_examples=60, deadline=None)
@@ -610,7 +610,7 @@ def test_compare_scores_all_on_the_rows_they_share(horizon, steps):
         ls.compare(cut.test, {"none": np.full(ridge.shape, np.nan)})
 
 
-# --------------------------------------------------------------------------------------------------- as a wh
+# ------------------------------------------------------------------------------------------------- as a whole
 
 
 def test_sceaux_next_hour_as_the_course_states_it():
