@@ -19,9 +19,14 @@ from threadpoolctl import threadpool_info
 
 import lstm_lib as ll
 from benchmarks.timing import interleave, summary
-from lstm_lib.network import Params
+from lstm_lib.spec import Params
 
-SHAPES = ((32, 96, 8, 256), (64, 48, 8, 64), (32, 96, 8, 32), (64, 168, 8, 128))  # batch, steps, inputs, units
+SHAPES = (
+    (32, 96, 8, 256),
+    (64, 48, 8, 64),
+    (32, 96, 8, 32),
+    (64, 168, 8, 128),
+)  # batch, steps, inputs, units
 FIT_BATCHES = 4  # batches in one call of fit; its time is divided by them
 Result = tuple[float, Params]
 
@@ -44,8 +49,14 @@ def products(spec: ll.Spec, x: np.ndarray) -> Callable[[], None]:
     H = spec.units[0]
     S = H + D + 1
     rng = np.random.default_rng(0)
-    weights, sources, dz = (rng.standard_normal(s).astype("float32") for s in ((4 * H, S), (T, S, B), (T, 4 * H, B)))
-    z, dh, product = np.empty((T, 4 * H, B), "float32"), np.empty((H, B), "float32"), np.empty((4 * H, S), "float32")
+    weights, sources, dz = (
+        rng.standard_normal(s).astype("float32") for s in ((4 * H, S), (T, S, B), (T, 4 * H, B))
+    )
+    z, dh, product = (
+        np.empty((T, 4 * H, B), "float32"),
+        np.empty((H, B), "float32"),
+        np.empty((4 * H, S), "float32"),
+    )
     rows, cols = dz.reshape(4 * H, T * B), sources.reshape(S, T * B)
     Wh = np.ascontiguousarray(weights[:, :H])
 
@@ -59,7 +70,9 @@ def products(spec: ll.Spec, x: np.ndarray) -> Callable[[], None]:
     return run
 
 
-def keras_steps(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], Result]]:
+def keras_steps(
+    spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray
+) -> dict[str, Callable[[], Result]]:
     """Keras's LSTM under tf.function, without and with XLA."""
     import keras
     import tensorflow as tf
@@ -78,7 +91,10 @@ def keras_steps(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> 
         def run() -> Result:
             loss, found = step()
             kernel, recurrent, bias, W, b = (np.asarray(g) for g in found)
-            grads = {k: _reorder(g.T, KERAS_ORDER, OUR_ORDER) for k, g in (("0/Wx", kernel), ("0/Wh", recurrent), ("0/b", bias))}
+            grads = {
+                k: _reorder(g.T, KERAS_ORDER, OUR_ORDER)
+                for k, g in (("0/Wx", kernel), ("0/Wh", recurrent), ("0/b", bias))
+            }
             return float(loss), grads | {"head/W": W.T, "head/b": b}
 
         run.bare = step  # timed without the renaming
@@ -111,7 +127,10 @@ def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> C
     from lstm_lib.keras_bridge import OUR_ORDER, _reorder
 
     order = ("i", "f", "g", "o")
-    lstm, head = torch.nn.LSTM(spec.inputs, spec.units[0], batch_first=True), torch.nn.Linear(spec.units[0], spec.outputs)
+    lstm, head = (
+        torch.nn.LSTM(spec.inputs, spec.units[0], batch_first=True),
+        torch.nn.Linear(spec.units[0], spec.outputs),
+    )
     values = [_reorder(params[f"0/{k}"], OUR_ORDER, order) for k in ("Wx", "Wh", "b")]
     values += [np.zeros_like(values[2]), params["head/W"], params["head/b"]]
     weights = [*lstm.parameters(), *head.parameters()]
@@ -172,9 +191,13 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> None:
 
 def main() -> None:
     """Parse the command line and run every shape."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--shape", type=lambda s: tuple(map(int, s.split(","))), help="batch,steps,inputs,units")
+    parser.add_argument(
+        "--shape", type=lambda s: tuple(map(int, s.split(","))), help="batch,steps,inputs,units"
+    )
     args = parser.parse_args()
     threads = max(pool["num_threads"] for pool in threadpool_info())
     print(f"NumPy {np.__version__} on {threads} BLAS threads, {os.cpu_count()} processors")

@@ -9,7 +9,9 @@ import pandas as pd
 from tqdm import tqdm
 
 
-def interleave(contestants: dict[str, Callable[[], object]], rounds: int = 15, warmup: int = 2) -> pd.DataFrame:
+def interleave(
+    contestants: dict[str, Callable[[], object]], rounds: int = 15, warmup: int = 2
+) -> pd.DataFrame:
     """Seconds of every contestant in every round: one row a round, one column a contestant.
 
     The machine's speed drifts; contestants that take turns drift together, so ratios within a round hold.

@@ -3,7 +3,9 @@
 The parts, lowest first; each imports only those above it in this list:
 
     cell       one time step, forward and backward: the equations
-    network    whole sequences: Spec, parameters, forward, backward, losses, workspace
+    spec       the shape of a network and its parameters
+    layer      one layer over a whole sequence: the fast path
+    network    stacked layers and a head: forward, backward, losses, workspace
     zones      named sets of arcs, and the plan that leaves their work out
     adam       the forms of Adam as one rule with named differences
     series     an energy series, its windows and split, naive forecasts, metrics
@@ -16,7 +18,7 @@ The parts, lowest first; each imports only those above it in this list:
 """
 
 from .adam import Adam
-from .network import Spec, Trace, Workspace, backward, cross_entropy, forward, init_params, mse
+from .network import Trace, Workspace, backward, cross_entropy, forward, mse
 from .series import (
     Series,
     Split,
@@ -27,6 +29,7 @@ from .series import (
     ridge_forecast,
     windows,
 )
+from .spec import Spec, init_params
 from .training import Diverged, Record, fit, predict
 from .zones import Plan, Zone, everything, isolate, nothing, zone
 

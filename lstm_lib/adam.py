@@ -26,7 +26,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from .cell import Array
-from .network import Params
+from .spec import Params
 
 
 class Form(NamedTuple):

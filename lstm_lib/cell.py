@@ -182,5 +182,12 @@ def step_backward(cell: Cell, Wx: Array, Wh: Array, trace: StepTrace, dh: Array,
 
     # z = Wx @ x + Wh @ h_prev + b
     return StepGradients(
-        Wx=dz @ x.T, Wh=dz @ h_prev.T, b=dz.sum(axis=1), x=Wx.T @ dz, h_prev=Wh.T @ dz, c_prev=dc_prev, z=dz, c=dc
+        Wx=dz @ x.T,
+        Wh=dz @ h_prev.T,
+        b=dz.sum(axis=1),
+        x=Wx.T @ dz,
+        h_prev=Wh.T @ dz,
+        c_prev=dc_prev,
+        z=dz,
+        c=dc,
     )

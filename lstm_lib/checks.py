@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from .cell import Array
-from .network import LOSSES, Params, Spec, backward, forward
+from .network import LOSSES, backward, forward
+from .spec import Params, Spec
 
 Loss = Callable[[Params], Any]
 
@@ -70,7 +71,9 @@ class Report:
 
     def __str__(self) -> str:
         bad = self.table[~self.table["passed"]]
-        lines = [f"{self.method}: {len(self.table)} arrays, largest relative error {self.error:.1e}, allowed {self.tolerance:.0e}"]
+        lines = [
+            f"{self.method}: {len(self.table)} arrays, largest relative error {self.error:.1e}, allowed {self.tolerance:.0e}"
+        ]
         lines += [
             f"  {name}: ours {row.ours:.9g}, reference {row.reference:.9g}, relative error {row.error:.1e}"
             for name, row in bad.iterrows()
@@ -78,7 +81,9 @@ class Report:
         return "\n".join(lines)
 
 
-def compare(ours: Params, reference: Params, method: str = "autograd", tolerance: float | None = None) -> Report:
+def compare(
+    ours: Params, reference: Params, method: str = "autograd", tolerance: float | None = None
+) -> Report:
     """Compare two sets of arrays name by name.
 
     Parameters
@@ -112,7 +117,13 @@ def _row(name: str, ours: Array, reference: Array, tolerance: float) -> dict[str
     difference = np.abs(a - b) / scale
     worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
     error = float(difference[worst])
-    return {"ours": a[worst], "reference": b[worst], "error": error, "entries": len(a), "passed": error <= tolerance}
+    return {
+        "ours": a[worst],
+        "reference": b[worst],
+        "error": error,
+        "entries": len(a),
+        "passed": error <= tolerance,
+    }
 
 
 # ------------------------------------------------------------------------------------------------------ differences
@@ -176,17 +187,24 @@ def projection(loss: Loss, params: Params, grads: Params, seed: int = 0) -> tupl
     dtype = next(iter(params.values())).dtype
     step = STEP[dtype.name]
     low, high = (
-        {k: (p + sign * step * direction[k] / length).astype(dtype) for k, p in params.items()} for sign in (-1, 1)
+        {k: (p + sign * step * direction[k] / length).astype(dtype) for k, p in params.items()}
+        for sign in (-1, 1)
     )
     ours = sum(float((grads[k].astype("float64") * direction[k]).sum()) for k in params) / length
     return float(ours), (float(loss(high)) - float(loss(low))) / (2 * step)
 
 
-def _slopes(slope: Callable[[str, tuple[int, ...]], float], params: Params, entries: int | None, seed: int) -> Params:
+def _slopes(
+    slope: Callable[[str, tuple[int, ...]], float], params: Params, entries: int | None, seed: int
+) -> Params:
     rng = np.random.default_rng(seed)
     found = {k: np.full(p.shape, np.nan) for k, p in params.items()}
     for name, array in found.items():
-        chosen = np.arange(array.size) if entries is None else rng.choice(array.size, min(entries, array.size), replace=False)
+        chosen = (
+            np.arange(array.size)
+            if entries is None
+            else rng.choice(array.size, min(entries, array.size), replace=False)
+        )
         for flat in chosen:
             at = tuple(int(i) for i in np.unravel_index(flat, array.shape))
             array[at] = slope(name, at)
@@ -230,7 +248,9 @@ def gradient_check(
     True
     """
     if (method, x.dtype.name) not in TOLERANCE or method not in METHODS:
-        raise ValueError(f"method {method!r} on {x.dtype}; the choices are {[k for k in TOLERANCE if k[0] in METHODS]}")
+        raise ValueError(
+            f"method {method!r} on {x.dtype}; the choices are {[k for k in TOLERANCE if k[0] in METHODS]}"
+        )
     if initial is None:
         initial = [(np.zeros((len(x), H), x.dtype),) * 2 for H in spec.units]
     point = {**params, "x": x}
@@ -247,7 +267,9 @@ def gradient_check(
     if method == "projection":
         ours, reference = projection(loss, point, grads, seed)
         along = "along one direction"
-        return compare({along: np.array([ours])}, {along: np.array([reference])}, method, TOLERANCE[method, x.dtype.name])
+        return compare(
+            {along: np.array([ours])}, {along: np.array([reference])}, method, TOLERANCE[method, x.dtype.name]
+        )
     differences = complex_step if method == "complex" else central_differences
     reference_grads = differences(loss, point, entries, seed)
     return compare(grads, reference_grads, method, TOLERANCE[method, x.dtype.name])

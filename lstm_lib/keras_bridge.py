@@ -48,10 +48,12 @@ try:
 
         tf.constant(0.0)  # the first tensor looks for devices, which writes lines of its own
 except ImportError as error:
-    raise ImportError("lstm_lib.keras_bridge needs TensorFlow; install it with: pip install tensorflow") from error
+    raise ImportError(
+        "lstm_lib.keras_bridge needs TensorFlow; install it with: pip install tensorflow"
+    ) from error
 
 from .cell import Array, get_cell
-from .network import Params, Spec, check_params
+from .spec import Params, Spec, check_params
 
 KERAS_ORDER = ("i", "f", "g", "o")
 OUR_ORDER = ("f", "i", "o", "g")
@@ -105,7 +107,8 @@ def tf_gradients(
         wanted |= steps
     found = tape.gradient(loss, wanted, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return float(loss), {
-        name: np.stack([a.numpy().T for a in g]) if isinstance(g, list) else g.numpy() for name, g in found.items()
+        name: np.stack([a.numpy().T for a in g]) if isinstance(g, list) else g.numpy()
+        for name, g in found.items()
     }
 
 
@@ -118,7 +121,11 @@ def _tf_forward(spec: Spec, p: dict[str, Any], steps: dict[str, list[Any]]) -> A
         h, c = p[f"{k}/h0"], p[f"{k}/c0"]
         zs, cs, hs = [], [], []
         for x_t in below:
-            z = tf.matmul(x_t, p[f"{k}/Wx"], transpose_b=True) + tf.matmul(h, p[f"{k}/Wh"], transpose_b=True) + p[f"{k}/b"]
+            z = (
+                tf.matmul(x_t, p[f"{k}/Wx"], transpose_b=True)
+                + tf.matmul(h, p[f"{k}/Wh"], transpose_b=True)
+                + p[f"{k}/b"]
+            )
             z_f, z_i, z_o, z_g = tf.split(z, 4, axis=1)
             c = act["f"](z_f) * c + act["i"](z_i) * act["g"](z_g)
             h = act["o"](z_o) * tf.tanh(c)
@@ -195,10 +202,14 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
     for k, layer in enumerate(lstms):
         _check_lstm(layer, k + 1 < len(lstms))
     if not lstms or not isinstance(head, keras.layers.Dense):
-        raise ValueError(f"expected LSTM layers and a Dense head, got {[type(layer).__name__ for layer in layers]}")
+        raise ValueError(
+            f"expected LSTM layers and a Dense head, got {[type(layer).__name__ for layer in layers]}"
+        )
     activation = head.activation.__name__
     if activation not in ("linear", "softmax") or not head.use_bias:
-        raise ValueError(f"head {head.name!r}: activation {activation!r}, use_bias {head.use_bias}; expected linear or softmax, with bias")
+        raise ValueError(
+            f"head {head.name!r}: activation {activation!r}, use_bias {head.use_bias}; expected linear or softmax, with bias"
+        )
     params: Params = {}
     for k, layer in enumerate(lstms):
         for name, weight in zip(("Wx", "Wh", "b"), layer.get_weights(), strict=True):
@@ -232,4 +243,6 @@ def _check_lstm(layer: Any, inner: bool) -> None:
     } | ({"return_sequences": True} if inner else {})
     for name, value in expected.items():
         if config[name] != value:
-            raise ValueError(f"layer {layer.name!r} has {name}={config[name]!r}; only {value!r} can be converted")
+            raise ValueError(
+                f"layer {layer.name!r} has {name}={config[name]!r}; only {value!r} can be converted"
+            )

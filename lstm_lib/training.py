@@ -21,10 +21,13 @@ import pandas as pd
 
 from .adam import Adam, State
 from .cell import Array
-from .network import LOSSES, Params, Spec, Workspace, backward, forward, init_params
+from .network import LOSSES, Workspace, backward, forward
+from .spec import Params, Spec, init_params
 from .zones import Plan
 
-SMALL_PRODUCT = 5e6  # FLOPs of a time step's product below which a second thread gains little (see `_thread_limit`)
+SMALL_PRODUCT = (
+    5e6  # FLOPs of a time step's product below which a second thread gains little (see `_thread_limit`)
+)
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
 
 
@@ -51,7 +54,9 @@ class Arrays:
             raise ValueError(f"x holds {len(self.x)} samples but y {len(self.y)}")
         for name, a in (("x", self.x), ("y", self.y)):
             if not np.isfinite(a).all():
-                raise ValueError(f"{name} holds {np.count_nonzero(~np.isfinite(a))} missing or infinite values; drop them first")
+                raise ValueError(
+                    f"{name} holds {np.count_nonzero(~np.isfinite(a))} missing or infinite values; drop them first"
+                )
 
     def __len__(self) -> int:
         return len(self.x)
@@ -163,7 +168,11 @@ class Diverged(FloatingPointError):
 
 
 def _history(rows: pd.DataFrame | list[dict[str, float]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(HISTORY)).astype(dict.fromkeys(HISTORY, "float64")).astype({"epoch": "int64"})
+    return (
+        pd.DataFrame(rows, columns=list(HISTORY))
+        .astype(dict.fromkeys(HISTORY, "float64"))
+        .astype({"epoch": "int64"})
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- fit
@@ -230,10 +239,17 @@ def fit(
         bar = _bar(total, done * _batches(train, batch), progress)
         try:
             for epoch in range(done + 1, epochs + 1):
-                loss, seconds = _epoch(spec, train, record, optimizer, isolation, seed, epoch, batch, rate, total, work, bar)
+                loss, seconds = _epoch(
+                    spec, train, record, optimizer, isolation, seed, epoch, batch, rate, total, work, bar
+                )
                 row = {"epoch": epoch, "seconds": seconds, "train_loss": loss}
                 _close_epoch(record, row, valid, work)
-                bar.set_postfix({"train_loss": f"{loss:.4f}", "valid_rmse": f"{record.history['valid_rmse'].iloc[-1]:.4f}"})
+                bar.set_postfix(
+                    {
+                        "train_loss": f"{loss:.4f}",
+                        "valid_rmse": f"{record.history['valid_rmse'].iloc[-1]:.4f}",
+                    }
+                )
         except KeyboardInterrupt:
             record.interrupted = True
         finally:
@@ -269,7 +285,8 @@ def _epoch(
         bar.update()
         if not np.isfinite(losses[k]):
             raise Diverged(
-                f"loss is {losses[k]} in epoch {epoch}, step {k + 1}; try a smaller learning rate than {optimizer.lr}", record
+                f"loss is {losses[k]} in epoch {epoch}, step {k + 1}; try a smaller learning rate than {optimizer.lr}",
+                record,
             )
     seconds = time.perf_counter() - began
     record.checkpoint = Checkpoint({k: p.copy() for k, p in params.items()}, state)
@@ -291,7 +308,11 @@ def _close_epoch(record: Record, row: dict[str, float], valid: Samples | None, w
 
 
 def predict(
-    spec: Spec, params: Params, samples: Samples | tuple[Array, Array] | Array, batch: int = 256, work: Workspace | None = None
+    spec: Spec,
+    params: Params,
+    samples: Samples | tuple[Array, Array] | Array,
+    batch: int = 256,
+    work: Workspace | None = None,
 ) -> Array:
     """Forecasts for many samples, `batch` at a time so that memory stays bounded.
 
@@ -306,7 +327,10 @@ def predict(
     if isinstance(samples, np.ndarray):
         samples = Arrays(samples, np.zeros(len(samples)))
     samples, work = _samples(samples), work or Workspace()
-    parts = [forward(spec, params, samples.take(rows)[0], work)[0] for rows in _split(np.arange(len(samples)), batch)]
+    parts = [
+        forward(spec, params, samples.take(rows)[0], work)[0]
+        for rows in _split(np.arange(len(samples)), batch)
+    ]
     return np.concatenate(parts)
 
 
@@ -335,14 +359,21 @@ def _describe(plan: Plan) -> dict[str, Any]:
 
 
 def _start(
-    spec: Spec, train: Samples, config: dict[str, Any], optimizer: Adam, params: Params | None, resume: Record | None
+    spec: Spec,
+    train: Samples,
+    config: dict[str, Any],
+    optimizer: Adam,
+    params: Params | None,
+    resume: Record | None,
 ) -> Record:
     if resume is not None:
         # a constant rate does not depend on the number of epochs, so such a run may be made longer
         free = {"threads"} | ({"epochs"} if config["schedule"] == "constant" else set())
         before = {k: v for k, v in resume.config.items() if k not in free}
         if differs := [k for k, v in before.items() if config[k] != v] + ["spec"] * (resume.spec != spec):
-            pairs = ", ".join(f"{k}: {before.get(k, resume.spec)} then, {config.get(k, spec)} now" for k in differs)
+            pairs = ", ".join(
+                f"{k}: {before.get(k, resume.spec)} then, {config.get(k, spec)} now" for k in differs
+            )
             raise ValueError(f"cannot resume with other settings ({pairs})")
         kept = {k: p.copy() for k, p in resume.checkpoint.params.items()}
         return dataclasses.replace(resume, params=kept, config=config, interrupted=False)
@@ -350,10 +381,14 @@ def _start(
         params = init_params(spec, config["seed"], train.take(np.arange(1))[0].dtype)
     params = {k: p.copy() for k, p in params.items()}
     copies = [{k: p.copy() for k, p in params.items()} for _ in range(2)]
-    return Record(spec, config, _history([]), params, copies[0], Checkpoint(copies[1], optimizer.init(params)))
+    return Record(
+        spec, config, _history([]), params, copies[0], Checkpoint(copies[1], optimizer.init(params))
+    )
 
 
-def _check_settings(spec: Spec, train: Samples, epochs: int, batch: int, isolation: Plan | None, schedule: Any) -> None:
+def _check_settings(
+    spec: Spec, train: Samples, epochs: int, batch: int, isolation: Plan | None, schedule: Any
+) -> None:
     for name, value in (("epochs", epochs), ("batch", batch)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
@@ -362,7 +397,9 @@ def _check_settings(spec: Spec, train: Samples, epochs: int, batch: int, isolati
     if isolation is not None and isolation.spec != spec:
         raise ValueError(f"the isolation plan was made for {isolation.spec}, not for {spec}")
     if not callable(schedule) and schedule not in SCHEDULES:
-        raise ValueError(f"schedule is {schedule!r}; the choices are {', '.join(SCHEDULES)}, or a function of 0..1")
+        raise ValueError(
+            f"schedule is {schedule!r}; the choices are {', '.join(SCHEDULES)}, or a function of 0..1"
+        )
 
 
 def _bar(total: int, done: int, progress: bool) -> Any:

@@ -22,7 +22,8 @@ from typing import Literal
 import numpy as np
 
 from .cell import GATES, Array
-from .network import LayerWork, Spec
+from .layer import LayerWork
+from .spec import Spec
 
 MATRICES = ("Wx", "Wh", "b")
 HEAD_MATRICES = ("W", "b")
@@ -77,7 +78,9 @@ class Zone:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Zone):
             return NotImplemented
-        return self.spec == other.spec and all(np.array_equal(m, other._masks[k]) for k, m in self._masks.items())
+        return self.spec == other.spec and all(
+            np.array_equal(m, other._masks[k]) for k, m in self._masks.items()
+        )
 
     __hash__ = None  # type: ignore[assignment]  # equality by value over arrays
 
@@ -87,7 +90,9 @@ class Zone:
 
     def __repr__(self) -> str:
         parts = [
-            f"{k} {'all' if m.all() else f'{np.count_nonzero(m)} of {m.size}'}" for k, m in self._masks.items() if m.any()
+            f"{k} {'all' if m.all() else f'{np.count_nonzero(m)} of {m.size}'}"
+            for k, m in self._masks.items()
+            if m.any()
         ]
         return f"<Zone of {self.size} of {self.spec.size} arcs: {'; '.join(parts) or 'nothing'}>"
 
@@ -141,7 +146,9 @@ def zone(
             continue
         H = spec.units[int(place)]
         units = _positions("unit", unit, H, name)
-        rows = np.concatenate([k * H + units for k, letter in enumerate(GATES) if gate is None or letter in gate])
+        rows = np.concatenate(
+            [k * H + units for k, letter in enumerate(GATES) if gate is None or letter in gate]
+        )
         _select(mask, rows, source, name)
     selected = Zone(spec, masks)
     if not selected.size:
@@ -233,7 +240,9 @@ def isolate(spec: Spec, zone: Zone, depth: str = "skip", span: int | None = None
     layers = tuple(_layer_work(computed, k) for k in range(spec.layers))
     head = {k: _keep(computed.mask(f"head/{k}")) for k in HEAD_MATRICES if computed.mask(f"head/{k}").any()}
     updates = {
-        k: None if active.mask(k).all() else np.flatnonzero(active.mask(k)) for k in spec.shapes if active.mask(k).any()
+        k: None if active.mask(k).all() else np.flatnonzero(active.mask(k))
+        for k in spec.shapes
+        if active.mask(k).any()
     }
     return Plan(spec, zone, depth, span, layers, head, updates)
 

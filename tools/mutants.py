@@ -1,6 +1,6 @@
 """Mutation run: plant one fault at a time in the equations and see whether the tests notice.
 
-    python tools/mutants.py [cell network adam zones] [--most N] [--jobs 2]
+    python tools/mutants.py [cell spec layer network adam zones] [--most N] [--jobs 2]
 
 Every fault is a small change of the syntax tree: a sign, an operation, a factor, a wrong gate, a wrong
 index, a dropped term or line. The module with the fault is put into a copy of the project, and the fast
@@ -32,12 +32,12 @@ PROBE = Path(__file__).with_name("probe.py")
 SECONDS = 120  # a test run that takes longer has met an endless loop: the fault counts as caught
 
 # Module -> the tests that must notice its faults, and the functions that only check arguments or describe.
+FAST = ["tests/test_cell.py", "tests/test_network.py"]
 TARGETS = {
-    "cell": (["tests/test_cell.py", "tests/test_network.py"], {"get_cell"}),
-    "network": (
-        ["tests/test_cell.py", "tests/test_network.py"],
-        {"__post_init__", "check_params", "check", "_check_inputs", "_check_error", "fan_in", "size"},
-    ),
+    "cell": (FAST, {"get_cell"}),
+    "spec": (FAST, {"__post_init__", "check_params"}),
+    "layer": (FAST, set()),
+    "network": (FAST, {"check", "_check_inputs", "_check_error"}),
     "adam": (["tests/test_adam.py"], {"__post_init__"}),
     "zones": (["tests/test_zones.py"], {"__repr__", "_check", "_check_choices", "__eq__"}),
 }
@@ -242,11 +242,13 @@ def run(module: str, most: int | None, jobs: int) -> bool:
 
 
 def main() -> None:
-    """Run the modules named on the command line, or the engine's two."""
+    """Run the modules named on the command line, or the engine's four."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("modules", nargs="*", choices=[*TARGETS, []], default=["cell", "network"])
+    parser.add_argument(
+        "modules", nargs="*", choices=[*TARGETS, []], default=["cell", "spec", "layer", "network"]
+    )
     parser.add_argument(
         "--most", type=int, help="plant at most about this many faults in a module, evenly spread"
     )

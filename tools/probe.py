@@ -14,7 +14,8 @@ import numpy as np
 
 import lstm_lib as ll
 from lstm_lib import cell
-from lstm_lib.network import LOSSES, Params
+from lstm_lib.network import LOSSES
+from lstm_lib.spec import Params
 
 
 def networks() -> Iterator[tuple[str, Params]]:
@@ -62,7 +63,7 @@ def decay() -> Iterator[tuple[str, Params]]:
     for size in (1.0, 1e-30):
         dy = np.full_like(yhat, size)
         yield f"decay {size}", {k: g / dy.max() for k, g in ll.backward(spec, params, trace, dy).items()}
-        dz = trace._buffers.layers[0].errors().dz
+        dz = trace.dz(0)
         yield (
             f"subnormal {size}",
             {"count": np.count_nonzero((dz != 0) & (np.abs(dz) < np.finfo("float32").tiny))[None]},
