@@ -21,7 +21,7 @@ DAY = 1440
 # Equal to the row a day earlier in all seven columns happens by chance, but not for long: at eleven other
 # lags (1380, 1437 ... 1443, 1500, 2880, 4320, 10080 minutes) 8 to 26 of two million rows agree, and no run
 # is longer than 2 minutes. So a run of 3 minutes is a copy. Single copied minutes can't be told from chance;
-# about 50 stay, each 1/60 of an hour.
+# some 65 stay, at most 2/60 of an hour.
 SHORTEST = 3
 # An hour is the mean of its real minutes and needs three quarters of them; otherwise it is missing.
 AT_LEAST = 45
