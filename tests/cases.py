@@ -1,0 +1,157 @@
+"""Builders shared by the tests: networks with random non-zero biases, data for them, a plain reference.
+
+The reference runs `cell.step_forward` and `cell.step_backward` step by step; it is as slow as it is short.
+Arrays inside are feature-major, (rows, B) per step, as in `lstm_lib.cell`.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import lstm_lib as ll
+from lstm_lib.cell import CELLS, get_cell, step_backward, step_forward
+from lstm_lib.spec import HEADS, OUTPUTS
+
+# Largest accepted difference between two orders of the same sums, relative to the largest entry of the array.
+ROUNDING = {"float64": 1e-12, "float32": 1e-4}
+
+# Every kind of network: both cells, one to three layers, both heads, the last or every output.
+KINDS = {
+    f"{cell}-{len(units)}-{head}-{output}": ll.Spec(2, units, 3, cell, head, output)
+    for cell, units, head, output in product(CELLS, ((3,), (2, 4), (3, 2, 2)), HEADS, OUTPUTS)
+}
+# Lengths around the blocks of 8 to 16 steps that the backward pass walks in.
+LENGTHS = (1, 2, 7, 8, 9, 15, 16, 17, 40)
+
+
+class Case(NamedTuple):
+    """A network and what is put through it."""
+
+    spec: ll.Spec
+    params: dict[str, Any]
+    x: Any  # (B, T, D)
+    y: Any  # shape of yhat; probabilities for the softmax head
+    dy: Any  # shape of yhat: an error of the forecast that no loss made
+    initial: list[tuple[Any, Any]]  # one (h, c) a layer
+
+    def astype(self, dtype: str) -> Case:
+        """The same numbers in another dtype."""
+        return self._replace(
+            params={k: p.astype(dtype) for k, p in self.params.items()},
+            initial=[(h.astype(dtype), c.astype(dtype)) for h, c in self.initial],
+            **{name: getattr(self, name).astype(dtype) for name in ("x", "y", "dy")},
+        )
+
+    def forward(self, work: ll.Workspace | None = None) -> tuple[Any, ll.Trace]:
+        return ll.forward(self.spec, self.params, self.x, work, self.initial)
+
+    def backward(
+        self, trace: ll.Trace, plan: ll.Plan | None = None, also: Any = ("x", "state")
+    ) -> dict[str, Any]:
+        return ll.backward(self.spec, self.params, trace, self.dy, plan, also)
+
+
+def build(spec: ll.Spec, T: int = 5, B: int = 3, seed: int = 0, dtype: str = "float64") -> Case:
+    """A network with random weights, non-zero biases and a non-zero initial state."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> Any:
+        return rng.standard_normal(shape).astype(dtype)
+
+    params = {name: (normal(*shape) * 0.6).astype(dtype) for name, shape in spec.shapes.items()}
+    out = (B, spec.outputs) if spec.output == "last" else (B, T, spec.outputs)
+    y = normal(*out)
+    if spec.head == "softmax":
+        y = np.exp(y) / np.exp(y).sum(axis=-1, keepdims=True)
+    initial = [(normal(B, H), normal(B, H)) for H in spec.units]
+    return Case(spec, params, normal(B, T, spec.inputs), y, normal(*out), initial)
+
+
+def same(ours: Any, reference: Any, tolerance: float | None = None) -> None:
+    """Assert equality up to rounding, relative to the largest entry of each array; dicts array by array."""
+    if isinstance(reference, dict):
+        assert ours.keys() == reference.keys()
+        for name in reference:
+            try:
+                same(ours[name], reference[name], tolerance)
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {error}") from None
+        return
+    ours, reference = np.asarray(ours), np.asarray(reference)
+    assert ours.shape == reference.shape
+    allowed = (tolerance or ROUNDING[ours.dtype.name]) * max(float(np.abs(reference).max(initial=0)), 1e-300)
+    np.testing.assert_allclose(ours, reference, rtol=0, atol=allowed)
+
+
+def identical(ours: Any, reference: Any) -> None:
+    """Assert equality bit for bit; dicts array by array."""
+    if isinstance(reference, dict):
+        assert ours.keys() == reference.keys()
+        for name in reference:
+            assert ours[name].tobytes() == reference[name].tobytes(), name
+        return
+    assert ours.dtype == reference.dtype
+    assert ours.shape == reference.shape
+    assert ours.tobytes() == reference.tobytes()
+
+
+# ------------------------------------------------------------------------------------------- plain reference
+
+
+def plain_forward(case: Case) -> tuple[Any, list[list[Any]]]:
+    """Forecast, and the step traces of every layer: traces[layer][step]."""
+    spec, p = case.spec, case.params
+    below, traces = list(case.x.transpose(1, 2, 0)), []
+    for k in range(spec.layers):
+        h, c = (a.T for a in case.initial[k])
+        steps = []
+        for x in below:
+            steps.append(step_forward(get_cell(spec.cell), p[f"{k}/Wx"], p[f"{k}/Wh"], p[f"{k}/b"], x, h, c))
+            h, c = steps[-1].h, steps[-1].c
+        traces.append(steps)
+        below = [step.h for step in steps]
+    scores = np.stack([(p["head/W"] @ h + p["head/b"][:, None]).T for h in below], axis=1)  # (B, T, O)
+    if spec.head == "softmax":
+        scores = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
+    return (scores if spec.output == "every" else scores[:, -1]), traces
+
+
+def plain_backward(
+    case: Case, traces: list[list[Any]], span: int | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Gradients, and ∂L/∂ of every step's z, c and h: "0/z" (T, 4H, B), … Steps before the span have none."""
+    spec, p, T = case.spec, case.params, case.x.shape[1]
+    start = 0 if span is None else max(0, T - span)
+    ds = (
+        case.dy.transpose(1, 2, 0)
+        if spec.output == "every"
+        else [case.dy.T if t == T - 1 else None for t in range(T)]
+    )
+    grads = {name: np.zeros_like(a) for name, a in p.items()} | {"x": np.zeros_like(case.x)}
+    steps: dict[str, Any] = {}
+    above = [0] * T  # error of the top layer's h at every step
+    for t in range(T):
+        if ds[t] is not None:
+            grads["head/W"] += ds[t] @ traces[-1][t].h.T
+            grads["head/b"] += ds[t].sum(axis=1)
+            above[t] = p["head/W"].T @ ds[t]
+    for k in reversed(range(spec.layers)):
+        h, c = (np.zeros_like(a.T) for a in case.initial[k])
+        below, dz, dc, dh = [0] * T, [0] * T, [0] * T, [0] * T
+        for t in reversed(range(start, T)):
+            dh[t] = h + above[t]
+            g = step_backward(get_cell(spec.cell), p[f"{k}/Wx"], p[f"{k}/Wh"], traces[k][t], dh[t], c)
+            for name, part in (("Wx", g.Wx), ("Wh", g.Wh), ("b", g.b)):
+                grads[f"{k}/{name}"] += part
+            h, c, below[t], dz[t], dc[t] = g.h_prev, g.c_prev, g.x, g.z, g.c
+        if k == 0:
+            grads["x"][:, start:] = np.stack(below[start:], axis=0).transpose(2, 0, 1)
+        if start:  # the error stopped on its way to the initial state
+            h, c = np.zeros_like(h), np.zeros_like(c)
+        grads |= {f"{k}/h0": h.T, f"{k}/c0": c.T}
+        steps |= {f"{k}/{name}": np.stack(a[start:]) for name, a in (("z", dz), ("c", dc), ("h", dh))}
+        above = below
+    return grads, steps
