@@ -6,12 +6,12 @@ Usage: python tools/lab.py notebooks/00_start_here.ipynb [any argument of jupyte
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-QUIET = (
-    "--log-level=ERROR",  # the URL is still printed
+FLAGS = (
+    "--Application.log_level=ERROR",  # the address is still printed
+    "--ServerApp.answer_yes=True",  # one Ctrl-C stops it
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",  # works, and asks nothing, offline
     "--LabApp.news_url=None",
 )
@@ -30,8 +30,11 @@ def is_root() -> bool:
 
 
 def command(notebook: str, *more: str) -> list[str]:
-    """The command line that opens `notebook`; what this machine needs is added."""
-    found = [sys.executable, "-m", "jupyterlab", notebook, *QUIET]
+    """The command line that opens `notebook`, a path below the working directory, on this machine.
+
+    The notebook is the start page rather than an argument: so the address that is printed leads to it.
+    """
+    found = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url=/lab/tree/{notebook}", *FLAGS]
     if is_root():
         found.append("--allow-root")
     if not has_display():
@@ -39,19 +42,17 @@ def command(notebook: str, *more: str) -> list[str]:
     return [*found, *more]
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> None:
     notebook, *more = arguments
     if not Path(notebook).is_file():
         raise SystemExit(
             f"There is no {notebook} in {Path.cwd()}; start this with `make lab` in the checkout."
         )
     where = "in your browser" if has_display() else "at the last of these addresses; open it in a browser"
-    print(f"JupyterLab opens {where}. Ctrl-C twice stops it.", flush=True)
-    try:
-        return subprocess.call(command(notebook, *more))
-    except KeyboardInterrupt:
-        return 0
+    print(f"JupyterLab opens {where}. Ctrl-C stops it.", flush=True)
+    found = command(notebook, *more)
+    os.execv(found[0], found)  # in place of this process: signals reach Jupyter, which ends its kernels
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
