@@ -46,6 +46,7 @@ def execute(path: Path) -> Any:
         notebook,
         timeout=TIMEOUT,
         kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],  # the kernel warns of TCP, which here stays on this machine
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
         store_widget_state=False,
