@@ -77,7 +77,8 @@ def keras_steps(
     import keras
     import tensorflow as tf
 
-    from lstm_lib.keras_bridge import KERAS_ORDER, OUR_ORDER, _reorder, to_keras
+    from lstm_lib.cell import GATES
+    from lstm_lib.keras_bridge import KERAS_ORDER, _reorder, to_keras
 
     model = to_keras(spec, params)
     xt, yt = tf.constant(x), tf.constant(y)
@@ -92,7 +93,7 @@ def keras_steps(
             loss, found = step()
             kernel, recurrent, bias, W, b = (np.asarray(g) for g in found)
             grads = {
-                k: _reorder(g.T, KERAS_ORDER, OUR_ORDER)
+                k: _reorder(g.T, KERAS_ORDER, GATES)
                 for k, g in (("0/Wx", kernel), ("0/Wh", recurrent), ("0/b", bias))
             }
             return float(loss), grads | {"head/W": W.T, "head/b": b}
@@ -124,14 +125,15 @@ def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> C
         import torch
     except ImportError:
         return None
-    from lstm_lib.keras_bridge import OUR_ORDER, _reorder
+    from lstm_lib.cell import GATES
+    from lstm_lib.keras_bridge import _reorder
 
     order = ("i", "f", "g", "o")
     lstm, head = (
         torch.nn.LSTM(spec.inputs, spec.units[0], batch_first=True),
         torch.nn.Linear(spec.units[0], spec.outputs),
     )
-    values = [_reorder(params[f"0/{k}"], OUR_ORDER, order) for k in ("Wx", "Wh", "b")]
+    values = [_reorder(params[f"0/{k}"], GATES, order) for k in ("Wx", "Wh", "b")]
     values += [np.zeros_like(values[2]), params["head/W"], params["head/b"]]
     weights = [*lstm.parameters(), *head.parameters()]
     with torch.no_grad():
@@ -146,7 +148,7 @@ def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> C
     def run() -> Result:
         loss, found = bare()
         Wx, Wh, b, _, W, head_b = (g.numpy() for g in found)
-        grads = {f"0/{k}": _reorder(g, order, OUR_ORDER) for k, g in (("Wx", Wx), ("Wh", Wh), ("b", b))}
+        grads = {f"0/{k}": _reorder(g, order, GATES) for k, g in (("Wx", Wx), ("Wh", Wh), ("b", b))}
         return float(loss), grads | {"head/W": W, "head/b": head_b}
 
     run.bare = bare

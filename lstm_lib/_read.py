@@ -37,17 +37,20 @@ def choose(given: object, valid: Iterable[str], what: str, where: str = "") -> s
     near = [name for name in names if name.lower() == str(given).lower()]
     near = near or difflib.get_close_matches(str(given), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise SeriesError(f"{where}There is no {what} {given!r}; there is "
-                      f"{', '.join(map(repr, names)) or 'none'}.{hint}")
+    raise SeriesError(
+        f"{where}There is no {what} {given!r}; there is {', '.join(map(repr, names)) or 'none'}.{hint}"
+    )
 
 
 def _zone(timezone: str) -> str:
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as error:
-        raise SeriesError(f"There is no time zone {timezone!r}. Valid: 'UTC', a place such as "
-                          f"'Europe/Paris', or a fixed offset such as 'Etc/GMT-1' (that is UTC+1: the sign "
-                          f"is reversed).") from error
+        raise SeriesError(
+            f"There is no time zone {timezone!r}. Valid: 'UTC', a place such as "
+            f"'Europe/Paris', or a fixed offset such as 'Etc/GMT-1' (that is UTC+1: the sign "
+            f"is reversed)."
+        ) from error
     return timezone
 
 
@@ -137,17 +140,22 @@ class Series:
         choose(self.target, self.frame.columns, "target column", where)
         _zone(self.timezone)
         if not isinstance(index, pd.DatetimeIndex) or str(index.tz) != "UTC":
-            raise SeriesError(f"{where}the index has to be a DatetimeIndex in UTC; use "
-                              f"frame.tz_localize(...).tz_convert('UTC').")
+            raise SeriesError(
+                f"{where}the index has to be a DatetimeIndex in UTC; use "
+                f"frame.tz_localize(...).tz_convert('UTC')."
+            )
         steps = np.diff(index.asi8)
         if len(steps) == 0 or (steps != steps[0]).any() or steps[0] <= 0:
-            raise SeriesError(f"{where}the stamps have to be at least 2, increasing, in equal steps; use "
-                              f"frame.asfreq(...) to insert missing ones as NaN.")
+            raise SeriesError(
+                f"{where}the stamps have to be at least 2, increasing, in equal steps; use "
+                f"frame.asfreq(...) to insert missing ones as NaN."
+            )
         wrong = [str(c) for c, kind in self.frame.dtypes.items() if kind != np.float64]
         wrong += [str(c) for c in self.frame.columns if str(c) not in wrong and np.isinf(self.frame[c]).any()]
         if wrong:
-            raise SeriesError(f"{where}columns {wrong} are not float64 or not finite; convert them, with "
-                              f"NaN for missing.")
+            raise SeriesError(
+                f"{where}columns {wrong} are not float64 or not finite; convert them, with NaN for missing."
+            )
 
     @property
     def step(self) -> pd.Timedelta:
@@ -156,10 +164,12 @@ class Series:
 
     def __repr__(self) -> str:
         first, last = (f"{self.frame.index[k]:%Y-%m-%d %H:%M}" for k in (0, -1))
-        return (f"Series {self.name!r}: {len(self.frame)} rows every {self.step}, {first} to {last} UTC\n"
-                f"  target {self.target!r} [{self.unit or 'unit not given'}], "
-                f"{int(self.frame[self.target].isna().sum())} missing; {self.inserted} rows inserted\n  "
-                f"columns: {', '.join(self.frame.columns)}")
+        return (
+            f"Series {self.name!r}: {len(self.frame)} rows every {self.step}, {first} to {last} UTC\n"
+            f"  target {self.target!r} [{self.unit or 'unit not given'}], "
+            f"{int(self.frame[self.target].isna().sum())} missing; {self.inserted} rows inserted\n  "
+            f"columns: {', '.join(self.frame.columns)}"
+        )
 
 
 def load_series(
@@ -213,8 +223,10 @@ def load_series(
     if target is None:
         target = known.target or (names[0] if len(names) == 1 else "")
         if not target:
-            raise SeriesError(f"{where}which column is to be forecast? Give target=..., one of "
-                              f"{', '.join(map(repr, names))}.")
+            raise SeriesError(
+                f"{where}which column is to be forecast? Give target=..., one of "
+                f"{', '.join(map(repr, names))}."
+            )
     if target in renamed:  # given by its name in the file
         target = renamed[target]
     elif target not in names:  # not among the columns chosen
@@ -228,8 +240,10 @@ def load_series(
         share = _CALENDAR[choose(feature, _CALENDAR, "calendar feature")](grid.tz_convert(zone))
         for suffix, wave in (("sin", np.sin), ("cos", np.cos)):
             if f"{feature}_{suffix}" in frame:
-                raise SeriesError(f"{where}the file has a column '{feature}_{suffix}' already; rename it "
-                                  f"with columns={{...}}.")
+                raise SeriesError(
+                    f"{where}the file has a column '{feature}_{suffix}' already; rename it "
+                    f"with columns={{...}}."
+                )
             frame[f"{feature}_{suffix}"] = wave(2 * np.pi * share)
     if unit is None:
         named = next(old for old, new in renamed.items() if new == target)
@@ -246,9 +260,14 @@ def _data_folder() -> Path:
     given = os.environ.get("LSTM_LIB_DATA")
     folder = Path(given) if given else Path(__file__).resolve().parent.parent / "data"
     if not folder.is_dir():
-        remedy = "LSTM_LIB_DATA points there; correct or unset it." if given else (
-            "The embedded series are part of the repository, not of the installed package: work in a "
-            "checkout (pip install -e .), or set the environment variable LSTM_LIB_DATA to its data folder.")
+        remedy = (
+            "LSTM_LIB_DATA points there; correct or unset it."
+            if given
+            else (
+                "The embedded series are part of the repository, not of the installed package: work in a "
+                "checkout (pip install -e .), or set the environment variable LSTM_LIB_DATA to its data folder."
+            )
+        )
         raise FileNotFoundError(f"There is no data folder {folder}. {remedy}")
     return folder
 
@@ -273,8 +292,10 @@ def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, _Known | None]:
     inside = _data_folder() / path
     if not inside.is_file():
         there = sorted(p.name for p in inside.parent.glob("*.csv*")) if inside.parent.is_dir() else []
-        raise FileNotFoundError(f"There is no file {path} in {Path.cwd()}, nor in the data folder "
-                                f"{_data_folder()}, which holds {', '.join(there) or 'no CSV file'}.")
+        raise FileNotFoundError(
+            f"There is no file {path} in {Path.cwd()}, nor in the data folder "
+            f"{_data_folder()}, which holds {', '.join(there) or 'no CSV file'}."
+        )
     return inside, None
 
 
@@ -289,25 +310,31 @@ def _read_text(path: Path) -> pd.DataFrame:
                 rows.append([field.strip() for field in fields])
                 lines.append(reader.line_num)
     except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SeriesError(f"{path.name} can't be read as a CSV in UTF-8, after line {len(rows)}: "
-                          f"{error}") from error
+        raise SeriesError(
+            f"{path.name} can't be read as a CSV in UTF-8, after line {len(rows)}: {error}"
+        ) from error
     header = next((row for row in rows if any(row)), [])
     table = [(line, row) for line, row in zip(lines, rows, strict=True) if any(row) and row is not header]
     if not header:
         raise SeriesError(f"{path.name} is empty; expected a header line and rows.")
     if len(header) == 1 and re.search("[;\t]", header[0]):
-        raise SeriesError(f"{path.name}: the header is one single column, {header[0]!r}; save it with "
-                          f"commas between columns and points in numbers.")
+        raise SeriesError(
+            f"{path.name}: the header is one single column, {header[0]!r}; save it with "
+            f"commas between columns and points in numbers."
+        )
     twice = [name for name in header if header.count(name) > 1]
     if twice:
-        raise SeriesError(f"{path.name}: the header names column {twice[0]!r} more than once; rename one of "
-                          f"them.")
+        raise SeriesError(
+            f"{path.name}: the header names column {twice[0]!r} more than once; rename one of them."
+        )
     if not table:
         raise SeriesError(f"{path.name} has a header but no rows.")
     for line, row in table:
         if len(row) != len(header):
-            raise SeriesError(f"{path.name}: line {line} has {len(row)} fields, the header has "
-                              f"{len(header)}; was the file cut off, or is a comma missing or too many?")
+            raise SeriesError(
+                f"{path.name}: line {line} has {len(row)} fields, the header has "
+                f"{len(header)}; was the file cut off, or is a comma missing or too many?"
+            )
     return pd.DataFrame([row for _, row in table], [line for line, _ in table], header, dtype=str)
 
 
@@ -317,8 +344,10 @@ def _time_column(text: pd.DataFrame, time: str | None, where: str) -> str:
     found = [c for c in text.columns if c.lower() in _TIME_NAMES]
     if len(found) == 1:
         return str(found[0])
-    raise SeriesError(f"{where}{'no column is' if not found else 'several columns are'} called like a time; "
-                      f"give time=..., one of {', '.join(map(repr, text.columns))}.")
+    raise SeriesError(
+        f"{where}{'no column is' if not found else 'several columns are'} called like a time; "
+        f"give time=..., one of {', '.join(map(repr, text.columns))}."
+    )
 
 
 def _stamps(text: pd.Series, zone: str, where: str) -> pd.DatetimeIndex:
@@ -328,26 +357,34 @@ def _stamps(text: pd.Series, zone: str, where: str) -> pd.DatetimeIndex:
         bad = np.asarray(bad)
         if bad.any():
             row = int(bad.argmax())
-            raise SeriesError(f"{where}line {text.index[row]}, column {text.name!r}: {text.iloc[row]!r} "
-                              f"{why}")
+            raise SeriesError(
+                f"{where}line {text.index[row]}, column {text.name!r}: {text.iloc[row]!r} {why}"
+            )
 
     aware = text.str.contains(r"(?:Z|:\d\d(?:\.\d+)?[+-]\d\d(?::?\d\d)?)$", regex=True).to_numpy(dtype=bool)
-    refuse(pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).isna().to_numpy(),
-           "is not a stamp; expected the form 2016-07-15 00:00, with or without an offset such as +00:00.")
-    refuse(aware != aware[0], f"{'has no' if aware[0] else 'has an'} offset, unlike the first stamp; give "
-                              f"all of them the same form.")
+    refuse(
+        pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).isna().to_numpy(),
+        "is not a stamp; expected the form 2016-07-15 00:00, with or without an offset such as +00:00.",
+    )
+    refuse(
+        aware != aware[0],
+        f"{'has no' if aware[0] else 'has an'} offset, unlike the first stamp; give "
+        f"all of them the same form.",
+    )
     stamps = pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", utc=bool(aware[0])))
     if not aware[0]:
         local = stamps.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-        refuse(local.isna(), f"occurs twice or not at all in {zone}, at a change of the clocks. Export the "
-                             f"series in UTC or at a fixed offset, and give that zone: timezone='UTC', or "
-                             f"'Etc/GMT-1' for UTC+1.")
+        refuse(
+            local.isna(),
+            f"occurs twice or not at all in {zone}, at a change of the clocks. Export the "
+            f"series in UTC or at a fixed offset, and give that zone: timezone='UTC', or "
+            f"'Etc/GMT-1' for UTC+1.",
+        )
         stamps = local.tz_convert("UTC")
     stamps = stamps.as_unit("us")
     since = np.diff(stamps.asi8, prepend=stamps.asi8[:1] - 1)
     refuse(since == 0, f"repeats the stamp before it; keep one of the two rows. {_CLOCKS}")
-    refuse(since < 0, f"is earlier than the stamp before it; sort the rows by time. "
-                                      f"{_CLOCKS}")
+    refuse(since < 0, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}")
     return stamps
 
 
@@ -361,21 +398,26 @@ def _grid(
     try:
         width = pd.Timedelta(int(gaps[counts.argmax()]), "us") if step is None else pd.Timedelta(step)
     except ValueError as error:
-        raise SeriesError(f"step={step!r} is not a length of time; give one such as '1h' or "
-                          f"'15min'.") from error
+        raise SeriesError(
+            f"step={step!r} is not a length of time; give one such as '1h' or '15min'."
+        ) from error
     if not width > pd.Timedelta(0):
         raise SeriesError(f"step={step!r} has to be longer than nothing, such as '1h'.")
     off = (stamps - stamps[0]) % width != pd.Timedelta(0)
     if off.any():
         row = int(off.argmax())
-        raise SeriesError(f"{where}line {text.index[row]}, column {text.name!r}: {text.iloc[row]!r} is not "
-                          f"a whole number of steps of {width} after the first stamp {text.iloc[0]!r}. "
-                          f"Bring the series to a regular grid first, or give step=...")
+        raise SeriesError(
+            f"{where}line {text.index[row]}, column {text.name!r}: {text.iloc[row]!r} is not "
+            f"a whole number of steps of {width} after the first stamp {text.iloc[0]!r}. "
+            f"Bring the series to a regular grid first, or give step=..."
+        )
     rows = int((stamps[-1] - stamps[0]) / width) + 1
     if rows > 10 * len(stamps):
-        raise SeriesError(f"{where}{len(stamps)} rows for {rows} steps of {width} from {stamps[0]} to "
-                          f"{stamps[-1]}: more than nine in ten are missing. Look for a wrong year, or give "
-                          f"step=...")
+        raise SeriesError(
+            f"{where}{len(stamps)} rows for {rows} steps of {width} from {stamps[0]} to "
+            f"{stamps[-1]}: more than nine in ten are missing. Look for a wrong year, or give "
+            f"step=..."
+        )
     return pd.date_range(stamps[0], periods=rows, freq=width, name="time")
 
 
@@ -387,9 +429,16 @@ def _numbers(text: pd.Series, where: str) -> Array:
     if bad.any():
         row = int(bad.argmax())
         given = text.iloc[row]
-        remedy = "write decimals with a point" if re.fullmatch(r"-?\d+,\d+", given) else (
-            "correct it, leave the field empty for a missing value, or leave the column out with "
-            "columns=[...]")
-        raise SeriesError(f"{where}line {text.index[row]}, column {text.name!r}: {given!r} is not a finite "
-                          f"number ({int(bad.sum())} such in the column); {remedy}.")
+        remedy = (
+            "write decimals with a point"
+            if re.fullmatch(r"-?\d+,\d+", given)
+            else (
+                "correct it, leave the field empty for a missing value, or leave the column out with "
+                "columns=[...]"
+            )
+        )
+        raise SeriesError(
+            f"{where}line {text.index[row]}, column {text.name!r}: {given!r} is not a finite "
+            f"number ({int(bad.sum())} such in the column); {remedy}."
+        )
     return values

@@ -47,7 +47,8 @@ class UpdatesLike(Protocol):
     """What `step` reads of a plan: see `lstm_lib.zones.Plan.updates`."""
 
     @property
-    def updates(self) -> dict[str, Array | None]: ...
+    def updates(self) -> dict[str, Array | None]:  # noqa: D102
+        ...
 
 
 @dataclass

@@ -52,11 +52,10 @@ except ImportError as error:
         "lstm_lib.keras_bridge needs TensorFlow; install it with: pip install tensorflow"
     ) from error
 
-from .cell import Array, get_cell
-from .spec import Params, Spec, check_params
+from .cell import GATES, Array, get_cell  # noqa: E402
+from .spec import Params, Spec, check_params  # noqa: E402
 
 KERAS_ORDER = ("i", "f", "g", "o")
-OUR_ORDER = ("f", "i", "o", "g")
 
 
 def tf_gradients(
@@ -115,7 +114,7 @@ def tf_gradients(
 def _tf_forward(spec: Spec, p: dict[str, Any], steps: dict[str, list[Any]]) -> Any:
     """Equations (1) to (6), batch-first; every z, c and h is kept in `steps`."""
     cell = get_cell(spec.cell)
-    act = {gate: {"sigmoid": tf.sigmoid, "tanh": tf.tanh}[getattr(cell, gate)] for gate in OUR_ORDER}
+    act = {gate: {"sigmoid": tf.sigmoid, "tanh": tf.tanh}[getattr(cell, gate)] for gate in GATES}
     below = tf.unstack(p["x"], axis=1)
     for k in range(spec.layers):
         h, c = p[f"{k}/h0"], p[f"{k}/c0"]
@@ -179,7 +178,7 @@ def to_keras(spec: Spec, params: Params) -> keras.Model:
     layers.append(keras.layers.Dense(spec.outputs, activation=activation, dtype=dtype, name="head"))
     model = keras.Sequential(layers)
     for k in range(spec.layers):
-        Wx, Wh, b = (_reorder(params[f"{k}/{name}"], OUR_ORDER, KERAS_ORDER) for name in ("Wx", "Wh", "b"))
+        Wx, Wh, b = (_reorder(params[f"{k}/{name}"], GATES, KERAS_ORDER) for name in ("Wx", "Wh", "b"))
         model.layers[k].set_weights([Wx.T, Wh.T, b])
     model.layers[-1].set_weights([params["head/W"].T, params["head/b"]])
     return model
@@ -208,12 +207,13 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
     activation = head.activation.__name__
     if activation not in ("linear", "softmax") or not head.use_bias:
         raise ValueError(
-            f"head {head.name!r}: activation {activation!r}, use_bias {head.use_bias}; expected linear or softmax, with bias"
+            f"head {head.name!r} has activation {activation!r} and use_bias={head.use_bias}; "
+            "expected linear or softmax, with a bias"
         )
     params: Params = {}
     for k, layer in enumerate(lstms):
         for name, weight in zip(("Wx", "Wh", "b"), layer.get_weights(), strict=True):
-            params[f"{k}/{name}"] = np.ascontiguousarray(_reorder(weight.T, KERAS_ORDER, OUR_ORDER))
+            params[f"{k}/{name}"] = np.ascontiguousarray(_reorder(weight.T, KERAS_ORDER, GATES))
     W, b = head.get_weights()
     params |= {"head/W": np.ascontiguousarray(W.T), "head/b": b}
     spec = Spec(

@@ -207,7 +207,7 @@ def run_errors(layer: Layer, Wh: Array, inject_from: int, start: int, to_start: 
     dh, dc, scratch, Wh_T = e.dh, e.dc, e.scratch[0], Wh.T
     dh[...] = 0
     dc[...] = 0
-    floor = error_floor(e.inject[inject_from:]) if inject_from > start else 0.0
+    floor = error_floor(e.inject[inject_from:])
     first_product = start if to_start else start + 1
     e.stop = start
     for first, last in _blocks(start, layer.T, e.block):
@@ -227,7 +227,7 @@ def run_errors(layer: Layer, Wh: Array, inject_from: int, start: int, to_start: 
             # z = Wx @ x + Wh @ h_prev + b
             if t >= first_product:
                 matmul(Wh_T, dz, out=dh)
-        if first <= inject_from and first > start and flush(dh, dc, floor, scratch):
+        if first > start and flush(dh, dc, floor, scratch) and first <= inject_from:
             e.stop = first
             break
     return e.stop
@@ -274,7 +274,7 @@ def error_floor(inject: Array) -> float:
 
 
 def flush(dh: Array, dc: Array, floor: float, scratch: Array) -> bool:
-    """Set errors below `floor` to zero; True when none is left and the pass can end.
+    """Set errors below `floor` to zero; True when none is left.
 
     Left alone they decay into subnormal numbers, on which every product is several times slower.
     """

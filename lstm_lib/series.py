@@ -21,8 +21,18 @@ import pandas as pd
 
 from ._read import Array, Series, SeriesError, choose, load_series
 
-__all__ = ["Series", "SeriesError", "Split", "Windows", "compare", "load_series", "metrics",
-           "naive_forecasts", "ridge_forecast", "windows"]
+__all__ = [
+    "Series",
+    "SeriesError",
+    "Split",
+    "Windows",
+    "compare",
+    "load_series",
+    "metrics",
+    "naive_forecasts",
+    "ridge_forecast",
+    "windows",
+]
 DAY = pd.Timedelta(days=1)
 
 
@@ -45,14 +55,17 @@ class Windows:
     starts: npt.NDArray[np.int64]  # (N,)
     values: Array  # (n, D), scaled, read-only
     targets: Array  # (n,), scaled, read-only
+    scale: float  # what one scaled unit of the target is in the series' unit
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __repr__(self) -> str:
-        return (f"Windows {self.name!r}: x {(len(self), self.lookback, self.values.shape[1])}, y "
-                f"{(len(self), len(self.offsets))}, {self.values.dtype}, targets "
-                f"{self.times[0]:%Y-%m-%d %H:%M} to {self.times[-1]:%Y-%m-%d %H:%M}")
+        return (
+            f"Windows {self.name!r}: x {(len(self), self.lookback, self.values.shape[1])}, y "
+            f"{(len(self), len(self.offsets))}, {self.values.dtype}, targets "
+            f"{self.times[0]:%Y-%m-%d %H:%M} to {self.times[-1]:%Y-%m-%d %H:%M}"
+        )
 
     @property
     def x(self) -> Array:
@@ -190,12 +203,15 @@ def windows(
         raise SeriesError(f"dtype={dtype!r} was given; valid are 'float32' and 'float64'.")
     shares = np.asarray(split, dtype=np.float64)
     if shares.shape != (3,) or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-9:
-        raise SeriesError(f"split={split!r} has to be three shares above 0 that add up to 1, such as (0.70, "
-                          f"0.15, 0.15).")
+        raise SeriesError(
+            f"split={split!r} has to be three shares above 0 that add up to 1, such as (0.70, 0.15, 0.15)."
+        )
     where, n, width = f"Series {series.name!r}: ", len(series.frame), lookback + horizon
     if n < width:
-        raise SeriesError(f"{where}it has {n} rows, and one window needs lookback + horizon = {lookback} + "
-                          f"{horizon} = {width}.")
+        raise SeriesError(
+            f"{where}it has {n} rows, and one window needs lookback + horizon = {lookback} + "
+            f"{horizon} = {width}."
+        )
     names = tuple(series.frame.columns) if inputs is None else tuple(inputs)
     if isinstance(inputs, str) or not names:
         raise SeriesError(f"inputs={inputs!r} has to be a list of at least one column.")
@@ -221,11 +237,15 @@ def windows(
         if not len(kept):
             holed = series.frame[list(scaling.index)].iloc[first:end].isna().sum()
             most = f"; most are missing in {holed.idxmax()!r} ({holed.max()})" if lost["gap"] else ""
-            raise SeriesError(f"{where}no window is left in the {name} part: it has {end - first} rows, a "
-                              f"window needs {width}; dropped by gap {lost['gap']}, by border "
-                              f"{lost['border']}{most}. Give a larger share in split=, a smaller lookback, "
-                              f"or fewer inputs.")
-        parts[name] = Windows(name, series, lookback, offsets, kept, values, targets)
+            raise SeriesError(
+                f"{where}no window is left in the {name} part: it has {end - first} rows, a "
+                f"window needs {width}; dropped by gap {lost['gap']}, by border "
+                f"{lost['border']}{most}. Give a larger share in split=, a smaller lookback, "
+                f"or fewer inputs."
+            )
+        parts[name] = Windows(
+            name, series, lookback, offsets, kept, values, targets, float(scaling["sd"][series.target])
+        )
         counts[name] = {"first": first, "rows": end - first, "windows": len(kept), **lost}
     return Split(**parts, series=series, inputs=names, scaling=scaling, counts=pd.DataFrame(counts).T)
 
@@ -233,8 +253,10 @@ def windows(
 def _count(value: object, name: str) -> int:
     """Return `value` if it is a whole number of 1 or more."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise SeriesError(f"{name}={value!r} was given; it counts steps of the series and has to be a whole "
-                          f"number, 1 or more.")
+        raise SeriesError(
+            f"{name}={value!r} was given; it counts steps of the series and has to be a whole "
+            f"number, 1 or more."
+        )
     return int(value)
 
 
@@ -243,9 +265,11 @@ def _scaling(training: pd.DataFrame, where: str) -> pd.DataFrame:
     for column, values in training.items():
         if not values.max() > values.min():  # constant, or nothing but NaN
             state = f"is {values.max()} throughout" if values.notna().any() else "has no value in"
-            raise SeriesError(f"{where}column {column!r} {state} the {len(training)} training rows and "
-                              f"can't be scaled; leave it out with inputs=[...] if it is not the target, or "
-                              f"give the training part a larger share in split=.")
+            raise SeriesError(
+                f"{where}column {column!r} {state} the {len(training)} training rows and "
+                f"can't be scaled; leave it out with inputs=[...] if it is not the target, or "
+                f"give the training part a larger share in split=."
+            )
     return pd.DataFrame({"mean": training.mean(), "sd": training.std(ddof=0)})
 
 
@@ -338,13 +362,17 @@ def metrics(y: npt.ArrayLike, yhat: npt.ArrayLike, naive: npt.ArrayLike | None =
         arrays[name] = array[:, None] if array.ndim == 1 else np.atleast_2d(array)
     shapes = {name: array.shape for name, array in arrays.items()}
     if len(set(shapes.values())) > 1 or 0 in shapes["y"]:
-        raise SeriesError(f"Shapes {', '.join(f'{name} {shape}' for name, shape in shapes.items())}: all "
-                          f"have to be the same, with at least one row.")
+        raise SeriesError(
+            f"Shapes {', '.join(f'{name} {shape}' for name, shape in shapes.items())}: all "
+            f"have to be the same, with at least one row."
+        )
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            raise SeriesError(f"{name} has {int((~np.isfinite(array)).any(axis=1).sum())} rows of "
-                              f"{len(array)} that are missing or not finite; score the rows that all "
-                              f"forecasts have, as compare() does.")
+            raise SeriesError(
+                f"{name} has {int((~np.isfinite(array)).any(axis=1).sum())} rows of "
+                f"{len(array)} that are missing or not finite; score the rows that all "
+                f"forecasts have, as compare() does."
+            )
     error = arrays["yhat"] - arrays["y"]
     scores = {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt((error**2).mean()))}
     if naive is not None:
@@ -380,13 +408,17 @@ def compare(
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in table.items()}
     for name, array in arrays.items():
         if array.size != part.target_rows.size or len(array) != len(part):
-            raise SeriesError(f"Forecast {name!r} has shape {array.shape}; expected "
-                              f"{part.target_rows.shape}, a row for each window of the {part.name} part.")
+            raise SeriesError(
+                f"Forecast {name!r} has shape {array.shape}; expected "
+                f"{part.target_rows.shape}, a row for each window of the {part.name} part."
+            )
     arrays = {name: array.reshape(part.target_rows.shape) for name, array in arrays.items()}
     common = np.logical_and.reduce([~np.isnan(array).any(axis=1) for array in arrays.values()])
     if not common.any():
-        raise SeriesError(f"There is no row of the {part.name} part that has all of the forecasts "
-                          f"{', '.join(map(repr, arrays))}.")
+        raise SeriesError(
+            f"There is no row of the {part.name} part that has all of the forecasts "
+            f"{', '.join(map(repr, arrays))}."
+        )
     actual, reference = part.actual[common], arrays[baseline][common]
     scores = {name: metrics(actual, array[common], reference) for name, array in arrays.items()}
     return pd.DataFrame(scores).T.astype({"n": int})

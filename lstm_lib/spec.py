@@ -53,19 +53,19 @@ class Spec:
     def __post_init__(self) -> None:
         units = (self.units,) if isinstance(self.units, int) else tuple(self.units)
         object.__setattr__(self, "units", units)
-        for name, value in (
+        for name, size in (
             ("inputs", self.inputs),
             ("outputs", self.outputs),
             *(("units", u) for u in units),
         ):
-            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"Spec.{name} must be a whole number of at least 1, got {value!r}")
+            if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+                raise ValueError(f"Spec.{name} must be a whole number of at least 1, got {size!r}")
         if not units:
             raise ValueError("Spec.units is empty; give one entry a layer, for example units=(64,)")
         get_cell(self.cell)
-        for name, value, choices in (("head", self.head, HEADS), ("output", self.output, OUTPUTS)):
-            if value not in choices:
-                raise ValueError(f"Spec.{name} is {value!r}; the choices are {', '.join(choices)}")
+        for name, choice, choices in (("head", self.head, HEADS), ("output", self.output, OUTPUTS)):
+            if choice not in choices:
+                raise ValueError(f"Spec.{name} is {choice!r}; the choices are {', '.join(choices)}")
 
     @property
     def layers(self) -> int:

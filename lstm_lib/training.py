@@ -35,7 +35,8 @@ class Samples(Protocol):
     """Anything with a length and `take(rows) -> (x, y)`: the parts of a split, or a pair of arrays wrapped by `fit`."""
 
     def __len__(self) -> int: ...
-    def take(self, rows: Array) -> tuple[Array, Array]: ...
+    def take(self, rows: Array) -> tuple[Array, Array]:  # noqa: D102
+        ...
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Record:
             "interrupted": self.interrupted,
         }
         arrays = {f"{group}:{name}": a for group, named in groups.items() for name, a in named.items()}
-        np.savez(path, about=np.array(json.dumps(about)), **arrays)
+        np.savez(path, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
         return path
 
     @classmethod
@@ -418,7 +419,7 @@ def _thread_limit(spec: Spec, batch: int) -> int | None:
     return 1 if largest < SMALL_PRODUCT else None
 
 
-class _threads:  # noqa: N801  # used as a function
+class _threads:
     """Limit the threads of the matrix products inside a `with`, and say how many there are."""
 
     def __init__(self, limit: int | None) -> None:

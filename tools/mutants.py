@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBE = Path(__file__).with_name("probe.py")
+WORDS_OF_VERDICT = ("caught", "harmless", "MISSED")
 SECONDS = 120  # a test run that takes longer has met an endless loop: the fault counts as caught
 
 # Module -> the tests that must notice its faults, and the functions that only check arguments or describe.
@@ -107,9 +108,12 @@ def _functions(tree: ast.Module, skip: set[str]) -> Iterator[ast.AST]:
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             yield from (n for n in node.body if isinstance(n, ast.FunctionDef) and n.name not in skip)
-        elif isinstance(node, ast.FunctionDef) and node.name not in skip:
-            yield node
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict | ast.DictComp):
+            continue
+        is_function = isinstance(node, ast.FunctionDef) and node.name not in skip
+        is_table = isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(
+            node.value, ast.Dict | ast.DictComp
+        )
+        if is_function or is_table:
             yield node
 
 
@@ -145,9 +149,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
         yield "not transposed", lambda n: n.value
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
         yield "comparison", lambda n: _set(n, ops=[COMPARISONS[type(n.ops[0])]()])
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        yield "dropped line", lambda n: ast.copy_location(ast.Pass(), n)
-    elif isinstance(node, ast.AugAssign):
+    elif isinstance(node, ast.AugAssign) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
         yield "dropped line", lambda n: ast.copy_location(ast.Pass(), n)
 
 
@@ -174,7 +176,7 @@ def _planted(source: str, tree: ast.Module, node: ast.AST, kind: str, change: ob
 
 
 def verdict(module: str, fault: Fault, tests: list[str], sound: str) -> str:
-    """ "caught", "harmless" or "MISSED"."""
+    """One of the words caught, harmless, MISSED."""
     with tempfile.TemporaryDirectory() as folder:
         _copy_project(Path(folder))
         (Path(folder) / "lstm_lib" / f"{module}.py").write_text(fault.source)
@@ -236,7 +238,7 @@ def run(module: str, most: int | None, jobs: int) -> bool:
             if found == word:
                 print(f"  {word}: {module}.py:{fault.line} {fault.kind}: {fault.text}")
     print(
-        f"{module}: {len(planted)} faults, {counts['caught']} caught, {counts['harmless']} harmless, {counts['MISSED']} missed"
+        f"{module}: {len(planted)} faults;", ", ".join(f"{counts[word]} {word}" for word in WORDS_OF_VERDICT)
     )
     return not counts["MISSED"]
 

@@ -142,11 +142,11 @@ def plain(value):
 
 def main():
     if tf.__version__ != "1.5.0":
-        sys.exit("this file records TensorFlow 1.5.0, not %s" % tf.__version__)
+        sys.exit("this file records TensorFlow 1.5.0, not " + tf.__version__)
     sequences = gradient_sequences()
     traces = {
-        "made by": "tools/tf15_traces.py under TensorFlow %s, NumPy %s, Python %s"
-        % (tf.__version__, np.__version__, platform.python_version()),
+        "made by": f"tools/tf15_traces.py under TensorFlow {tf.__version__}, NumPy {np.__version__}, "
+        f"Python {platform.python_version()}",
         "adam": [
             dict(dense_trace(settings, gradients), settings=settings, sequence=name)
             for settings in SETTINGS
