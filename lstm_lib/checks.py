@@ -71,10 +71,8 @@ class Report:
 
     def __str__(self) -> str:
         bad = self.table[~self.table["passed"]]
-        lines = [
-            f"{self.method}: {len(self.table)} arrays, largest relative error {self.error:.1e}, "
-            + f"allowed {self.tolerance:.0e}"
-        ]
+        verdict = f"largest relative error {self.error:.1e}, allowed {self.tolerance:.0e}"
+        lines = [f"{self.method}: {len(self.table)} arrays, {verdict}"]
         lines += [
             f"  {name}: ours {row.ours:.9g}, reference {row.reference:.9g}, relative error {row.error:.1e}"
             for name, row in bad.iterrows()
