@@ -328,7 +328,8 @@ def test_make_test_runs_every_check_and_so_does_ci() -> None:
 
 def test_an_old_python_is_refused_in_words(tmp_path: Path) -> None:
     old = tmp_path / "python3"
-    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2" && exit 0\nexit 1\n')
+    pretend = f'exec {sys.executable} -c "import sys; sys.version_info = (3, 9, 2); $2"'
+    old.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2" && exit 0\n{pretend}\n')
     old.chmod(0o755)
     done = subprocess.run(
         ["make", "setup", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"],
