@@ -8,6 +8,7 @@ seed and the epoch alone and every epoch ends with a checkpoint.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -119,7 +120,9 @@ class Record:
 
     def save(self, path: str | Path) -> Path:
         """Write the record to one `.npz` file and return its path."""
-        path = Path(path).with_suffix(".npz")
+        path = Path(path)
+        if path.suffix != ".npz":
+            path = path.with_name(f"{path.name}.npz")
         groups = {
             "params": self.params,
             "best_params": self.best_params,
@@ -135,7 +138,12 @@ class Record:
             "interrupted": self.interrupted,
         }
         arrays = {f"{group}:{name}": a for group, named in groups.items() for name, a in named.items()}
-        np.savez(path, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+        np.savez(
+            path,
+            allow_pickle=False,
+            about=np.array(json.dumps(about, default=lambda number: number.item())),
+            **arrays,
+        )
         return path
 
     @classmethod
@@ -240,11 +248,11 @@ def fit(
         bar = _bar(total, done * _batches(train, batch), progress)
         try:
             for epoch in range(done + 1, epochs + 1):
-                loss, seconds = _epoch(
+                loss, seconds, checkpoint = _epoch(
                     spec, train, record, optimizer, isolation, seed, epoch, batch, rate, total, work, bar
                 )
                 row = {"epoch": epoch, "seconds": seconds, "train_loss": loss}
-                _close_epoch(record, row, valid, work)
+                _close_epoch(record, row, checkpoint, valid, work)
                 bar.set_postfix(
                     {
                         "train_loss": f"{loss:.4f}",
@@ -271,8 +279,8 @@ def _epoch(
     total: int,
     work: Workspace,
     bar: Any,
-) -> tuple[float, float]:
-    """One pass over the samples; returns the mean loss and the seconds it took."""
+) -> tuple[float, float, Checkpoint]:
+    """One pass over the samples; returns the mean loss, the seconds it took and the state it ended with."""
     params, state, loss_of = record.params, record.checkpoint.state.copy(), LOSSES[spec.head]
     order = np.random.default_rng([seed, epoch]).permutation(len(train))
     losses = np.empty(_batches(train, batch))
@@ -285,17 +293,19 @@ def _epoch(
         optimizer.step(params, grads, state, plan, scale=rate(((epoch - 1) * len(losses) + k) / total))
         bar.update()
         if not np.isfinite(losses[k]):
+            record.params = {k: p.copy() for k, p in record.checkpoint.params.items()}
             raise Diverged(
                 f"loss is {losses[k]} in epoch {epoch}, step {k + 1}; try a smaller learning rate than {optimizer.lr}",
                 record,
             )
     seconds = time.perf_counter() - began
-    record.checkpoint = Checkpoint({k: p.copy() for k, p in params.items()}, state)
-    return float(losses.mean()), seconds
+    return float(losses.mean()), seconds, Checkpoint({k: p.copy() for k, p in params.items()}, state)
 
 
-def _close_epoch(record: Record, row: dict[str, float], valid: Samples | None, work: Workspace) -> None:
-    """Validate, append the row to the history and keep the best parameters."""
+def _close_epoch(
+    record: Record, row: dict[str, float], checkpoint: Checkpoint, valid: Samples | None, work: Workspace
+) -> None:
+    """Validate, append the row to the history, keep the checkpoint and the best parameters."""
     row["valid_loss"], row["valid_rmse"] = np.nan, np.nan
     if valid is not None:
         yhat, y = predict(record.spec, record.params, valid, work=work), _targets(valid)
@@ -303,9 +313,14 @@ def _close_epoch(record: Record, row: dict[str, float], valid: Samples | None, w
         if record.spec.head == "linear":
             row["valid_rmse"] = float(np.sqrt(row["valid_loss"]) * getattr(valid, "scale", 1.0))
     measure = "train_loss" if valid is None else "valid_loss"
+    closed = {
+        "history": _history([*record.history.to_dict("records"), row]),  # type: ignore[list-item]
+        "checkpoint": checkpoint,
+    }
     if not len(record.history) or row[measure] < record.history[measure].min():
-        record.best_params = {k: p.copy() for k, p in record.params.items()}
-    record.history = _history([*record.history.to_dict("records"), row])  # type: ignore[list-item]
+        closed["best_params"] = {k: p.copy() for k, p in checkpoint.params.items()}
+    # in one call, so that Ctrl-C never finds a checkpoint of one epoch beside the history of another
+    vars(record).update(closed)
 
 
 def predict(
@@ -356,7 +371,10 @@ def _split(order: Array, batch: int) -> Iterator[Array]:
 
 
 def _describe(plan: Plan) -> dict[str, Any]:
-    return {"zone": repr(plan.zone), "depth": plan.depth, "span": plan.span}
+    """A plan in words, with a digest that tells zones of equal size apart."""
+    arcs = b"".join(np.packbits(plan.zone.mask(k)).tobytes() for k in plan.spec.shapes)
+    digest = hashlib.sha256(arcs).hexdigest()[:16]
+    return {"zone": repr(plan.zone), "arcs": digest, "depth": plan.depth, "span": plan.span}
 
 
 def _start(
