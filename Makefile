@@ -37,7 +37,7 @@ $(READY): requirements.txt pyproject.toml
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "$(PYTHON) -m venv failed (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
 	@rm -f $(VENV)/.installed-*
-	@echo "Installing the $(LOCK) versions into $(VENV): 1 to 5 minutes the first time, about 2.5 GB with TensorFlow ..."
+	@echo "Installing the $(LOCK) versions into $(VENV): 1 to 5 minutes the first time, about 3 GB with TensorFlow ..."
 ifeq ($(LOCK),newest)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e '.[course,test]'
 else
