@@ -61,7 +61,7 @@ class Report:
     @property
     def error(self) -> float:
         """The largest relative difference."""
-        return float(self.table["error"].max())
+        return float(self.table["error"].max(skipna=False))
 
     def require(self) -> Report:
         """Return the report, or raise AssertionError that prints both numbers of every failing array."""
@@ -99,6 +99,8 @@ def compare(
     """
     if ours.keys() != reference.keys():
         raise ValueError(f"the names differ: {sorted(ours)} and {sorted(reference)}")
+    if not ours:
+        raise ValueError("there is nothing to compare: no array was given")
     if tolerance is None:
         tolerance = TOLERANCE[method, next(iter(ours.values())).dtype.name]
     rows = {name: _row(name, ours[name], reference[name], tolerance) for name in ours}
