@@ -95,8 +95,8 @@ def test_the_version_stands_in_one_place() -> None:
 
 # Lowest first: a module may import only modules that stand before it. A new module needs its place here.
 ORDER = (
-    "cell", "spec", "layer", "network", "zones", "adam", "_read", "series", "training", "selection",
-    "experiments", "checks", "plots", "lab", "keras_bridge",
+    "cell", "spec", "layer", "network", "zones", "adam", "_read", "series", "environment", "training",
+    "timing", "selection", "experiments", "checks", "plots", "lab", "keras_bridge",
 )  # fmt: skip
 NUMPY_ONLY = ("cell", "spec", "layer", "network", "zones", "adam")
 # `import lstm_lib` must not load these: a user of the engine has not even to have them.

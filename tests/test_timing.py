@@ -1,0 +1,59 @@
+"""Steps in turn are the steps that `fit` makes, each plan on its own parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstm_lib as ll
+from lstm_lib import timing
+from lstm_lib.training import Arrays
+
+SPEC = ll.Spec(2, (3,), 1)
+PLANS = {"dense": None, "head": ll.isolate(SPEC, ~ll.zone(SPEC, layer="head"))}
+
+
+@pytest.fixture
+def samples() -> Arrays:
+    x = np.linspace(-1, 1, 40, dtype="float32").reshape(4, 5, 2)
+    return Arrays(x, x[:, -1, :1])
+
+
+def test_every_plan_has_its_turn_in_every_round(samples: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[Any] = []
+    backward = timing.backward
+
+    def counted(spec: Any, params: Any, trace: Any, dy: Any, plan: Any) -> Any:
+        turns.append((plan, id(params["0/Wh"]), len(dy)))
+        return backward(spec, params, trace, dy, plan)
+
+    monkeypatch.setattr(timing, "backward", counted)
+    seconds = timing.steps_in_turn(SPEC, PLANS, samples, batch=3, rounds=4)
+    assert seconds.shape == (4, 2)
+    assert (seconds > 0).all(axis=None)
+    assert [plan for plan, _, _ in turns] == [None, PLANS["head"]] * 5  # one round to warm up
+    assert len({params for _, params, _ in turns}) == 2
+    assert {size for _, _, size in turns} == {3}
+
+
+def test_a_step_under_a_plan_moves_what_the_plan_leaves_active(
+    samples: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(
+        timing, "init_params", lambda *a, **k: seen.append(ll.init_params(*a, **k)) or seen[-1]
+    )
+    timing.steps_in_turn(SPEC, PLANS, samples, rounds=1)
+    start = ll.init_params(SPEC)
+    dense, head = ({name: not np.array_equal(p[name], start[name]) for name in start} for p in seen)
+    assert all(dense.values())
+    assert {name for name, moved in head.items() if moved} == {"head/W", "head/b"}
+
+
+def test_the_speed_up_is_taken_round_by_round() -> None:
+    # the machine is ten times slower in every second round; a ratio of medians over all would be blurred
+    seconds = pd.DataFrame({"dense": [2.0, 20.0, 2.0, 20.0], "half": [1.0, 10.0, 1.0, 10.0]})
+    assert (timing.speed_up(seconds).loc["half"] == 2).all()
