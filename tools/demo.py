@@ -1,0 +1,273 @@
+"""The question and its answer in a terminal, for a machine without a browser: `make demo`.
+
+    python tools/demo.py [--series NAME] [--units H] [--epochs N] [--batch B] [--rows N] [--out PICTURE]
+
+Trains one LSTM three times on the same series: dense, with a span of 24 steps, and with all but the head
+isolated; prints what each took and how well it forecasts, and draws both into a picture. The defaults take
+under a minute on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+try:
+    import matplotlib as mpl
+    import numpy as np
+    import pandas as pd
+    import sklearn  # noqa: F401  # asked for here, and not after half a minute of training
+
+    import lstm_lib as ll
+    from lstm_lib.series import SeriesError, compare
+    from lstm_lib.timing import speed_up, steps_in_turn
+    from lstm_lib.training import Record
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"The demo needs the package {error.name}; `make setup` installs what is needed."
+    ) from None
+
+WIDTH = 80  # columns of the terminal
+LOOKBACK, SPAN = 72, 24
+DENSE, BY_SPAN, BY_ZONE = "dense", f"last {SPAN} steps", "head alone"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Three runs of one network, their forecasts of the test part in its unit, and the table of both."""
+
+    split: ll.Split
+    spec: ll.Spec
+    records: dict[str, Record]
+    forecasts: dict[str, Any]  # (N,) each
+    table: (
+        pd.DataFrame
+    )  # a row a forecast: seconds, speed, mae, rmse; the first two are NaN for what isn't trained
+
+
+def plans(spec: ll.Spec, span: int = SPAN) -> dict[str, ll.Plan]:
+    """What each run leaves out."""
+    return {
+        DENSE: ll.isolate(spec, ll.nothing(spec)),
+        BY_SPAN: ll.isolate(spec, ll.nothing(spec), span=span),
+        BY_ZONE: ll.isolate(spec, ~ll.zone(spec, layer="head")),
+    }
+
+
+def first_rows(series: ll.Series, rows: int | None) -> ll.Series:
+    """The series, or its first `rows` rows."""
+    return series if rows is None else replace(series, frame=series.frame.iloc[:rows])
+
+
+def study(series: ll.Series, units: int, epochs: int, batch: int, progress: bool) -> Study:
+    """Train the three runs one after the other, from the same initial parameters and on the same batches.
+
+    Raises KeyboardInterrupt when a run was interrupted: `fit` keeps what it has, the demo has no use for it.
+    """
+    split = ll.windows(series, lookback=LOOKBACK, horizon=1)
+    spec = ll.Spec(inputs=len(split.inputs), units=(units,), outputs=1)
+    records, forecasts = {}, {}
+    for name, plan in plans(spec).items():
+        print(f"training: {name}", flush=True)
+        records[name] = ll.fit(
+            spec, split.train, split.valid, seed=0, epochs=epochs, batch=batch,
+            optimizer=ll.Adam(lr=4e-3), schedule="cosine", isolation=plan, progress=progress,
+        )  # fmt: skip
+        if records[name].interrupted:
+            raise KeyboardInterrupt
+        forecasts[name] = split.unscale(ll.predict(spec, records[name].params, split.test))[:, 0]
+    print("fitting: ridge regression, a straight line through the same windows", flush=True)
+    ridge = {"ridge": ll.ridge_forecast(split)["ridge"].to_numpy()}
+    scores = compare(split.test, forecasts | ridge)
+    print("timing: steps of the three in turns", flush=True)
+    times = pd.DataFrame({"seconds": {name: record.seconds for name, record in records.items()}})
+    times["speed"] = speed_up(steps_in_turn(spec, plans(spec), split.train, batch), DENSE)["median"]
+    table = times.join(scores[["mae", "rmse"]], how="outer").loc[[*records, "ridge", "last value"]]
+    return Study(split, spec, records, forecasts, table)
+
+
+# ---------------------------------------------------------------------------------------------------- as text
+
+
+def as_table(table: pd.DataFrame, unit: str) -> str:
+    """The table, in under 80 columns.
+
+    >>> nan = float("nan")
+    >>> rows = {"seconds": [10.0, 6.0, nan], "speed": [1.0, 2.0, nan], "mae": [0.3, 0.4, 0.5], "rmse": [0.5, 0.6, 0.7]}
+    >>> print(as_table(pd.DataFrame(rows, index=["dense", "head alone", "ridge"]), "kW"))
+                     training   speed-up   test MAE   test RMSE
+    dense              10.0 s       1.0×   0.300 kW    0.500 kW
+    head alone          6.0 s       2.0×   0.400 kW    0.600 kW
+    ridge                   -          -   0.500 kW    0.700 kW
+    """
+    lines = [f"{'':<14} {'training':>10} {'speed-up':>10} {'test MAE':>10} {'test RMSE':>11}"]
+    for name, row in table.iterrows():
+        trained = not np.isnan(row["seconds"])
+        time = f"{row['seconds']:.1f} s" if trained else "-"
+        speed = f"{row['speed']:.1f}×" if trained else "-"
+        errors = f"{row['mae']:.3f} {unit}".rjust(10) + f"{row['rmse']:.3f} {unit}".rjust(12)
+        lines.append(f"{name:<14} {time:>10} {speed:>10} {errors}")
+    return "\n".join(lines)
+
+
+def bars(values: Mapping[str, float], unit: str, digits: int = 1, width: int = WIDTH) -> str:
+    """One bar a value, all from zero, to eighths of a column.
+
+    >>> print(bars({"dense": 4.0, "head": 1.0}, "s", width=30))
+    dense          █████ 4.0 s
+    head           █▎ 1.0 s
+    """
+    room = width - 15 - 10
+    longest = max(values.values())
+    lines = []
+    for name, value in values.items():
+        eighths = round(8 * room * value / longest)
+        bar = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+        lines.append(f"{name:<14} {bar} {value:.{digits}f} {unit}")
+    return "\n".join(lines)
+
+
+def skyline(values: Sequence[float], low: float, high: float) -> str:
+    """One block a value, its height between low and high; a missing value is a blank.
+
+    >>> skyline([0.0, 1.0, 2.0, float("nan")], 0.0, 2.0)
+    '▁▅█ '
+    """
+    steps = "▁▂▃▄▅▆▇█"
+    return "".join(
+        " " if np.isnan(v) else steps[round(float(np.clip((v - low) / (high - low), 0, 1)) * 7)]
+        for v in values
+    )
+
+
+def days(study: Study, hours: int = 64) -> str:
+    """The first hours of the test part, measured and forecast, one column an hour."""
+    part = study.split.test
+    shown = slice(0, hours)
+    actual, forecast = part.actual[shown, 0], study.forecasts[DENSE][shown]
+    low, high = 0.0, float(np.nanmax([actual, forecast]))
+    first, unit = part.times[0].tz_convert(part.series.timezone), part.series.unit
+    return "\n".join(
+        [
+            f"{len(actual)} forecasts in a row, from {first:%Y-%m-%d %H:%M}; the tallest is {high:.1f} {unit}",
+            f"{'measured':<14} {skyline(actual, low, high)}",
+            f"{'LSTM, dense':<14} {skyline(forecast, low, high)}",
+        ]
+    )
+
+
+def busy(table: pd.DataFrame) -> bool:
+    """Whether the seconds of whole runs contradict the steps taken in turns by more than a quarter."""
+    ratio = table["seconds"][DENSE] / table["seconds"] / table["speed"]
+    return bool(((ratio > 1.25) | (ratio < 0.8)).any())
+
+
+def answer(table: pd.DataFrame) -> str:
+    """What the numbers say, and what they don't."""
+    dense = table.loc[DENSE]
+    lines = []
+    for name in (BY_SPAN, BY_ZONE):
+        row = table.loc[name]
+        error = row["rmse"] / dense["rmse"] - 1
+        lines.append(f"{name:<14} {row['speed']:.1f}× the speed of dense training, test RMSE {error:+.1%}")
+    lines.append("Speed-ups are those of single steps taken in turns.")
+    if busy(table):
+        lines.append("This machine was busy: the seconds above are blurred, the speed-ups are not.")
+    lines.append("One seed and one series: a first look, not a law. The notebooks go on from here.")
+    return "\n".join(lines)
+
+
+def readable(text: str, encoding: str | None) -> str:
+    """The text as a terminal of this encoding can show it: plain signs where it has no blocks.
+
+    >>> readable("█▎ 2.0×", "ascii"), readable("█▎ 2.0×", "utf-8")
+    ('#| 2.0x', '█▎ 2.0×')
+    """
+    try:
+        text.encode(encoding or "ascii")
+    except UnicodeEncodeError:
+        plain = str.maketrans("▁▂▃▄▅▆▇█▏▎▍▌▋▊▉×", "_..--==#|||||||x")
+        return text.translate(plain).encode("ascii", "replace").decode()
+    return text
+
+
+# ------------------------------------------------------------------------------------------------------ the run
+
+
+def picture(study: Study, path: Path) -> Path:
+    """Draw the overview of the three runs and write it to `path`."""
+    mpl.use("Agg")  # no display is needed
+    from lstm_lib import plots
+
+    part = study.split.valid
+    histories = {name: record.history for name, record in study.records.items()}
+    naive = {"last value": compare(part, {}).loc["last value", "rmse"]}
+    isolated = plans(study.spec)[BY_ZONE].zone
+    figure = plots.overview(study.spec, isolated, LOOKBACK, SPAN, histories, part.series.unit, naive)
+    figure.savefig(path, dpi=150)
+    return path
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line, read; the defaults are the settings that the course's first notebook uses."""
+    parser = argparse.ArgumentParser(description="Train one LSTM dense and isolated; compare time and error.")
+    parser.add_argument("--series", default="sceaux", help="sceaux, fontana, or a CSV (default: %(default)s)")
+    parser.add_argument("--units", type=int, default=32, help="hidden units (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=4, help="(default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=32, help="(default: %(default)s)")
+    parser.add_argument("--rows", type=int, help="take the first rows of the series only")
+    parser.add_argument("--out", type=Path, default=Path("demo.png"), help="picture (default: %(default)s)")
+    return parser.parse_args(arguments)
+
+
+def run(given: argparse.Namespace) -> None:
+    """The whole demo, from the question to the picture."""
+    series = first_rows(ll.load_series(given.series, calendar=("hour", "weekday")), given.rows)
+
+    def say(text: str) -> None:
+        print(readable(text, sys.stdout.encoding), end="\n\n", flush=True)
+
+    say(
+        "Training an LSTM is slow: back-propagation carries the error back through every\n"
+        "time step and adjusts every weight. Must it?"
+    )
+    say(
+        f"Series {series.name}: {series.target} in {series.unit or 'its unit'}, {len(series.frame):,} rows.\n"
+        f"Task: one step ahead from the last {LOOKBACK}. Three runs from the same start:\n"
+        f"  {DENSE:<14} every arc (single weight), errors through all {LOOKBACK} steps\n"
+        f"  {BY_SPAN:<14} every arc, errors through the last {SPAN} steps only\n"
+        f"  {BY_ZONE:<14} all arcs but the head's isolated: kept as they are"
+    )
+    done = study(series, given.units, given.epochs, given.batch, progress=sys.stderr.isatty())
+    print()
+    say(as_table(done.table, series.unit))
+    trained = done.table.dropna()
+    say("training time\n" + bars(trained["seconds"].to_dict(), "s"))
+    say("test RMSE\n" + bars(done.table["rmse"].to_dict(), series.unit, digits=3))
+    say(days(done))
+    say(answer(done.table))
+    print(f"Picture: {picture(done, given.out)}")
+    if series.source:
+        print(textwrap.fill(f"Data: {series.source}", WIDTH))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    try:
+        run(options(arguments))
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    except (SeriesError, ValueError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
