@@ -1,6 +1,6 @@
 """The training loop: `fit` runs epochs of forward, loss, backward and Adam, and leaves a `Record`.
 
-The whole step is the five lines in `_epoch`. A record can be saved, loaded and resumed: resuming gives the
+The whole step is the five lines of `_Run.step`. A record can be saved, loaded and resumed: resuming gives the
 same numbers, bit for bit, as a run that was never interrupted, since the order of the batches depends on the
 seed and the epoch alone and every epoch ends with a checkpoint.
 """
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from .adam import Adam, State
+from .adam import SCHEDULES, Adam, NotFinite, State
 from .cell import Array
 from .network import LOSSES, Workspace, backward, forward
 from .spec import Params, Spec, init_params
@@ -68,22 +68,6 @@ class Arrays:
         return self.x[rows], self.y[rows]
 
 
-# ---------------------------------------------------------------------------------------- learning-rate schedules
-
-
-def constant(done: float) -> float:
-    """Factor 1 all the way."""
-    return 1.0
-
-
-def cosine(done: float) -> float:
-    """Factor from 1 down to 0 along half a cosine (Loshchilov and Hutter, 2017); `done` is the share of steps made."""
-    return 0.5 * (1 + float(np.cos(np.pi * done)))
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
-
-
 # ---------------------------------------------------------------------------------------------------------- record
 
 
@@ -129,6 +113,7 @@ class Record:
             "checkpoint": self.checkpoint.params,
             "m": self.checkpoint.state.m,
             "v": self.checkpoint.state.v,
+            "v_max": self.checkpoint.state.v_max or {},
             "t": {k: np.asarray(t) for k, t in self.checkpoint.state.t.items()},
         }
         about = {
@@ -156,7 +141,7 @@ class Record:
                 group, _, name = key.partition(":")
                 groups.setdefault(group, {})[name] = file[key]
         counts = {k: int(t) if t.ndim == 0 else t for k, t in groups["t"].items()}
-        state = State(groups["m"], groups["v"], counts)
+        state = State(groups["m"], groups["v"], counts, groups.get("v_max"))
         return cls(
             spec=Spec(**about["spec"]),
             config=about["config"],
@@ -202,6 +187,7 @@ def fit(
     threads: int | None = None,
     progress: bool = True,
     resume: Record | None = None,
+    each_epoch: Callable[[int, Params, State], object] | None = None,
 ) -> Record:
     """Train a network and return the record of the run.
 
@@ -212,13 +198,15 @@ def fit(
     epochs, batch : how often all samples are seen, and how many at a time; the last batch may be smaller.
     optimizer : an `Adam`; None takes its defaults.
     isolation : a `Plan` from `isolate`; None isolates nothing.
-    schedule : factor on the learning rate as a function of the share of steps made: "constant", "cosine", or
-        a function of a number from 0 to 1.
+    schedule : factor on the learning rate as a function of the share of steps made: "constant", "cosine", "step",
+        or a function of a number from 0 to 1.
     params : start from these (they are copied); None draws them from the seed.
     threads : limit the threads of the matrix products; None takes one where they are small, and leaves the
         number as it is where they are large. Recorded either way.
     progress : show a progress bar.
     resume : a record of the same settings; training goes on after its last complete epoch.
+    each_epoch : called as f(epoch, params, state) after each epoch, outside the timing; for example to log
+        `optimizer.report(state)`. It must not change what it is given.
 
     Ctrl-C ends the run and returns what was learned so far, with `interrupted` set.
     Raises ValueError on settings that do not fit, `Diverged` when the loss is no longer finite.
@@ -243,22 +231,19 @@ def fit(
             "threads": used,
         }
         record = _start(spec, train, config, optimizer, params, resume)
-        work = Workspace()
-        done, total = len(record.history), epochs * _batches(train, batch)
-        bar = _bar(total, done * _batches(train, batch), progress)
+        steps = _batches(train, batch)
+        bar = _bar(epochs * steps, len(record.history) * steps, progress)
+        run = _Run(spec, train, optimizer, isolation, seed, batch, rate, epochs * steps, Workspace(), bar)
         try:
-            for epoch in range(done + 1, epochs + 1):
-                loss, seconds, checkpoint = _epoch(
-                    spec, train, record, optimizer, isolation, seed, epoch, batch, rate, total, work, bar
-                )
+            for epoch in range(len(record.history) + 1, epochs + 1):
+                loss, seconds, checkpoint = run.epoch(epoch, record)
                 row = {"epoch": epoch, "seconds": seconds, "train_loss": loss}
-                _close_epoch(record, row, checkpoint, valid, work)
+                _close_epoch(record, row, checkpoint, valid, run.work)
                 bar.set_postfix(
-                    {
-                        "train_loss": f"{loss:.4f}",
-                        "valid_rmse": f"{record.history['valid_rmse'].iloc[-1]:.4f}",
-                    }
+                    {k: f"{record.history[k].iloc[-1]:.4f}" for k in ("train_loss", "valid_rmse")}
                 )
+                if each_epoch is not None:
+                    each_epoch(epoch, checkpoint.params, checkpoint.state)
         except KeyboardInterrupt:
             record.interrupted = True
         finally:
@@ -266,40 +251,50 @@ def fit(
     return record
 
 
-def _epoch(
-    spec: Spec,
-    train: Samples,
-    record: Record,
-    optimizer: Adam,
-    plan: Plan | None,
-    seed: int,
-    epoch: int,
-    batch: int,
-    rate: Callable[[float], float],
-    total: int,
-    work: Workspace,
-    bar: Any,
-) -> tuple[float, float, Checkpoint]:
-    """One pass over the samples; returns the mean loss, the seconds it took and the state it ended with."""
-    params, state, loss_of = record.params, record.checkpoint.state.copy(), LOSSES[spec.head]
-    order = np.random.default_rng([seed, epoch]).permutation(len(train))
-    losses = np.empty(_batches(train, batch))
-    began = time.perf_counter()
-    for k, rows in enumerate(_split(order, batch)):
-        x, y = train.take(rows)
-        yhat, trace = forward(spec, params, x, work)
-        losses[k], dy = loss_of(yhat, y)
-        grads = backward(spec, params, trace, dy, plan)
-        optimizer.step(params, grads, state, plan, scale=rate(((epoch - 1) * len(losses) + k) / total))
-        bar.update()
-        if not np.isfinite(losses[k]):
-            record.params = {k: p.copy() for k, p in record.checkpoint.params.items()}
-            raise Diverged(
-                f"loss is {losses[k]} in epoch {epoch}, step {k + 1}; try a smaller learning rate than {optimizer.lr}",
-                record,
-            )
-    seconds = time.perf_counter() - began
-    return float(losses.mean()), seconds, Checkpoint({k: p.copy() for k, p in params.items()}, state)
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same from epoch to epoch."""
+
+    spec: Spec
+    train: Samples
+    optimizer: Adam
+    plan: Plan | None
+    seed: int
+    batch: int
+    rate: Callable[[float], float]
+    total: int  # steps of the whole run
+    work: Workspace
+    bar: Any
+
+    def epoch(self, epoch: int, record: Record) -> tuple[float, float, Checkpoint]:
+        """One pass over the samples; returns the mean loss, the seconds it took and the state it ended with."""
+        state = record.checkpoint.state.copy()
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
+        losses = np.empty(_batches(self.train, self.batch))
+        began = time.perf_counter()
+        for k, rows in enumerate(_split(order, self.batch)):
+            scale = self.rate(((epoch - 1) * len(losses) + k) / self.total)
+            try:
+                losses[k] = self.step(rows, record.params, state, scale)
+            except NotFinite as error:
+                record.params = {k: p.copy() for k, p in record.checkpoint.params.items()}
+                hint = f"try a smaller learning rate than {self.optimizer.lr}"
+                raise Diverged(f"{error} in epoch {epoch}, step {k + 1}; {hint}", record) from error
+            self.bar.update()
+        seconds = time.perf_counter() - began
+        checkpoint = Checkpoint({k: p.copy() for k, p in record.params.items()}, state)
+        return float(losses.mean()), seconds, checkpoint
+
+    def step(self, rows: Array, params: Params, state: State, scale: float) -> float:
+        """The whole training step: move `params` and `state` in place and return the loss."""
+        x, y = self.train.take(rows)
+        yhat, trace = forward(self.spec, params, x, self.work)
+        loss, dy = LOSSES[self.spec.head](yhat, y)
+        if not np.isfinite(loss):
+            raise NotFinite(f"loss is {loss}")
+        grads = backward(self.spec, params, trace, dy, self.plan)
+        self.optimizer.step(params, grads, state, self.plan, scale)
+        return float(loss)
 
 
 def _close_epoch(
