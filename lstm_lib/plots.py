@@ -523,9 +523,7 @@ def _day_axis(ax: Axes, times: pd.DatetimeIndex) -> None:
     ax.xaxis.set_major_locator(mdates.DayLocator(tz=times.tz))
     ax.xaxis.set_major_formatter(mdates.DateFormatter("%a %d %b", tz=times.tz))
     ax.xaxis.set_minor_locator(mdates.HourLocator(byhour=[6, 12, 18], tz=times.tz))
-    ahead = (times[0].tz_localize(None) - times[0].tz_convert("UTC").tz_localize(None)) / pd.Timedelta(
-        hours=1
-    )
+    ahead = (times[0].tz_localize(None) - times[0].tz_convert(None)) / pd.Timedelta(hours=1)  # of UTC
     ax.set_xlabel(f"local time (UTC{ahead:+g}), {times[0]:%Y}; the day's name stands at midnight")
 
 
@@ -578,6 +576,7 @@ def states_over_time(
         ax.axhline(0, color=PALETTE["black"], lw=1)
         ax.set_ylabel("cell state c")
         ax.set_title(f"{name} cell: {(c < 0).mean():.0%} of the values are below 0", loc="left")
+    axes[-1].margins(x=0)
     _day_axis(axes[-1], times)
     return axes[0].get_figure(root=True)  # type: ignore[return-value]
 
