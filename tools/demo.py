@@ -87,7 +87,7 @@ def study(series: ll.Series, units: int, epochs: int, batch: int, progress: bool
     scores = compare(split.test, forecasts | ridge)
     print("timing: steps of the three in turns", flush=True)
     times = pd.DataFrame({"seconds": {name: record.seconds for name, record in records.items()}})
-    times["speed"] = speed_up(steps_in_turn(spec, plans(spec), split.train, batch), DENSE)["median"]
+    times["speed"] = speed_up(steps_in_turn(spec, plans(spec), split.train, batch), DENSE)["speed-up"]
     table = times.join(scores[["mae", "rmse"]], how="outer").loc[[*records, "ridge", "last value"]]
     return Study(split, spec, records, forecasts, table)
 
