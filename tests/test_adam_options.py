@@ -1,4 +1,4 @@
-"""AMSGrad, decoupled decay, clipping, the report and the schedules; Keras and PyTorch as references."""
+"""AMSGrad, decoupled decay, clipping, the report and the schedules (test_adam_references.py: Keras, PyTorch)."""
 
 from __future__ import annotations
 
@@ -7,37 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from adam_cases import OPTIONS, gradients, walk
 
 import lstm_lib as ll
 from lstm_lib.adam import FORMS, SCHEDULES, NotFinite
 
-STEPS = 30
 SPEC = ll.Spec(inputs=2, units=(3,), outputs=1)
-OPTIONS = [
-    {},
-    {"amsgrad": True},
-    {"weight_decay": 0.05},
-    {"amsgrad": True, "weight_decay": 0.01, "eps": 1e-3},
-    {"clip_norm": 0.7},
-    {"clip_norm": 0.7, "weight_decay": 0.05, "amsgrad": True},
-]
-
-
-def gradients(
-    rng: np.random.Generator, sizes: tuple[float, ...] = (1e-6, 1.0, 3.0, 1e-3)
-) -> list[np.ndarray]:
-    """Gradients (2, 4) that shrink in time, so that the largest v so far differs from v."""
-    return [rng.standard_normal((2, 4)) * np.array(sizes) / (1 + k) ** 2 for k in range(STEPS)]
-
-
-def walk(opt: ll.Adam, grads: list[np.ndarray]) -> np.ndarray:
-    """Weights after every step, from the same start as the references."""
-    params = {"w": np.linspace(-1, 1, 8).reshape(2, 4)}
-    state, path = opt.init(params), []
-    for g in grads:
-        opt.step(params, {"w": g}, state)
-        path.append(params["w"].copy())
-    return np.array(path)
 
 
 def scalar_walk(w: float, grads: list[float], form: str, lr: float, decay: float, amsgrad: bool) -> float:
@@ -68,46 +43,6 @@ def test_options_are_their_written_algorithms(form: str, decay: float, amsgrad: 
     for at in np.ndindex(2, 4):
         expected = scalar_walk(start[at], [float(g[at]) for g in grads], form, 0.01, decay, amsgrad)
         assert end[at] == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_the_keras_form_follows_the_installed_keras(options: dict[str, Any], rng: Any) -> None:
-    from lstm_lib.keras_bridge import keras
-
-    given = {"clip_norm": "global_clipnorm", "eps": "epsilon"}
-    settings = {given.get(k, k): v for k, v in options.items() if k != "weight_decay"}
-    kind = keras.optimizers.AdamW if "weight_decay" in options else keras.optimizers.Adam
-    settings |= {k: v for k, v in options.items() if k == "weight_decay"}
-    optimizer = kind(learning_rate=0.01, **settings)
-    w = keras.Variable(np.linspace(-1, 1, 8).reshape(2, 4), dtype="float64")
-    grads, path = gradients(rng), []
-    for g in grads:
-        optimizer.apply([keras.ops.convert_to_tensor(g)], [w])
-        path.append(keras.ops.convert_to_numpy(w))
-    ours = walk(ll.Adam(0.01, form="keras", **options), grads)
-    # Keras keeps its rate, and powers of beta, in float32
-    np.testing.assert_allclose(ours, path, rtol=0, atol=5e-6 * 0.01 * STEPS)
-    other = walk(ll.Adam(0.01, form="keras", **options | {"weight_decay": 0.2}), grads)
-    assert np.abs(other - path).max() > 1e-4  # the comparison can fail
-
-
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_the_paper_form_follows_the_installed_pytorch(options: dict[str, Any], rng: Any) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is optional; install it to run this comparison")
-    settings = {k: v for k, v in options.items() if k not in ("clip_norm", "weight_decay")}
-    w = torch.tensor(np.linspace(-1, 1, 8).reshape(2, 4), requires_grad=True)
-    decay = options.get("weight_decay", 0.0)
-    optimizer = torch.optim.AdamW([w], lr=0.01, weight_decay=decay, **settings)
-    grads, path = gradients(rng), []
-    for g in grads:
-        w.grad = torch.tensor(g)
-        if "clip_norm" in options:
-            torch.nn.utils.clip_grad_norm_([w], options["clip_norm"])
-        optimizer.step()
-        path.append(w.detach().numpy().copy())
-    # clip_grad_norm_ divides by the norm + 1e-6, so a clipped path agrees to about that
-    np.testing.assert_allclose(walk(ll.Adam(0.01, form="paper", **options), grads), path, rtol=0, atol=1e-7)
 
 
 # ------------------------------------------------------------------------------------------------- under isolation

@@ -39,7 +39,7 @@ TARGETS = {
     "spec": (FAST, {"__post_init__", "check_params"}),
     "layer": (FAST, set()),
     "network": (FAST, {"check", "_check_inputs", "_check_error"}),
-    "adam": (["tests/test_adam.py"], {"__post_init__"}),
+    "adam": (["tests/test_adam.py", "tests/test_adam_options.py"], {"__post_init__"}),
     "zones": (["tests/test_zones.py"], {"__repr__", "_check", "_check_choices", "__eq__"}),
 }
 

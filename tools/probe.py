@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -81,30 +82,37 @@ def steps() -> Iterator[tuple[str, Params]]:
         yield kind.name, trace._asdict() | cell.step_backward(kind, Wx, Wh, trace, dh, dc)._asdict()
 
 
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"amsgrad": True, "weight_decay": 0.1},
+    {"clip_norm": 1e-6},
+    {"eps": 1e-7, "amsgrad": True},
+)
+
+
 def optimisers() -> Iterator[tuple[str, Params]]:
-    """A few steps of every form of Adam, with and without isolation."""
+    """A few steps of every form of Adam and its options, with and without isolation, and the report of them."""
     spec = ll.Spec(1, (2,), 1)
-    for form, zone in product(ll.adam.FORMS, (ll.nothing(spec), ll.zone(spec, layer=0, gate="f"))):
-        params, opt, rng = (
-            ll.init_params(spec, dtype="float64"),
-            ll.Adam(0.1, form=form),
-            np.random.default_rng(7),
-        )
+    zones = (ll.nothing(spec), ll.zone(spec, layer=0, gate="f") | ll.zone(spec, layer="head"))
+    for form, options, zone in product(ll.adam.FORMS, OPTIONS, zones):
+        params, rng = ll.init_params(spec, dtype="float64"), np.random.default_rng(7)
+        opt, plan = ll.Adam(0.1, form=form, **options), ll.isolate(spec, zone)
         state = opt.init(params)
-        for plan in (None, ll.isolate(spec, zone), None):
-            opt.step(
-                params,
-                {k: rng.standard_normal(p.shape) * 1e-6 for k, p in params.items()},
-                state,
-                plan,
-                scale=0.5,
-            )
+        for k, plan_now in enumerate((plan, None, plan, None)):
+            grads = {n: rng.standard_normal(p.shape) * 1e-6 / (1 + k) for n, p in params.items()}
+            opt.step(params, grads, state, plan_now, scale=0.5)
+            parts = {"m": state.m, "v": state.v, "v_max": state.v_max or {}, "t": state.t}
+            kept = {
+                f"{n}/{part}": np.array(a, float) for part, named in parts.items() for n, a in named.items()
+            }
+            yield f"{form} {options}", params | kept
+            table = opt.report(state, scale=0.5)
             yield (
-                form,
-                params
-                | {f"{k}/m": m for k, m in state.m.items()}
-                | {f"{k}/v": v for k, v in state.v.items()},
+                f"report {list(table.columns)} {table[['layer', 'matrix', 'gate']].to_numpy().tolist()}",
+                {"report": table.iloc[:, 3:].to_numpy(float)},
             )
+    for name, schedule in ll.adam.SCHEDULES.items():
+        yield name, {"factor": np.array([schedule(done) for done in np.linspace(0, 1, 17)])}
 
 
 def main() -> None:
