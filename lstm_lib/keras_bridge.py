@@ -4,7 +4,8 @@
 find the derivatives: the same numbers by a way that shares no line with `cell.py` or `network.py`.
 
 Keras keeps kernel (D, 4H), recurrent_kernel (H, 4H) and bias (4H,) with the gates in the order i, f, c, o
-(c is our g); ours are (4H, D), (4H, H), (4H,) in the order f, i, o, g.
+(c is our g); ours are (4H, D), (4H, H), (4H,) in the order f, i, o, g. TensorFlow 1.5's BasicLSTMCell keeps one
+kernel (D + H, 4H) in the order i, j, f, o (j is our g) and adds its forget bias at run time.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @contextmanager
@@ -56,6 +58,7 @@ from .cell import GATES, Array, get_cell  # noqa: E402
 from .spec import Params, Spec, check_params  # noqa: E402
 
 KERAS_ORDER = ("i", "f", "g", "o")
+TF15_ORDER = ("i", "g", "f", "o")
 
 
 def tf_gradients(
@@ -224,6 +227,39 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
         output="every" if lstms[-1].return_sequences else "last",
     )
     return spec, params
+
+
+def from_tf15(weights: Mapping[str, ArrayLike], forget_bias: float = 1.0) -> tuple[Spec, Params]:
+    """Spec and float32 parameters of a TensorFlow 1.x BasicLSTMCell under a dense linear head.
+
+    Parameters
+    ----------
+    weights : kernel (D + H, 4H), bias (4H,), head_W (H, O), head_b (O,); arrays or nested lists.
+    forget_bias : what the cell adds to the forget gate's pre-activation at run time; it is not in `bias`.
+        0 for gradients, which have the layout of the weights.
+
+    Raises ValueError when the shapes do not fit each other.
+
+    >>> shapes = {"kernel": (3, 8), "bias": (8,), "head_W": (2, 1), "head_b": (1,)}
+    >>> spec, params = from_tf15({name: np.zeros(shape) for name, shape in shapes.items()})
+    >>> spec.inputs, spec.units, params["0/b"].tolist()
+    (1, (2,), [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    """
+    kernel, bias, W, b = (
+        np.asarray(weights[name], "float32") for name in ("kernel", "bias", "head_W", "head_b")
+    )
+    H, O = np.shape(W)
+    D = len(kernel) - H
+    if D < 1 or kernel.shape[1:] != (4 * H,) or bias.shape != (4 * H,) or b.shape != (O,):
+        raise ValueError(
+            f"kernel {kernel.shape}, bias {bias.shape}, head_W {W.shape} and head_b {b.shape} do not fit; "
+            "expected (D + H, 4H), (4H,), (H, O) and (O,)"
+        )
+    rows = _reorder(kernel.T, TF15_ORDER, GATES)
+    bias = _reorder(bias, TF15_ORDER, GATES)
+    bias[:H] += np.float32(forget_bias)
+    params = {"0/Wx": rows[:, :D].copy(), "0/Wh": rows[:, D:].copy(), "0/b": bias}
+    return Spec(D, (H,), O), params | {"head/W": W.T.copy(), "head/b": b.copy()}
 
 
 def _check_lstm(layer: Any, inner: bool) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
+from lstm_lib.keras_bridge import from_tf15
 
 TRACES = json.loads((Path(__file__).parent / "traces" / "tf15.json").read_text())
 ROUNDINGS = 16  # accepted float32 roundings of the largest weight: one or two a step, of 40 steps
-TF15_ORDER, OUR_ORDER = "igfo", "fiog"  # BasicLSTMCell calls our g "j"
 
 
 def single(values: Any) -> np.ndarray:
@@ -60,19 +60,6 @@ def test_another_form_is_told_apart() -> None:
     )
 
 
-def ours(weights: dict[str, Any], inputs: int, forget_bias: float) -> ll.network.Params:
-    """BasicLSTMCell's kernel (D + H, 4H) and bias in our layout; its forget bias is added at run time."""
-
-    def reorder(rows: np.ndarray) -> np.ndarray:
-        blocks = dict(zip(TF15_ORDER, np.split(rows, 4), strict=True))
-        return np.concatenate([blocks[gate] for gate in OUR_ORDER])
-
-    kernel, bias = reorder(single(weights["kernel"]).T), reorder(single(weights["bias"]))
-    bias[: len(bias) // 4] += np.float32(forget_bias)
-    params = {"0/Wx": kernel[:, :inputs].copy(), "0/Wh": kernel[:, inputs:].copy(), "0/b": bias}
-    return params | {"head/W": single(weights["head_W"]).T.copy(), "head/b": single(weights["head_b"])}
-
-
 def relative(ours: ll.network.Params, theirs: ll.network.Params) -> float:
     return max(float(np.abs(ours[k] - theirs[k]).max() / np.abs(theirs[k]).max()) for k in theirs)
 
@@ -81,8 +68,8 @@ def test_a_whole_training_follows_tensorflow_1_5() -> None:
     """First gradients, 60 losses and the final weights, with our gradients and our Adam."""
     run = TRACES["lstm"]
     x, y, forget_bias = single(run["x"]), single(run["y"]), run["about"]["forget_bias"]
-    params = ours(run["start"], x.shape[3], forget_bias)
-    spec = ll.Spec(inputs=x.shape[3], units=(params["0/Wh"].shape[1],), outputs=1)
+    spec, params = from_tf15(run["start"], forget_bias)
+    assert spec == ll.Spec(inputs=3, units=(8,), outputs=1)
     opt = tf15_adam(run["about"]["settings"])
     state = opt.init(params)
     for k, recorded in enumerate(run["losses"]):
@@ -90,11 +77,24 @@ def test_a_whole_training_follows_tensorflow_1_5() -> None:
         loss, dy = ll.mse(yhat, y[k % 4])
         grads = ll.backward(spec, params, trace, dy)
         if k == 0:
-            assert relative(grads, ours(run["first_gradients"], x.shape[3], 0.0)) < 1e-5
+            assert relative(grads, from_tf15(run["first_gradients"], forget_bias=0)[1]) < 1e-5
         assert loss == pytest.approx(recorded, rel=1e-5)
         opt.step(params, grads, state)
     assert len(run["losses"]) >= 50
-    assert relative(params, ours(run["final"], x.shape[3], forget_bias)) < 1e-5
+    assert relative(params, from_tf15(run["final"], forget_bias)[1]) < 1e-5
+
+
+def test_weights_that_do_not_fit_are_refused() -> None:
+    weights = {name: single(w) for name, w in TRACES["lstm"]["start"].items()}
+    for name, cut in (
+        ("kernel", weights["kernel"][:, 1:]),
+        ("kernel", weights["kernel"][:8]),
+        ("bias", weights["bias"][1:]),
+        ("head_W", weights["head_W"][1:]),
+        ("head_b", single([0, 0])),
+    ):
+        with pytest.raises(ValueError, match="do not fit"):
+            from_tf15(weights | {name: cut})
 
 
 def test_the_traces_say_what_made_them() -> None:
