@@ -13,7 +13,7 @@ Three ways to measure a slope without deriving it:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +105,35 @@ def compare(
         tolerance = TOLERANCE[method, next(iter(ours.values())).dtype.name]
     rows = {name: _row(name, ours[name], reference[name], tolerance) for name in ours}
     return Report(method, tolerance, pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def side_by_side(
+    ours: Params, references: Mapping[str, Params], tolerance: float, digits: int = 6
+) -> pd.DataFrame:
+    """The first entry of every array beside those of its references, once all entries were found to agree.
+
+    Parameters
+    ----------
+    ours : derived arrays by name.
+    references : method -> arrays of the same names and shapes, found in another way.
+    tolerance : largest accepted difference, relative to the array's largest entry.
+    digits : decimals of the entries shown.
+
+    Raises AssertionError that prints both numbers of every array that differs, and ValueError when a reference
+    is the very array that it should be compared with.
+
+    >>> found = side_by_side({"w": np.array([2.0])}, {"central": {"w": np.array([2.0 + 1e-9])}}, 1e-6)
+    >>> found.loc["w", "relative error"]
+    'all below 1e-06'
+    """
+    table = pd.DataFrame({"shape": {name: a.shape for name, a in ours.items()}})
+    table["ours"] = [round(float(a.flat[0]), digits) for a in ours.values()]
+    for method, reference in references.items():
+        compare(ours, reference, method, tolerance).require()
+        if same := [name for name, a in ours.items() if np.shares_memory(a, reference[name])]:
+            raise ValueError(f"{same} and the reference {method!r} are the same array; nothing was compared")
+        table[method] = [round(float(reference[name].flat[0]), digits) for name in ours]
+    return table.assign(**{"relative error": f"all below {tolerance:.0e}"})
 
 
 def _row(name: str, ours: Array, reference: Array, tolerance: float) -> dict[str, Any]:

@@ -636,7 +636,16 @@ def difference_errors(
             label, (eps[-1], value[-1]), (4, 0), textcoords="offset points", color="#555555", va="center"
         )
     for k, (name, (eps, error)) in enumerate(curves.items()):
-        ax.plot(eps, error, marker="os^Dv"[k % 5], ms=4, lw=1, color=SEQUENCE[k], ls=LINES[k], label=name)
+        ax.plot(
+            eps,
+            error,
+            marker="os^Dv"[k % 5],
+            ms=7 - 3 * (k % 2),
+            lw=1,
+            color=SEQUENCE[k],
+            ls=LINES[k],
+            label=name,
+        )
     ax.set(xscale="log", yscale="log", xlabel="step ε", ylabel="largest relative error")
     ax.legend()
     return fig
@@ -707,9 +716,9 @@ def vanishing(
             label=f"$b_f$ = {bias:g}".replace("-", "−"),
         )  # fmt: skip
         if alone is not None:
-            ax.semilogy(
-                t, alone[bias], color=SEQUENCE[k], ls=":", lw=1.4, label=None if k else "c road alone"
-            )
+            ax.semilogy(t, alone[bias], color=SEQUENCE[k], ls=":", lw=1.4)
+    if alone is not None:
+        ax.plot([], color=PALETTE["black"], ls=":", lw=1.4, label="c road alone")
     ax.set(xlabel="time step t", ylabel=ylabel)
     ax.legend(ncols=2, loc="lower right", fontsize="small")
     return fig
