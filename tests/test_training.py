@@ -69,7 +69,8 @@ def interrupting(data, at: int) -> Interrupting:
 PLANS = {
     "no isolation": None,
     "isolated units": ll.isolate(SPEC, ll.zone(SPEC, layer=0, unit=1)),
-    "head alone, span 2": ll.isolate(SPEC, ~ll.zone(SPEC, layer="head"), span=2),
+    "head alone": ll.isolate(SPEC, ~ll.zone(SPEC, layer="head")),
+    "a gate on hold, span 2": ll.isolate(SPEC, ll.zone(SPEC, gate="i"), depth="hold", span=2),
 }
 
 
@@ -174,20 +175,21 @@ def test_resuming_with_other_settings_is_refused(then, now, message):
 # ------------------------------------------------------------------------------------------ the loop itself
 
 
-def test_an_epoch_is_the_five_lines_over_every_sample_once():
+@pytest.mark.parametrize("plan", PLANS)
+def test_an_epoch_is_the_five_lines_over_every_sample_once(plan):
     """Against a loop written here, with its own order of batches, the last of them smaller."""
-    spec, opt = SPEC, ll.Adam(0.01)
-    params = ll.init_params(spec, 4)
+    opt, isolation = ll.Adam(0.01), PLANS[plan]
+    params = ll.init_params(SPEC, 4)
     state, losses = opt.init(params), []
     for epoch in (1, 2):
         order = np.random.default_rng([4, epoch]).permutation(N)
         losses.append([])
         for rows in (order[:5], order[5:10], order[10:15], order[15:20], order[20:]):
-            yhat, trace = ll.forward(spec, params, TRAIN[0][rows])
+            yhat, trace = ll.forward(SPEC, params, TRAIN[0][rows])
             loss, dy = ll.mse(yhat, TRAIN[1][rows])
-            opt.step(params, ll.backward(spec, params, trace, dy), state)
+            opt.step(params, ll.backward(SPEC, params, trace, dy, isolation), state, isolation)
             losses[-1].append(loss)
-    record = fit(seed=4, epochs=2, optimizer=opt)
+    record = fit(seed=4, epochs=2, optimizer=opt, isolation=isolation)
     identical(record.params, params)
     same(record.history["train_loss"].to_numpy(), np.mean(losses, axis=1).astype("float64"), 1e-6)
 
@@ -232,15 +234,15 @@ def test_the_history_has_one_row_an_epoch():
 
 def test_the_configuration_is_recorded():
     config = fit(
-        seed=3, isolation=PLANS["head alone, span 2"], optimizer=ll.Adam(0.5, form="keras"), threads=1
+        seed=3, isolation=PLANS["a gate on hold, span 2"], optimizer=ll.Adam(0.5, form="keras"), threads=1
     ).config
     assert {k: config[k] for k in ("seed", "batch", "epochs", "schedule", "threads")} == {
         "seed": 3, "batch": BATCH, "epochs": 3, "schedule": "constant", "threads": 1,
     }  # fmt: skip
     assert config["optimizer"] == dataclasses.asdict(ll.Adam(0.5, eps=1e-7, form="keras"))
-    assert config["isolation"]["depth"] == "skip"
+    assert config["isolation"]["depth"] == "hold"
     assert config["isolation"]["span"] == 2
-    assert "28" not in config["isolation"]["zone"]
+    assert config["isolation"]["zone"] == repr(PLANS["a gate on hold, span 2"].zone)
     assert fit().config["isolation"] is None
 
 
@@ -358,15 +360,19 @@ def test_the_bar_counts_steps_and_shows_the_losses(capfd):
 
 
 def test_threads_are_limited_within_fit_alone():
-    from threadpoolctl import threadpool_info
+    from threadpoolctl import threadpool_info, threadpool_limits
 
     def now():
         return [pool["num_threads"] for pool in threadpool_info()]
 
-    before, inside = now(), []
-    fit(threads=1, schedule=lambda done: inside.append(now()) or 1.0, epochs=1)
-    assert set(map(tuple, inside)) == {(1,) * len(before)}
-    assert now() == before
+    inside = []
+    with threadpool_limits(2):
+        before = now()
+        record = fit(threads=1, schedule=lambda done: inside.append(now()) or 1.0, epochs=1)
+        assert now() == before
+    assert max(before) == 2
+    assert {n for pools in inside for n in pools} == {1}
+    assert record.config["threads"] == 1
 
 
 # ----------------------------------------------------------------------------------------------- the record
