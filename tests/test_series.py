@@ -365,7 +365,8 @@ def test_a_column_without_variation_in_training_is_refused():
 
 def brute(series, part, lookback, horizon, steps, every, split):
     """The windows of a part, one at a time, from the definition: (start, target rows) of those that are
-    kept."""
+    kept.
+    """
     n = len(series.frame)
     borders = [0, round(n * split[0]), round(n * (split[0] + split[1])), n]
     first, end = borders[PARTS.index(part)], borders[PARTS.index(part) + 1]
@@ -399,9 +400,16 @@ def brute(series, part, lookback, horizon, steps, every, split):
 def test_windows_are_those_of_the_definition(n, lookback, horizon, steps, every, gaps, split):
     series = noisy(n, gaps=[(column, row % n) for column, row in gaps])
     expected = {part: brute(series, part, lookback, horizon, steps, every, split) for part in PARTS}
-    kwargs = dict(lookback=lookback, horizon=horizon, steps=steps, every=every, split=split, dtype="float64")
+    kwargs = {
+        "lookback": lookback,
+        "horizon": horizon,
+        "steps": steps,
+        "every": every,
+        "split": split,
+        "dtype": "float64",
+    }
     if not all(kept for kept, _, _ in expected.values()):
-        with pytest.raises(SeriesError, match="no window is left|needs lookback|can't be scaled"):
+        with pytest.raises(SeriesError, match=r"no window is left|needs lookback|can't be scaled"):
             windows(series, **kwargs)
         return
     cut = windows(series, **kwargs)
@@ -558,7 +566,7 @@ def test_ridge_chooses_on_the_validation_part():
         "the two parts have to disagree for this test to mean something"
     )
     for alpha in ([], 0.0, [1.0, -1.0]):
-        with pytest.raises(SeriesError, match="alpha=.* has to be one number above 0"):
+        with pytest.raises(SeriesError, match=r"alpha=.* has to be one number above 0"):
             ridge_forecast(cut, alpha)
 
 
