@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -73,10 +75,14 @@ def test_a_missing_package_is_named_in_one_line(tmp_path: Path) -> None:
 def test_control_c_ends_it_also_when_fit_has_kept_what_it_had(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object, **__: object) -> ll.Record:
-        raise KeyboardInterrupt
+    calls = itertools.count()
 
-    monkeypatch.setattr("lstm_lib.training.forward", interrupted)  # within fit, which catches it
+    def interrupted(*arguments: Any, **more: Any) -> Any:
+        if next(calls) == 3:
+            raise KeyboardInterrupt  # within fit, which catches it
+        return ll.forward(*arguments, **more)
+
+    monkeypatch.setattr("lstm_lib.training.forward", interrupted)
     assert demo.main(TINY) == 130
     assert capsys.readouterr().err.strip() == "Stopped."
 

@@ -51,6 +51,16 @@ def test_the_hatched_area_is_the_number_of_isolated_arcs(zone: ll.Zone, area: fl
     assert sum(drawn.values()) == pytest.approx(plain[False])
 
 
+def test_an_isolated_arc_stands_in_the_row_of_its_unit_and_the_column_of_its_source() -> None:
+    fig = plots.arc_map(SPEC, ll.zone(SPEC, layer=0, matrix="Wh", gate="o", unit=2, source=5))
+    (arc,) = (p for p in fig.axes[0].patches if p.get_hatch())
+    frames = [p for p in fig.axes[0].patches if not p.get_fill()]
+    block = frames[4 + 2]  # Wx has the first four, f, i, o, g; then Wh
+    assert block.get_width() == block.get_height() == 8
+    assert arc.get_x() - block.get_x() == pytest.approx(5)
+    assert arc.get_y() - block.get_y() == pytest.approx(2)
+
+
 def test_the_strip_keeps_the_last_steps() -> None:
     fig = plots.span_strip(steps=6, span=2)
     kept = [p.get_x() for p in fig.axes[0].patches if p.get_gid() == "kept"]

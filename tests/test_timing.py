@@ -13,7 +13,12 @@ from lstm_lib import timing
 from lstm_lib.training import Arrays
 
 SPEC = ll.Spec(2, (3,), 1)
-PLANS = {"dense": None, "head": ll.isolate(SPEC, ~ll.zone(SPEC, layer="head"))}
+ALL_BUT_HEAD = ~ll.zone(SPEC, layer="head")
+PLANS = {
+    "dense": None,
+    "head": ll.isolate(SPEC, ALL_BUT_HEAD),
+    "hold": ll.isolate(SPEC, ALL_BUT_HEAD, depth="hold"),  # computes what it must not use
+}
 
 
 @pytest.fixture
@@ -32,10 +37,10 @@ def test_every_plan_has_its_turn_in_every_round(samples: Arrays, monkeypatch: py
 
     monkeypatch.setattr(timing, "backward", counted)
     seconds = timing.steps_in_turn(SPEC, PLANS, samples, batch=3, rounds=4)
-    assert seconds.shape == (4, 2)
+    assert seconds.shape == (4, 3)
     assert (seconds > 0).all(axis=None)
-    assert [plan for plan, _, _ in turns] == [None, PLANS["head"]] * 5  # one round to warm up
-    assert len({params for _, params, _ in turns}) == 2
+    assert [plan for plan, _, _ in turns] == [*PLANS.values()] * 5  # one round to warm up
+    assert len({params for _, params, _ in turns}) == 3
     assert {size for _, _, size in turns} == {3}
 
 
@@ -48,9 +53,10 @@ def test_a_step_under_a_plan_moves_what_the_plan_leaves_active(
     )
     timing.steps_in_turn(SPEC, PLANS, samples, rounds=1)
     start = ll.init_params(SPEC)
-    dense, head = ({name: not np.array_equal(p[name], start[name]) for name in start} for p in seen)
+    dense, head, hold = ({name: not np.array_equal(p[name], start[name]) for name in start} for p in seen)
     assert all(dense.values())
-    assert {name for name, moved in head.items() if moved} == {"head/W", "head/b"}
+    for moved in (head, hold):
+        assert {name for name in moved if moved[name]} == {"head/W", "head/b"}
 
 
 def test_a_busy_moment_does_not_change_the_speed_up() -> None:
