@@ -27,7 +27,7 @@ def shaped(request):
     return build(ll.Spec(1, units, 1, output="every"), T=T, B=B, seed=T)
 
 
-# ------------------------------------------------------------------------------------ fast path = plain pair
+# ----------------------------------------------------------------------------------- fast path = plain pair
 
 
 def check_forward(case: Case) -> None:
@@ -87,7 +87,7 @@ def test_no_initial_state_is_the_zero_state(kind):
     assert not np.allclose(zero.forward()[0], case.forward()[0])
 
 
-# ------------------------------------------------------------------------- isolation, as far as it runs here
+# ------------------------------------------------------------------------ isolation, as far as it runs here
 
 ZONES = {
     "nothing": lambda s: ll.nothing(s),
@@ -175,7 +175,7 @@ def test_dz_is_a_copy_and_zero_before_the_span():
     assert not (trace.dz(1) == 7).any()
 
 
-# ------------------------------------------------------------------------------------- calls after the first
+# ------------------------------------------------------------------------------------ calls after the first
 
 
 @pytest.mark.parametrize("work", [None, ll.Workspace()], ids=["owned", "workspace"])
@@ -272,7 +272,7 @@ def test_arrays_of_any_layout_are_taken(layout):
     same(odd.backward(trace), case.backward(case.forward()[1]))
 
 
-# ------------------------------------------------------------------------------ numbers: dtypes, tiny errors
+# ----------------------------------------------------------------------------- numbers: dtypes, tiny errors
 
 
 @pytest.mark.parametrize("T", [5, 40])
@@ -322,6 +322,29 @@ def test_the_pass_ends_early_when_no_error_is_left():
     assert not grads["0/c0"].any()
 
 
+def test_every_error_that_counts_is_kept_up_to_the_end_of_the_pass():
+    """Down to where float32 would lose its digits, dz is that of the plain pair in float64."""
+    case, trace, _ = decaying(400, 1.0, "float32")
+    wide = case.astype("float64")
+    _, steps = plain_backward(wide, plain_forward(wide)[1])
+    for k in range(2):
+        reference = steps[f"{k}/z"]
+        counts = np.abs(reference) > 1e-30
+        assert counts.any(axis=(1, 2)).sum() > 70
+        np.testing.assert_allclose(trace.dz(k)[counts], reference[counts], rtol=1e-2)
+
+
+def test_an_error_that_arrives_after_a_long_silence_is_not_lost():
+    """By step 3 nothing is left of the last step's error; the pass must go on for what arrives there."""
+    case, _, _ = decaying(400, 1.0, "float32", "every")
+    case.dy[:, 3] = 1
+    wide = case.astype("float64")
+    reference, _ = plain_backward(wide, plain_forward(wide)[1])
+    grads = case.backward(case.forward()[1])
+    assert np.abs(reference["0/h0"]).max() > 1e-6
+    same(grads, reference)
+
+
 @pytest.mark.parametrize("output", ["last", "every"])
 def test_a_tiny_error_gives_gradients_scaled_with_it(output):
     """float32 reaches down to 1e-38: an error of 1e-30 must not be taken for none."""
@@ -331,17 +354,19 @@ def test_a_tiny_error_gives_gradients_scaled_with_it(output):
         same(scaled[k] / np.float32(1e-30), plain[k], 1e-5)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e-30])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_an_error_of_one_sign_is_not_lost(sign):
-    """The size of the incoming error is that of its largest magnitude, negative ones included."""
-    case, trace, _ = decaying(60, 1e-30, "float32")
-    ones = case._replace(params=case.params | {"head/W": np.abs(case.params["head/W"]) * np.float32(sign)})
-    grads, reference = ones.backward(ones.forward()[1]), plain_backward(ones, plain_forward(ones)[1])[0]
-    same(
-        {k: grads[k] / np.float32(1e-30) for k in case.params},
-        {k: reference[k] / np.float32(1e-30) for k in case.params},
-        1e-5,
-    )
+def test_the_size_of_an_error_is_that_of_its_magnitude(sign, size):
+    """With errors of one sign alone: tiny negative ones are not lost, large negative ones still flushed."""
+    case, _, _ = decaying(200, size, "float32")
+    head = np.abs(case.params["head/W"]) * np.float32(sign)
+    case = case._replace(params=case.params | {"head/W": head})
+    _, trace = case.forward()
+    grads, reference = case.backward(trace), plain_backward(case, plain_forward(case)[1])[0]
+    unit = np.float32(size)
+    same({k: grads[k] / unit for k in case.params}, {k: reference[k] / unit for k in case.params}, 1e-5)
+    if size == 1.0:
+        assert not trace.dz(1)[:50].any()  # the pass ended
 
 
 def test_flushing_changes_no_float64_gradient_beyond_rounding():
@@ -362,7 +387,7 @@ def test_no_error_gives_zero_gradients():
     assert not any(g.any() for g in case.backward(case.forward()[1]).values())
 
 
-# ---------------------------------------------------------------------------------------------------- losses
+# --------------------------------------------------------------------------------------------------- losses
 
 
 def test_mse_by_hand():
@@ -434,7 +459,7 @@ def test_every_head_has_its_loss():
     assert len(LOSSES) == 2
 
 
-# ---------------------------------------------------------------------------------------- shapes and weights
+# --------------------------------------------------------------------------------------- shapes and weights
 
 
 def test_shapes_of_a_stack():
@@ -483,7 +508,7 @@ def test_initial_weights_by_default():
     identical(params, {k: p.astype("float32") for k, p in wide.items()})
 
 
-# -------------------------------------------------------------------------------------------------- refusals
+# ------------------------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize(
