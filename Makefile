@@ -13,7 +13,7 @@ PYTEST_ARGS ?=
 RUN   := $(VENV)/bin/python
 READY := $(VENV)/.installed-$(LOCK)
 STAGES := lint types unit check-notebooks
-BENCHMARKS := $(filter-out __init__ timing,$(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab demo test lint types unit check-notebooks notebooks format bench bench-engine mutants data lock clean

@@ -12,14 +12,12 @@ import argparse
 import os
 from collections.abc import Callable
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-
 import numpy as np
 from threadpoolctl import threadpool_info
 
 import lstm_lib as ll
-from benchmarks.timing import interleave, summary
 from lstm_lib.spec import Params
+from lstm_lib.timing import interleave, speed_up
 
 SHAPES = (
     (32, 96, 8, 256),
@@ -74,11 +72,8 @@ def keras_steps(
     spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray
 ) -> dict[str, Callable[[], Result]]:
     """Keras's LSTM under tf.function, without and with XLA."""
-    import keras
-    import tensorflow as tf
-
     from lstm_lib.cell import GATES
-    from lstm_lib.keras_bridge import KERAS_ORDER, _reorder, to_keras
+    from lstm_lib.keras_bridge import KERAS_ORDER, _reorder, keras, tf, to_keras
 
     model = to_keras(spec, params)
     xt, yt = tf.constant(x), tf.constant(y)
@@ -109,9 +104,7 @@ def keras_steps(
 
 def keras_fit(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> Callable[[], None]:
     """Keras's own training loop over a few batches."""
-    import keras
-
-    from lstm_lib.keras_bridge import to_keras
+    from lstm_lib.keras_bridge import keras, to_keras
 
     model = to_keras(spec, params)
     model.compile(keras.optimizers.SGD(1e-6), "mse")
@@ -183,8 +176,13 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> None:
     seconds = interleave(contestants, rounds)
     seconds["Keras fit"] /= FIT_BATCHES
     print(f"\nbatch {B}, steps {T}, inputs {D}, units {H}, float32; all gradients agree")
-    print(summary(seconds, "ours").to_string())
     fastest = seconds[["Keras graph", "Keras XLA", "Keras fit"]].median().idxmin()
+    print(
+        speed_up(seconds, fastest)
+        .round(2)
+        .rename(columns={"speed-up": f"times as fast as {fastest}"})
+        .to_string()
+    )
     print(
         f"fastest Keras ({fastest}) / ours: {(seconds[fastest] / seconds['ours']).median():.2f}; "
         f"ours / its own products: {(seconds['ours'] / seconds['products']).median():.2f}"

@@ -1,13 +1,13 @@
-"""How long a training step takes under each of several plans, measured so that a busy machine does not decide.
+"""How long things take, measured so that it can be believed: contestants take turns, and ratios are taken by round.
 
-Runs made one after the other meet the machine in different moods. Steps that take turns meet it in the same
-ones, and among many rounds each plan finds a quiet moment.
+Runs made one after the other meet the machine in different moods. Contestants that take turns drift together,
+so the ratio within a round holds, and the spread over the rounds says how far to trust it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,54 @@ from .training import Samples, _thread_limit, _threads
 from .zones import Plan
 
 
+def interleave(
+    contestants: Mapping[str, Callable[[], object]], rounds: int = 15, warmup: int = 2
+) -> pd.DataFrame:
+    """Seconds of every contestant in every round: one row a round, one column a contestant.
+
+    Parameters
+    ----------
+    contestants : name -> function without arguments.
+    rounds : how often every contestant has its turn.
+    warmup : turns before these that are not counted.
+
+    >>> interleave({"nothing": lambda: None}, rounds=3).shape
+    (3, 1)
+    """
+    seconds = {name: np.empty(rounds) for name in contestants}
+    for k in range(-warmup, rounds):
+        for name, run in contestants.items():
+            began = time.perf_counter()
+            run()
+            seconds[name][max(k, 0)] = time.perf_counter() - began  # round 0 writes over the warm-up
+    return pd.DataFrame(seconds)
+
+
+def speed_up(seconds: pd.DataFrame, reference: str = "dense") -> pd.DataFrame:
+    """How many times as fast as the reference each contestant is, round by round.
+
+    Returns
+    -------
+    DataFrame, a row a contestant: median ms, then speed-up, the median over the rounds of
+    seconds[reference] / seconds[contestant], with its quartiles 25 % and 75 %.
+
+    >>> rounds = {"dense": [0.002, 0.040, 0.003], "head alone": [0.001, 0.020, 0.001]}
+    >>> speed_up(pd.DataFrame(rounds))
+                median ms  speed-up  25 %  75 %
+    dense             3.0       1.0   1.0   1.0
+    head alone        1.0       2.0   2.0   2.5
+    """
+    ratio = 1 / seconds.div(seconds[reference], axis=0)
+    return pd.DataFrame(
+        {
+            "median ms": 1e3 * seconds.median(),
+            "speed-up": ratio.median(),
+            "25 %": ratio.quantile(0.25),
+            "75 %": ratio.quantile(0.75),
+        }
+    )
+
+
 def steps_in_turn(
     spec: Spec, plans: Mapping[str, Plan | None], samples: Samples, batch: int = 32, rounds: int = 100
 ) -> pd.DataFrame:
@@ -28,42 +76,20 @@ def steps_in_turn(
     ----------
     plans : name -> plan, None for the dense step. Each has its own parameters, workspace and state of Adam.
     samples : the first `batch` of them are used in every step.
-    rounds : how often every plan has its turn; one more round before these is not counted.
+    rounds : how often every plan has its turn; two more rounds before these are not counted.
     """
     x, y = samples.take(np.arange(min(batch, len(samples))))
-    optimizer, taken = Adam(), {name: np.empty(rounds) for name in plans}
-    owned = {name: (init_params(spec, dtype=x.dtype), Workspace()) for name in plans}
-    states = {name: optimizer.init(params) for name, (params, _) in owned.items()}
+
+    def stepper(plan: Plan | None) -> Callable[[], None]:
+        params, work, optimizer = init_params(spec, dtype=x.dtype), Workspace(), Adam()
+        state = optimizer.init(params)
+
+        def step() -> None:
+            yhat, trace = forward(spec, params, x, work)
+            _, dy = LOSSES[spec.head](yhat, y)
+            optimizer.step(params, backward(spec, params, trace, dy, plan), state, plan)
+
+        return step
+
     with _threads(_thread_limit(spec, batch)):  # as `fit` does
-        for k in range(-1, rounds):
-            for name, plan in plans.items():
-                params, work = owned[name]
-                began = time.perf_counter()
-                yhat, trace = forward(spec, params, x, work)
-                _, dy = LOSSES[spec.head](yhat, y)
-                grads = backward(spec, params, trace, dy, plan)
-                optimizer.step(params, grads, states[name], plan)
-                taken[name][max(k, 0)] = time.perf_counter() - began  # round 0 writes over the warm-up
-    return pd.DataFrame(taken)
-
-
-def speed_up(seconds: pd.DataFrame, dense: str = "dense") -> pd.DataFrame:
-    """How many times quicker than the dense step each is, by the fastest round of each.
-
-    Whatever else the machine does can only add to a step, so the fastest round is the one least disturbed
-    (the advice of Python's `timeit`); a median far above it says that the machine was busy.
-
-    Returns
-    -------
-    DataFrame, a row a plan; columns fastest and median in ms, and speed-up.
-
-    >>> rounds = {"dense": [0.002, 0.040, 0.002], "head alone": [0.001, 0.020, 0.030]}
-    >>> speed_up(pd.DataFrame(rounds))
-                fastest  median  speed-up
-    dense           2.0     2.0       1.0
-    head alone      1.0    20.0       2.0
-    """
-    fastest = seconds.min()
-    return pd.DataFrame(
-        {"fastest": 1e3 * fastest, "median": 1e3 * seconds.median(), "speed-up": fastest[dense] / fastest}
-    )
+        return interleave({name: stepper(plan) for name, plan in plans.items()}, rounds)

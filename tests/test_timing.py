@@ -39,7 +39,7 @@ def test_every_plan_has_its_turn_in_every_round(samples: Arrays, monkeypatch: py
     seconds = timing.steps_in_turn(SPEC, PLANS, samples, batch=3, rounds=4)
     assert seconds.shape == (4, 3)
     assert (seconds > 0).all(axis=None)
-    assert [plan for plan, _, _ in turns] == [*PLANS.values()] * 5  # one round to warm up
+    assert [plan for plan, _, _ in turns] == [*PLANS.values()] * 6  # two rounds to warm up
     assert len({params for _, params, _ in turns}) == 3
     assert {size for _, _, size in turns} == {3}
 
@@ -60,6 +60,20 @@ def test_a_step_under_a_plan_moves_what_the_plan_leaves_active(
 
 
 def test_a_busy_moment_does_not_change_the_speed_up() -> None:
-    # half of the rounds are disturbed, those of the dense step more: means and medians would both be blurred
-    seconds = pd.DataFrame({"dense": [2.0, 90.0, 2.0, 80.0], "half": [1.0, 10.0, 9.0, 1.0]})
-    assert timing.speed_up(seconds)["speed-up"].to_dict() == {"dense": 1.0, "half": 2.0}
+    # the machine slows down by ten for two rounds, and one step alone is held up: means would be blurred
+    seconds = pd.DataFrame({"dense": [2.0, 20.0, 20.0, 2.0, 2.0], "half": [1.0, 10.0, 10.0, 90.0, 1.0]})
+    table = timing.speed_up(seconds)
+    assert table["speed-up"].to_dict() == {"dense": 1.0, "half": 2.0}
+    assert table["median ms"].to_dict() == {"dense": 2000.0, "half": 10000.0}
+
+
+def test_the_spread_tells_a_busy_machine() -> None:
+    seconds = pd.DataFrame({"dense": [2.0, 2.0, 8.0, 8.0], "half": [1.0, 4.0, 1.0, 4.0]})
+    assert timing.speed_up(seconds).loc["half", ["25 %", "speed-up", "75 %"]].tolist() == [1.625, 2.0, 3.5]
+
+
+def test_rounds_of_warming_up_are_not_counted() -> None:
+    calls: list[str] = []
+    contestants = {name: lambda name=name: calls.append(name) for name in "ab"}
+    assert timing.interleave(contestants, rounds=3, warmup=2).shape == (3, 2)
+    assert calls == ["a", "b"] * 5
