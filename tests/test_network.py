@@ -426,7 +426,7 @@ def test_cross_entropy_derivative_of_the_scores_by_complex_step(output):
         assert loss.imag / 1e-30 == pytest.approx(summed[o], rel=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(4,), (4, 3)])
+@pytest.mark.parametrize("shape", [(4,), (4, 5)])
 def test_class_numbers_are_one_hot_rows(shape):
     rng = np.random.default_rng(2)
     classes = rng.integers(0, 3, shape)
@@ -435,6 +435,9 @@ def test_class_numbers_are_one_hot_rows(shape):
         assert ll.cross_entropy(p, classes)[0] == ll.cross_entropy(p, y)[0]
         identical(ll.cross_entropy(p, classes)[1], ll.cross_entropy(p, y)[1])
     assert ll.cross_entropy(p, classes)[1].dtype == np.float32
+    flat, ds = ll.cross_entropy(p.reshape(-1, 3), classes.ravel())  # the mean over samples and steps alike
+    assert ll.cross_entropy(p, classes)[0] == pytest.approx(flat, rel=1e-6)
+    same(ll.cross_entropy(p, classes)[1].reshape(-1, 3), ds)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
