@@ -76,8 +76,9 @@ types: $(READY)  ## types of lstm_lib (mypy, strict)
 unit: $(READY)  ## tests and the examples in docstrings
 	@$(RUN) -m pytest tests lstm_lib $(PYTEST_ARGS)
 
+# One thread: nothing is timed here, and threads that share a small product lose much on a busy machine.
 check-notebooks: $(READY)  ## run all notebooks and compare with their stored outputs
-	@$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 -x notebooks $(PYTEST_ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 -x notebooks $(PYTEST_ARGS)
 
 mutants: $(READY)  ## plant faults in lstm_lib and see that the tests find them (long)
 	@$(RUN) tools/mutants.py

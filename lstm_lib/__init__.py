@@ -9,7 +9,9 @@ The parts, lowest first; each imports only those above it in this list:
     zones      named sets of arcs, and the plan that leaves their work out
     adam       the forms of Adam as one rule with named differences
     series     an energy series, its windows and split, naive forecasts, metrics
+    environment   what this machine has of what the course needs
     training   fit() and the Record it leaves
+    timing     steps that take turns, and how much faster each is
     checks     gradient checks against differences, with a tolerance by dtype
     plots      figures
     keras_bridge   weights to and from Keras, reference gradients by TensorFlow

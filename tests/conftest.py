@@ -1,12 +1,13 @@
-"""What every test starts from: two threads, silent libraries, the same seeds, Hypothesis as CI runs it."""
+"""What every test starts from: one thread, silent libraries, the same seeds, Hypothesis as CI runs it."""
 
 from __future__ import annotations
 
 import os
 
-# Read by the libraries once, when they are imported: so they are set here, before any test module is.
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "2"))
-os.environ.update(TF_NUM_INTRAOP_THREADS="2", TF_NUM_INTEROP_THREADS="2")
+# Read by the libraries once, when they are imported: so they are set here, before any test module is. One
+# thread, since threads that share a small product wait for each other, for long if the machine is busy.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", CUDA_VISIBLE_DEVICES="-1")
 os.environ.update(MPLBACKEND="agg", JUPYTER_PLATFORM_DIRS="1")
 
