@@ -55,7 +55,7 @@ def run(opt, gradients, w=1.0, dtype="float64", plans=None, scale=1.0):
     return params["w"][0]
 
 
-# ---------------------------------------------------------------------------------------- the written algorithm
+# ------------------------------------------------------------------------------------ the written algorithm
 
 
 def test_the_forms_are_those_of_the_table(form):
@@ -105,7 +105,7 @@ def test_the_arrays_of_a_network_are_moved_like_so_many_scalars(form):
 
 
 def test_eps_acts_31_6_times_as_strongly_in_tf15_at_the_first_step():
-    """√v + ε̂ over √(1 - beta2) is √v̂ + ε̂/√(1 - beta2): the same step as "paper" with eps 31.6 times as large."""
+    """√v + ε̂ is √v̂ + ε̂/√(1 - beta2) once both are divided: a step of "paper" with a larger eps."""
     factor = 1 / math.sqrt(1 - 0.999)
     assert factor == pytest.approx(31.6, abs=0.05)
     for g in (1e-9, 1e-8, 1e-6):
@@ -141,7 +141,7 @@ def test_float32_is_float64_rounded(form):
     assert narrow == pytest.approx(run(opt, gradients.astype("float64")), rel=1e-5)
 
 
-# ---------------------------------------------------------------------------------------- state and step counts
+# ------------------------------------------------------------------------------------ state and step counts
 
 BIAS = ll.zone(SPEC, layer=0, matrix="b", unit=0)  # four of the eight biases
 PLAN = ll.isolate(SPEC, BIAS)
@@ -188,6 +188,43 @@ def test_a_zeroed_gradient_does_not_isolate(form):
         )
         > 0.05
     )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"clip_norm": 0.1},
+        {"amsgrad": True},
+        {"weight_decay": 0.1},
+        {"clip_norm": 1.0, "weight_decay": 0.01},
+    ],
+    ids=str,
+)
+def test_active_arcs_move_as_if_there_were_no_others(form, options):
+    """Under a plan Adam is Adam on the active arcs alone, with every option, a clipped norm included."""
+    rng = np.random.default_rng(6)
+    opt, whole = ll.Adam(0.1, form=form, **options), ll.init_params(SPEC, dtype="float64")
+    active = {k: ~BIAS.mask(k) for k in whole}
+    alone = {k: p[active[k]] for k, p in whole.items()}
+    state, lone_state = opt.init(whole), opt.init(alone)
+    for _ in range(4):
+        grads = {k: rng.standard_normal(p.shape) for k, p in whole.items()}
+        opt.step(whole, grads, state, PLAN)
+        opt.step(alone, {k: g[active[k]] for k, g in grads.items()}, lone_state)
+    same({k: p[active[k]] for k, p in whole.items()}, alone, 1e-15)
+    identical(whole["0/b"][BIAS.mask("0/b")], ll.init_params(SPEC, dtype="float64")["0/b"][BIAS.mask("0/b")])
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("share", [0.5, 1.0, 2.0])
+def test_clipping_scales_gradients_of_any_size_down_to_the_norm(share, size, form):
+    """By hand: 3, 4 and 12 have the norm 13. With beta 0 and eps that dwarfs v a step is lr · g / eps."""
+    grads = {"a": np.array([3.0, 4.0]) * size, "b": np.array([12.0]) * size}
+    opt = ll.Adam(1.0, 0.0, 0.0, 1e12 * size, form, clip_norm=share * 13 * size)
+    params = {k: np.zeros_like(g) for k, g in grads.items()}
+    opt.step(params, grads, opt.init(params))
+    same(params, {k: -g * min(1.0, share) / (1e12 * size) for k, g in grads.items()}, 1e-10)
 
 
 def test_counts_stay_numbers_as_long_as_all_arcs_move_together(form):
@@ -254,7 +291,7 @@ def test_arrays_of_any_layout_are_moved_in_place(form, plan):
         identical(run_on(layout), plain)
 
 
-# ----------------------------------------------------------------------------------------------------- refusals
+# ------------------------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize(
