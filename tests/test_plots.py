@@ -16,7 +16,7 @@ HELPERS = {"canvas", "show"}
 PUBLIC = {
     name: function
     for name, function in inspect.getmembers(plots, inspect.isfunction)
-    if function.__module__ == plots.__name__ and not name.startswith("_") and name not in HELPERS
+    if function.__module__.startswith(plots.__name__) and not name.startswith("_") and name not in HELPERS
 }
 TIMES = pd.date_range("2010-03-28", periods=5, freq="h", tz="Europe/Paris")
 HISTORY = pd.DataFrame({"seconds": [2.0, 3.0, 1.0], "valid_rmse": [0.6, 0.5, 0.4]})

@@ -1,0 +1,61 @@
+"""Figures: each function takes what it draws and an optional axes, and returns the figure.
+
+    look          palette, canvas, and `show`, which puts a figure into a notebook together with the text
+                  that a screen reader speaks
+    forecasts     forecasts over time, learning over training time
+    forward_pass  activations, the cell, its gates and states over time
+    gradients     how gradients are checked, the roads an error takes, where it fades
+    through_time  the chain of steps, its span, where the work goes
+    adam          trajectories, curves over steps, maps of what the moments say
+    isolation     the map of arcs, the strip of steps, error over training time
+
+All are used as `plots.NAME`.
+"""
+
+from lstm_lib.plots.adam import bowl, curves, zone_maps
+from lstm_lib.plots.forecasts import forecast, learning
+from lstm_lib.plots.forward_pass import (
+    activation_curves,
+    cell_diagram,
+    gate_distributions,
+    gates_over_time,
+    half_life_curve,
+    states_over_time,
+)
+from lstm_lib.plots.gradients import difference_errors, two_roads, vanishing
+from lstm_lib.plots.isolation import arc_map, overview, span_strip, time_and_error
+from lstm_lib.plots.look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, STYLE, canvas, show
+from lstm_lib.plots.through_time import by_span, by_step, training_loss, unrolled, work_shares
+
+__all__ = [
+    "GATE_COLOURS",
+    "LINES",
+    "PALETTE",
+    "SEQUENCE",
+    "STYLE",
+    "activation_curves",
+    "arc_map",
+    "bowl",
+    "by_span",
+    "by_step",
+    "canvas",
+    "cell_diagram",
+    "curves",
+    "difference_errors",
+    "forecast",
+    "gate_distributions",
+    "gates_over_time",
+    "half_life_curve",
+    "learning",
+    "overview",
+    "show",
+    "span_strip",
+    "states_over_time",
+    "time_and_error",
+    "training_loss",
+    "two_roads",
+    "unrolled",
+    "vanishing",
+    "work_shares",
+    "zone_maps",
+]
