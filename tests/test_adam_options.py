@@ -100,6 +100,39 @@ def test_clipping_keeps_the_direction_and_bounds_the_length() -> None:
     assert state.m["b"][0] == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize("length", [2.0, 0.5])
+def test_a_norm_above_the_limit_is_clipped_to_it_be_it_large_or_small(length: float) -> None:
+    opt = ll.Adam(beta1=0.0, clip_norm=0.25)
+    state = opt.init({"a": np.zeros(2)})
+    opt.step({"a": np.zeros(2)}, {"a": length * np.array([0.6, 0.8])}, state)
+    np.testing.assert_allclose(state.m["a"], [0.15, 0.2])
+
+
+def test_clipping_is_the_same_where_only_a_part_of_a_parameter_is_active(rng: Any) -> None:
+    """The moments after one step are those of the clipped gradient, in whole parameters and in parts."""
+    opt, params = ll.Adam(beta1=0.0, clip_norm=0.1), ll.init_params(SPEC, dtype="float64")
+    grads = {k: rng.standard_normal(p.shape) for k, p in params.items()}
+    zone = ll.zone(SPEC, layer=0, gate="fi", unit=1)
+    state = opt.init(params)
+    opt.step(params, grads, state, ll.isolate(SPEC, zone))
+    active = {k: np.where(zone.mask(k), 0, g) for k, g in grads.items()}
+    norm = math.sqrt(sum((g**2).sum() for g in active.values()))
+    for k, g in active.items():
+        np.testing.assert_allclose(state.m[k], g * 0.1 / norm, rtol=1e-12)
+
+
+def test_below_the_limit_a_part_of_a_parameter_moves_as_without_clipping(rng: Any) -> None:
+    plan = ll.isolate(SPEC, ll.zone(SPEC, layer=0, gate="fi", unit=1))
+    grads = {k: rng.standard_normal(shape) for k, shape in SPEC.shapes.items()}
+    ends = []
+    for opt in (ll.Adam(eps=1.0), ll.Adam(eps=1.0, clip_norm=1e3)):
+        params = ll.init_params(SPEC, dtype="float64")
+        opt.step(params, grads, opt.init(params), plan)
+        ends.append(params)
+    for k in SPEC.shapes:
+        np.testing.assert_array_equal(ends[0][k], ends[1][k])
+
+
 # --------------------------------------------------------------------------------------------------------- refusals
 
 
