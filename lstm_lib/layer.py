@@ -129,7 +129,9 @@ class Errors:
         self.block = _block_steps(T, 4 * H * B * dtype.itemsize)
         self.dc_dh = np.empty((self.block, H, B), dtype)
         self.scratch = np.empty((self.block, H, B), dtype)
-        self.stop = 0  # dz holds errors from this step on; before it there are none
+        self.stop: int | None = (
+            None  # dz holds errors from this step on; None: no backward pass since the forward
+        )
         self.steps = [
             (
                 self.dz[t],
@@ -209,7 +211,7 @@ def run_errors(layer: Layer, Wh: Array, inject_from: int, start: int, to_start: 
     dc[...] = 0
     floor = error_floor(e.inject[inject_from:])
     first_product = start if to_start else start + 1
-    e.stop = start
+    stop = start
     for first, last in _blocks(start, layer.T, e.block):
         slopes(layer, first, last)
         for t in range(last - 1, first - 1, -1):
@@ -228,9 +230,10 @@ def run_errors(layer: Layer, Wh: Array, inject_from: int, start: int, to_start: 
             if t >= first_product:
                 matmul(Wh_T, dz, out=dh)
         if first > start and flush(dh, dc, floor, scratch) and first <= inject_from:
-            e.stop = first
+            stop = first
             break
-    return e.stop
+    e.stop = stop
+    return stop
 
 
 def _blocks(start: int, stop: int, size: int) -> Iterator[tuple[int, int]]:

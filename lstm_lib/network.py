@@ -96,7 +96,7 @@ class Trace:
         """
         self.check()
         errors = self._buffers.layers[k].errors
-        if errors is None:
+        if errors is None or errors.stop is None:
             raise ValueError(f"layer {k} has no errors; run backward() with this trace first")
         dz = errors.dz.copy()
         dz[: errors.stop] = 0
@@ -142,6 +142,8 @@ def forward(
     for k, layer in enumerate(buffers.layers):
         set_start(layer, None if initial is None else initial[k], f"initial[{k}]")
         np.copyto(layer.x, below)
+        if layer.errors is not None:
+            layer.errors.stop = None  # they belong to an earlier forward pass
         run_forward(layer, params[f"{k}/Wh"], params[f"{k}/Wx"], params[f"{k}/b"])
         below = layer.h
     top = below if spec.output == "every" else below[-1]

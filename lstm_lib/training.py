@@ -218,7 +218,7 @@ def fit(
     """
     train, valid = _samples(train), None if valid is None else _samples(valid)
     optimizer = optimizer or Adam()
-    _check_settings(spec, train, epochs, batch, isolation, schedule)
+    _check_settings(spec, train, epochs, batch, isolation, schedule, threads)
     rate = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
     with _threads(threads or _thread_limit(spec, batch)) as used:
         config = {
@@ -401,9 +401,15 @@ def _start(
 
 
 def _check_settings(
-    spec: Spec, train: Samples, epochs: int, batch: int, isolation: Plan | None, schedule: Any
+    spec: Spec,
+    train: Samples,
+    epochs: int,
+    batch: int,
+    isolation: Plan | None,
+    schedule: Any,
+    threads: int | None,
 ) -> None:
-    for name, value in (("epochs", epochs), ("batch", batch)):
+    for name, value in (("epochs", epochs), ("batch", batch), ("threads", 1 if threads is None else threads)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     if not len(train):

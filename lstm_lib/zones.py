@@ -135,6 +135,7 @@ def zone(
     <Zone of 5 of 117 arcs: head/W all; head/b all>
     """
     _check_choices(spec, layer, matrix, gate, source)
+    unit, source = (_kept(index) for index in (unit, source))
     masks = {k: np.zeros(shape, bool) for k, shape in spec.shapes.items()}
     for name, mask in masks.items():
         place, kind = name.split("/")
@@ -164,6 +165,11 @@ def _select(mask: Array, rows: Array, source: Index, name: str) -> None:
         mask[rows] = True
     else:
         mask[np.ix_(rows, _positions("source", source, mask.shape[1], name))] = True
+
+
+def _kept(index: Index) -> Index:
+    """An iterator as a list, since every matrix reads it anew."""
+    return index if index is None or isinstance(index, int | np.integer | slice) else list(index)
 
 
 def _positions(what: str, index: Index, size: int, name: str) -> Array:

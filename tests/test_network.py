@@ -637,3 +637,14 @@ def test_backward_refuses(arguments, message):
 def test_losses_refuse(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_errors_belong_to_the_forward_pass_before_them():
+    """With a workspace the arrays of an earlier pass are still there, and must not be taken for this one's."""
+    case, work = build(STACK), ll.Workspace()
+    for again in (False, True):
+        _, trace = ll.forward(STACK, case.params, case.x, work)
+        with pytest.raises(ValueError, match="layer 0 has no errors; run backward"):
+            trace.dz(0)
+        ll.backward(STACK, case.params, trace, case.dy)
+        assert trace.dz(0).any(), again

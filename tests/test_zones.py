@@ -336,3 +336,10 @@ def test_isolating_everything_moves_nothing():
     params, state = steps("tf15", [isolate(SPEC, ll.everything(SPEC))] * 3, seed=1)
     identical(params, {k: p.astype("float32") for k, p in CASE.params.items()})
     assert set(state.t.values()) == {0}
+
+
+def test_an_iterator_of_units_selects_like_a_list():
+    spec = ll.Spec(2, (4,), 1)
+    assert ll.zone(spec, layer=0, unit=iter([0, 2])) == ll.zone(spec, layer=0, unit=[0, 2])
+    with pytest.raises(ValueError, match=r"unit=\[9\] does not fit 0/Wx"):
+        ll.zone(spec, layer=0, unit=(n for n in [9]))

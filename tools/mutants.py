@@ -16,20 +16,38 @@ import ast
 import copy
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+os.environ.update(OPENBLAS_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")  # before NumPy is loaded
+sys.dont_write_bytecode = True
+
+import hypothesis.strategies  # noqa: F401  # these are loaded here so that every fork has them
+import numpy as np  # noqa: F401
+import pandas as pd  # noqa: F401
+import pytest
+import threadpoolctl  # noqa: F401
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBE = Path(__file__).with_name("probe.py")
-WORDS_OF_VERDICT = ("caught", "harmless", "MISSED")
+VERDICTS = ("caught", "harmless", "MISSED")
+PYTEST = [
+    "-x",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:nbval",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+]
 SECONDS = 120  # a test run that takes longer has met an endless loop: the fault counts as caught
 
 # Module -> the tests that must notice its faults, and the functions that only check arguments or describe.
@@ -175,15 +193,48 @@ def _planted(source: str, tree: ast.Module, node: ast.AST, kind: str, change: ob
     return Fault(node.lineno, kind, f"{' '.join(before.split())[:60]}  ->  {after[:60]}", text)  # type: ignore[attr-defined]
 
 
-def verdict(module: str, fault: Fault, tests: list[str], sound: str) -> str:
-    """One of the words caught, harmless, MISSED."""
-    with tempfile.TemporaryDirectory() as folder:
-        _copy_project(Path(folder))
-        (Path(folder) / "lstm_lib" / f"{module}.py").write_text(fault.source)
-        command = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        if _run(command, folder).returncode:
-            return "caught"
-        return "harmless" if _run(["probe.py", module], folder).stdout == sound else "MISSED"
+def judge(module: str, fault: Fault, tests: list[str], sound: str) -> int:
+    """Fork a process that plants the fault and ends with its verdict as exit code; returns the process's number.
+
+    A fork has the libraries loaded already, which takes longer than most of the tests.
+    """
+    child = os.fork()
+    if child:
+        return child
+    verdict = VERDICTS.index("caught")  # also if the tests end in any other way than by passing
+    try:
+        signal.alarm(SECONDS)
+        with tempfile.TemporaryDirectory() as folder:
+            _copy_project(Path(folder))
+            (Path(folder) / "lstm_lib" / f"{module}.py").write_text(fault.source)
+            os.chdir(folder)
+            sys.path.insert(0, folder)
+            silent = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silent, 1)
+            os.dup2(silent, 2)
+            if pytest.main([*PYTEST, *tests]) == 0:
+                same = _run(["probe.py", module], folder).stdout == sound
+                verdict = VERDICTS.index("harmless" if same else "MISSED")
+    finally:
+        os._exit(verdict)
+
+
+def judge_all(module: str, planted: list[Fault], tests: list[str], sound: str, jobs: int) -> list[str]:
+    """The verdicts on all faults, `jobs` of them at a time."""
+    verdicts, running = [""] * len(planted), dict[int, int]()
+
+    def collect() -> None:
+        child, status = os.wait()
+        ended_itself = os.WIFEXITED(status)  # else the alarm did, in an endless loop
+        verdicts[running.pop(child)] = VERDICTS[os.WEXITSTATUS(status)] if ended_itself else "caught"
+
+    for k, fault in enumerate(tqdm(planted, desc=module)):
+        if len(running) == jobs:
+            collect()
+        running[judge(module, fault, tests, sound)] = k
+    while running:
+        collect()
+    return verdicts
 
 
 def _copy_project(folder: Path) -> None:
@@ -195,23 +246,10 @@ def _copy_project(folder: Path) -> None:
 
 
 def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "PYTHONPATH": folder,
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    try:
-        return subprocess.run(
-            [sys.executable, *command],
-            cwd=folder,
-            env=environment,
-            timeout=SECONDS,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "endless", "")
+    environment = os.environ | {"PYTHONPATH": folder}
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def run(module: str, most: int | None, jobs: int) -> bool:
@@ -229,17 +267,13 @@ def run(module: str, most: int | None, jobs: int) -> bool:
         sound = _run(["probe.py", module], folder)
         if sound.returncode:
             raise SystemExit(f"the probe fails without any fault:\n{sound.stderr[-2000:]}")
-    with ThreadPoolExecutor(jobs) as pool:
-        work = pool.map(lambda fault: verdict(module, fault, tests, sound.stdout), planted)
-        verdicts = list(tqdm(work, total=len(planted), desc=module))
+    verdicts = judge_all(module, planted, tests, sound.stdout, jobs)
     counts = Counter(verdicts)
     for word in ("harmless", "MISSED"):
         for fault, found in zip(planted, verdicts, strict=True):
             if found == word:
                 print(f"  {word}: {module}.py:{fault.line} {fault.kind}: {fault.text}")
-    print(
-        f"{module}: {len(planted)} faults;", ", ".join(f"{counts[word]} {word}" for word in WORDS_OF_VERDICT)
-    )
+    print(f"{module}: {len(planted)} faults;", ", ".join(f"{counts[word]} {word}" for word in VERDICTS))
     return not counts["MISSED"]
 
 

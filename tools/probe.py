@@ -71,6 +71,16 @@ def decay() -> Iterator[tuple[str, Params]]:
         )
 
 
+def silence() -> Iterator[tuple[str, Params]]:
+    """An error that arrives long after a first one has died out, at a network with an output every step."""
+    spec = ll.Spec(1, (4,), 1, output="every")
+    params = ll.init_params(spec, forget_bias=-1.0)
+    yhat, trace = ll.forward(spec, params, np.ones((2, 400, 1), "float32"))
+    dy = np.zeros_like(yhat)
+    dy[:, [10, -1]] = 1
+    yield "silence", ll.backward(spec, params, trace, dy)
+
+
 def steps() -> Iterator[tuple[str, Params]]:
     """The plain pair."""
     rng = np.random.default_rng(6)
@@ -117,7 +127,7 @@ def optimisers() -> Iterator[tuple[str, Params]]:
 
 def main() -> None:
     """Print one line a group of numbers."""
-    for group in (steps, networks, decay, optimisers):
+    for group in (steps, networks, decay, silence, optimisers):
         for name, arrays in group():
             digits = {
                 k: [f"{v:.{10 if a.dtype == 'float64' else 4}g}" for v in np.ravel(a)]
