@@ -122,8 +122,8 @@ class Series:
 
     >>> index = pd.date_range("2020-01-01", periods=3, freq="h", tz="UTC")
     >>> Series("demo", pd.DataFrame({"load": [1.0, np.nan, 3.0]}, index), "load", "kW")
-    Series 'demo': 3 rows every 0 days 01:00:00, 2020-01-01 00:00 to 2020-01-01 02:00 UTC
-      target 'load' [kW], 1 missing; 0 rows inserted
+    Series 'demo': 3 rows every 1 h, 2020-01-01 00:00 to 2020-01-01 02:00 UTC
+      target 'load' [kW], 1 missing; 0 rows inserted; local time UTC
       columns: load
     """
 
@@ -164,11 +164,12 @@ class Series:
 
     def __repr__(self) -> str:
         first, last = (f"{self.frame.index[k]:%Y-%m-%d %H:%M}" for k in (0, -1))
+        hours, missing = self.step / pd.Timedelta("1h"), int(self.frame[self.target].isna().sum())
         return (
-            f"Series {self.name!r}: {len(self.frame)} rows every {self.step}, {first} to {last} UTC\n"
-            f"  target {self.target!r} [{self.unit or 'unit not given'}], "
-            f"{int(self.frame[self.target].isna().sum())} missing; {self.inserted} rows inserted\n  "
-            f"columns: {', '.join(self.frame.columns)}"
+            f"Series {self.name!r}: {len(self.frame)} rows every {hours:g} h, {first} to {last} UTC\n"
+            f"  target {self.target!r} [{self.unit or 'unit not given'}], {missing} missing; "
+            f"{self.inserted} rows inserted; local time {self.timezone}\n"
+            f"  columns: {', '.join(self.frame.columns)}"
         )
 
 
@@ -204,8 +205,8 @@ def load_series(
 
     >>> sceaux = load_series("sceaux", columns=["power", "voltage"], calendar=["hour"])
     >>> sceaux
-    Series 'sceaux': 34589 rows every 0 days 01:00:00, 2006-12-16 16:00 to 2010-11-26 20:00 UTC
-      target 'power' [kW], 438 missing; 0 rows inserted
+    Series 'sceaux': 34589 rows every 1 h, 2006-12-16 16:00 to 2010-11-26 20:00 UTC
+      target 'power' [kW], 438 missing; 0 rows inserted; local time Etc/GMT-1
       columns: power, voltage, hour_sin, hour_cos
     """
     path, known = _locate(name_or_path)

@@ -191,7 +191,10 @@ def mse(yhat: Array, y: Array) -> tuple[Any, Array]:
            [2.]]))
     """
     if yhat.shape != y.shape:
-        raise ValueError(f"yhat has shape {yhat.shape} but y has shape {y.shape}; they must be equal")
+        raise ValueError(
+            f"yhat has shape {yhat.shape} but y has shape {y.shape}; they must be equal "
+            "(Spec.outputs is the number of targets of a window)"
+        )
     residual = yhat - y
     return np.mean(residual * residual), residual * (2 / residual.size)
 

@@ -196,6 +196,8 @@ def windows(
     >>> parts.train.x.shape, parts.train.y.shape, float(parts.scaling.loc["load", "mean"])
     ((2, 2, 1), (2, 1), 1.5)
     """
+    if not isinstance(series, Series):
+        raise SeriesError(f"windows() takes a Series, from load_series(...); got {type(series).__name__}.")
     lookback, horizon = _count(lookback, "lookback"), _count(horizon, "horizon")
     every = _count(every, "every")
     choose(steps, ("last", "all"), "steps")
@@ -392,7 +394,8 @@ def compare(
     baseline : the forecast that skill is relative to
 
     Returns a row for each forecast with the columns of `metrics`; `n` is the number of common rows, the same
-    in each. Raises SeriesError as `metrics` does, and for an unknown baseline.
+    in each. Raises SeriesError as `metrics` does, for an unknown baseline, and for a forecast
+    with stamps (a DataFrame) that are not those of `part`.
 
     >>> split = windows(load_series("fontana"))
     >>> compare(split.test, {"ridge": ridge_forecast(split)}).round(2)
@@ -402,6 +405,22 @@ def compare(
     same hour last week  5.64  7.61  -0.59  1242
     ridge                2.67  3.53   0.26  1242
     """
+    if not isinstance(part, Windows) or not isinstance(forecasts, Mapping):
+        raise SeriesError(
+            f"compare() takes a part of a split, such as split.test, and a dict of forecasts, such as "
+            f'{{"LSTM": values}}; got {type(part).__name__} and {type(forecasts).__name__}.'
+        )
+    for name, values in forecasts.items():
+        stamps = getattr(values, "index", None)
+        if (
+            isinstance(stamps, pd.DatetimeIndex)
+            and len(stamps) == len(part)
+            and not stamps.equals(part.times)
+        ):
+            raise SeriesError(
+                f"Forecast {name!r} is for the stamps {stamps[0]} to {stamps[-1]}; the {part.name} part has "
+                f"{part.times[0]} to {part.times[-1]}, in order of time."
+            )
     naive = naive_forecasts(part)
     table = {name: naive[name] for name in dict.fromkeys(naive.columns.get_level_values(0))} | dict(forecasts)
     choose(baseline, table, "forecast")

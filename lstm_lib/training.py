@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -133,7 +135,14 @@ class Record:
 
     @classmethod
     def load(cls, path: str | Path) -> Record:
-        """Read a record written by `save`."""
+        """Read a record written by `save`; ValueError for a file of another kind."""
+        path = Path(path)
+        if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
+            path = path.with_name(f"{path.name}.npz")  # as `save` names it
+        if path.is_file() and not (
+            zipfile.is_zipfile(path) and "about.npy" in zipfile.ZipFile(path).namelist()
+        ):
+            raise ValueError(f"{path} is not a record; expected a file written by Record.save")
         with np.load(path) as file:
             about = json.loads(str(file["about"]))
             groups: dict[str, dict[str, Any]] = {}
@@ -216,10 +225,11 @@ def fit(
     >>> record.history["epoch"].tolist()
     [1, 2]
     """
-    train, valid = _samples(train), None if valid is None else _samples(valid)
+    train, valid = _samples(train, "train"), None if valid is None else _samples(valid, "valid")
     optimizer = optimizer or Adam()
-    _check_settings(spec, train, epochs, batch, isolation, schedule, threads)
+    _check_settings(spec, train, epochs, batch, optimizer, isolation, schedule, threads)
     rate = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
+    some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
     with _threads(threads or _thread_limit(spec, batch)) as used:
         config = {
             "seed": seed,
@@ -228,9 +238,10 @@ def fit(
             "optimizer": dataclasses.asdict(optimizer),
             "schedule": schedule if isinstance(schedule, str) else getattr(schedule, "__name__", "function"),
             "isolation": None if isolation is None else _describe(isolation),
+            "train": _digest(train, some),
             "threads": used,
         }
-        record = _start(spec, train, config, optimizer, params, resume)
+        record = _start(spec, some[0].dtype, config, optimizer, params, resume)
         steps = _batches(train, batch)
         bar = _bar(epochs * steps, len(record.history) * steps, progress)
         run = _Run(spec, train, optimizer, isolation, seed, batch, rate, epochs * steps, Workspace(), bar)
@@ -248,6 +259,12 @@ def fit(
             record.interrupted = True
         finally:
             bar.close()
+        if record.interrupted:
+            done = len(record.history)
+            print(
+                f"Interrupted in epoch {done + 1}; fit(..., resume=record) goes on after epoch {done}.",
+                file=sys.stderr,
+            )
     return record
 
 
@@ -348,8 +365,18 @@ def predict(
 # --------------------------------------------------------------------------------------------------------- details
 
 
-def _samples(data: Samples | tuple[Array, Array]) -> Samples:
-    return Arrays(*data) if isinstance(data, tuple) else data
+def _samples(data: Samples | tuple[Array, Array], name: str = "samples") -> Samples:
+    if isinstance(data, tuple):
+        return Arrays(*data)
+    if (
+        not hasattr(data, "take")
+        or not hasattr(data, "__len__")
+        or isinstance(data, pd.DataFrame | np.ndarray)
+    ):
+        raise ValueError(
+            f"{name} is a {type(data).__name__}; expected a part of a split, such as split.train, or a pair (x, y)"
+        )
+    return data
 
 
 def _targets(samples: Samples) -> Array:
@@ -372,15 +399,29 @@ def _describe(plan: Plan) -> dict[str, Any]:
     return {"zone": repr(plan.zone), "arcs": digest, "depth": plan.depth, "span": plan.span}
 
 
+def _digest(samples: Samples, some: tuple[Array, Array]) -> str:
+    """How many samples there are, and a digest of some: tells other data apart when a run is resumed."""
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in some)).hexdigest()[:16]
+    return f"{len(samples)} samples, {digest}"
+
+
 def _start(
     spec: Spec,
-    train: Samples,
+    dtype: np.dtype[Any],
     config: dict[str, Any],
     optimizer: Adam,
     params: Params | None,
     resume: Record | None,
 ) -> Record:
     if resume is not None:
+        if not isinstance(resume, Record):
+            raise ValueError(
+                f"resume takes a Record, from fit() or Record.load(path); got {type(resume).__name__}"
+            )
+        if len(resume.history) > config["epochs"]:
+            raise ValueError(
+                f"the record has {len(resume.history)} epochs already; epochs={config['epochs']} is fewer"
+            )
         # a constant rate does not depend on the number of epochs, so such a run may be made longer
         free = {"threads"} | ({"epochs"} if config["schedule"] == "constant" else set())
         before = {k: v for k, v in resume.config.items() if k not in free}
@@ -392,7 +433,7 @@ def _start(
         kept = {k: p.copy() for k, p in resume.checkpoint.params.items()}
         return dataclasses.replace(resume, params=kept, config=config, interrupted=False)
     if params is None:
-        params = init_params(spec, config["seed"], train.take(np.arange(1))[0].dtype)
+        params = init_params(spec, config["seed"], dtype)
     params = {k: p.copy() for k, p in params.items()}
     copies = [{k: p.copy() for k, p in params.items()} for _ in range(2)]
     return Record(
@@ -405,6 +446,7 @@ def _check_settings(
     train: Samples,
     epochs: int,
     batch: int,
+    optimizer: Adam,
     isolation: Plan | None,
     schedule: Any,
     threads: int | None,
@@ -414,6 +456,12 @@ def _check_settings(
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     if not len(train):
         raise ValueError("train holds no sample")
+    if not isinstance(optimizer, Adam):
+        raise ValueError(f"optimizer takes an Adam, such as Adam(lr=1e-3); got {optimizer!r}")
+    if isolation is not None and not isinstance(isolation, Plan):
+        raise ValueError(
+            f"isolation takes a Plan, from isolate(spec, zone); got a {type(isolation).__name__}"
+        )
     if isolation is not None and isolation.spec != spec:
         raise ValueError(f"the isolation plan was made for {isolation.spec}, not for {spec}")
     if not callable(schedule) and schedule not in SCHEDULES:

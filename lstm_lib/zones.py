@@ -34,7 +34,7 @@ Index = int | slice | Iterable[int] | None
 
 @dataclass(frozen=True, eq=False)
 class Zone:
-    """A set of arcs of one network. Made by `zone`, `everything`, `nothing`; combined with `|`, `&`, `~`.
+    """A set of arcs of one network. Made by `zone`, `everything`, `nothing`; combined with `|`, `&`, `~`, `-`.
 
     >>> spec = Spec(inputs=2, units=(4,), outputs=1)
     >>> forget = zone(spec, layer=0, gate="f")
@@ -71,6 +71,9 @@ class Zone:
     def __and__(self, other: Zone) -> Zone:
         self._check(other)
         return Zone(self.spec, {k: m & other._masks[k] for k, m in self._masks.items()})
+
+    def __sub__(self, other: Zone) -> Zone:
+        return self & ~other
 
     def __invert__(self) -> Zone:
         return Zone(self.spec, {k: ~m for k, m in self._masks.items()})
@@ -135,7 +138,7 @@ def zone(
     <Zone of 5 of 117 arcs: head/W all; head/b all>
     """
     _check_choices(spec, layer, matrix, gate, source)
-    unit, source = (_kept(index) for index in (unit, source))
+    unit, source = _kept("unit", unit), _kept("source", source)
     masks = {k: np.zeros(shape, bool) for k, shape in spec.shapes.items()}
     for name, mask in masks.items():
         place, kind = name.split("/")
@@ -167,9 +170,14 @@ def _select(mask: Array, rows: Array, source: Index, name: str) -> None:
         mask[np.ix_(rows, _positions("source", source, mask.shape[1], name))] = True
 
 
-def _kept(index: Index) -> Index:
+def _kept(what: str, index: Index) -> Index:
     """An iterator as a list, since every matrix reads it anew."""
-    return index if index is None or isinstance(index, int | np.integer | slice) else list(index)
+    if index is None or isinstance(index, int | np.integer | slice):
+        return index
+    if not isinstance(index, Iterable) or isinstance(index, str) or getattr(index, "dtype", int) == np.bool_:
+        kind = "a mask; give numpy.flatnonzero(mask)" if hasattr(index, "dtype") else repr(index)
+        raise ValueError(f"{what} takes an index, a slice or a list of indices; got {kind}")
+    return list(index)
 
 
 def _positions(what: str, index: Index, size: int, name: str) -> Array:
@@ -235,6 +243,8 @@ def isolate(spec: Spec, zone: Zone, depth: str = "skip", span: int | None = None
     >>> sorted(plan.updates)
     ['head/W', 'head/b']
     """
+    if not isinstance(zone, Zone):
+        raise ValueError(f"isolate() takes a Zone, from zone(spec, ...); got a {type(zone).__name__}")
     if zone.spec != spec:
         raise ValueError(f"the zone was made for {zone.spec}, not for {spec}")
     if depth not in DEPTHS:

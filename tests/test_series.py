@@ -71,7 +71,7 @@ def test_a_plain_file_is_read_as_it_is(csv):
         list(series.frame) == ["load", "heat"] and str(series.frame.index[0]) == "2020-01-01 00:00:00+00:00"
     )
     np.testing.assert_array_equal(series.frame.to_numpy(), [[1.5, 10], [2.5, 20], [np.nan, 30], [4.5, 40]])
-    assert "4 rows every 0 days 01:00:00" in repr(series) and "'load' [kW], 1 missing" in repr(series)
+    assert "4 rows every 1 h" in repr(series) and "'load' [kW], 1 missing" in repr(series)
 
 
 def test_naive_stamps_are_read_in_the_given_zone(csv):

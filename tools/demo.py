@@ -1,6 +1,7 @@
 """The question and its answer in a terminal, for a machine without a browser: `make demo`.
 
-    python tools/demo.py [--series NAME] [--units H] [--epochs N] [--batch B] [--rows N] [--out PICTURE]
+    python tools/demo.py [--series NAME] [--target COLUMN] [--time COLUMN] [--timezone ZONE]
+                         [--units H] [--epochs N] [--batch B] [--rows N] [--out PICTURE]
 
 Trains one LSTM three times on the same series: dense, with a span of 24 steps, and with all but the head
 isolated; prints what each took and how well it forecasts, and draws both into a picture. The defaults take
@@ -218,6 +219,11 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line, read; the defaults are the settings that the course's first notebook uses."""
     parser = argparse.ArgumentParser(description="Train one LSTM dense and isolated; compare time and error.")
     parser.add_argument("--series", default="sceaux", help="sceaux, fontana, or a CSV (default: %(default)s)")
+    parser.add_argument("--target", help="for a CSV: the column to forecast")
+    parser.add_argument("--time", help="for a CSV: the column of stamps")
+    parser.add_argument(
+        "--timezone", help="for a CSV: the zone of stamps without an offset, such as Etc/GMT-1 for UTC+1"
+    )
     parser.add_argument("--units", type=int, default=32, help="hidden units (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=4, help="(default: %(default)s)")
     parser.add_argument("--batch", type=int, default=32, help="(default: %(default)s)")
@@ -228,7 +234,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(given: argparse.Namespace) -> None:
     """The whole demo, from the question to the picture."""
-    series = first_rows(ll.load_series(given.series, calendar=("hour", "weekday")), given.rows)
+    about = {"target": given.target, "time": given.time, "timezone": given.timezone}
+    series = first_rows(ll.load_series(given.series, calendar=("hour", "weekday"), **about), given.rows)
 
     def say(text: str) -> None:
         print(readable(text, sys.stdout.encoding), end="\n\n", flush=True)
