@@ -56,7 +56,7 @@ def test_forecasts_of_another_part_are_not_scored(split: ll.Split) -> None:
     """Both parts have as many windows; only the stamps tell them apart."""
     ridge = ll.ridge_forecast(split)
     assert len(split.valid) == len(split.test)
-    with pytest.raises(ValueError, match="Forecast 'ridge' is for the stamps .*; the valid part has"):
+    with pytest.raises(ValueError, match=r"Forecast 'ridge' is for the stamps .*; the valid part has"):
         ll.compare(split.valid, {"ridge": ridge})
     with pytest.raises(ValueError, match="in order of time"):
         ll.compare(split.test, {"ridge": ridge.sample(frac=1, random_state=0)})
@@ -67,7 +67,7 @@ def test_a_run_is_resumed_on_its_own_data_alone() -> None:
     record = fit()
     with pytest.raises(ValueError, match=r"cannot resume with other settings \(train: 20 samples"):
         fit(train=(X * 2, X[:, -1]), epochs=2, resume=record)
-    with pytest.raises(ValueError, match="the record has 1 epochs already; epochs=0 is fewer|epochs must be"):
+    with pytest.raises(ValueError, match=r"the record has 1 epochs already; epochs=0 is fewer|epochs must be"):
         fit(epochs=0, resume=record)
     longer = fit(epochs=3, resume=record)
     with pytest.raises(ValueError, match="the record has 3 epochs already; epochs=2 is fewer"):
@@ -95,7 +95,7 @@ def test_another_file_is_no_record(kind: str, tmp_path: Any) -> None:
         path.write_text("a,b\n1,2\n")
     else:
         np.savez(path, a=np.zeros(2))
-    with pytest.raises(ValueError, match="is not a record; expected a file written by Record.save"):
+    with pytest.raises(ValueError, match=r"is not a record; expected a file written by Record.save"):
         ll.Record.load(path)
 
 
