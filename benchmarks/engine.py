@@ -3,7 +3,10 @@
 Before anything is timed, all contestants must give the same loss and gradients. "products" is the time of
 our own matrix products run alone: what would be left if everything else were free.
 
-    python -m benchmarks.engine [--rounds 15] [--shape 32,96,8,256]
+    python -m benchmarks.engine [--rounds 15] [--shape 32,96,8,256] [--only PyTorch]
+
+In one process the idle threads of one library take time from the next, PyTorch's most of all; `--only` times a
+contestant in a process without the others' turns. benchmarks/README.md has both.
 """
 
 from __future__ import annotations
@@ -160,29 +163,48 @@ def agree(results: dict[str, Result], tolerance: float = 2e-4) -> None:
             raise SystemExit(f"{name} and ours differ in the loss: {other_loss} and {loss}")
 
 
-def compare(shape: tuple[int, int, int, int], rounds: int) -> None:
+def contestants(
+    spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray, only: str | None
+) -> dict[str, Callable[[], object]]:
+    """What is timed, after all that give gradients have shown that they give the same."""
+    steps: dict[str, Callable[[], Result]] = {"ours": ours(spec, params, x, y)}
+    if only in (None, "Keras"):
+        steps |= keras_steps(spec, params, x, y)
+    if only in (None, "PyTorch") and (torch := torch_step(spec, params, x, y)):
+        steps["PyTorch"] = torch
+    agree({name: step() for name, step in steps.items()})
+    timed: dict[str, Callable[[], object]] = {
+        name: getattr(step, "bare", step) for name, step in steps.items()
+    }
+    if only in (None, "Keras"):
+        timed["Keras fit"] = keras_fit(spec, params, x, y)
+    timed["products"] = products(spec, x)
+    return timed if only is None else {k: run for k, run in timed.items() if k.startswith(only)}
+
+
+def compare(shape: tuple[int, int, int, int], rounds: int, only: str | None) -> None:
     """Check and time one shape, and print the table."""
     B, T, D, H = shape
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((B, T, D)).astype("float32"), rng.standard_normal((B, 1)).astype("float32")
     spec = ll.Spec(inputs=D, units=(H,), outputs=1)
-    params = ll.init_params(spec)
-    steps = {"ours": ours(spec, params, x, y), **keras_steps(spec, params, x, y)}
-    if torch := torch_step(spec, params, x, y):
-        steps["PyTorch"] = torch
-    agree({name: step() for name, step in steps.items()})
-    contestants = {name: getattr(step, "bare", step) for name, step in steps.items()}
-    contestants |= {"Keras fit": keras_fit(spec, params, x, y), "products": products(spec, x)}
-    seconds = interleave(contestants, rounds)
-    seconds["Keras fit"] /= FIT_BATCHES
+    timed = contestants(spec, ll.init_params(spec), x, y, only)
     print(f"\nbatch {B}, steps {T}, inputs {D}, units {H}, float32; all gradients agree")
+    if not timed:
+        raise SystemExit(f"{only} is not installed")
+    seconds = interleave(timed, rounds)
+    if "Keras fit" in seconds:
+        seconds["Keras fit"] /= FIT_BATCHES
+    if only is not None:
+        print(
+            (1e3 * seconds.quantile([0.25, 0.5, 0.75]).T)
+            .round(2)
+            .set_axis(["25 % ms", "median ms", "75 % ms"], axis=1)
+        )
+        return
     fastest = seconds[["Keras graph", "Keras XLA", "Keras fit"]].median().idxmin()
-    print(
-        speed_up(seconds, fastest)
-        .round(2)
-        .rename(columns={"speed-up": f"times as fast as {fastest}"})
-        .to_string()
-    )
+    table = speed_up(seconds, fastest).round(2)
+    print(table.rename(columns={"speed-up": f"times as fast as {fastest}"}).to_string())
     print(
         f"fastest Keras ({fastest}) / ours: {(seconds[fastest] / seconds['ours']).median():.2f}; "
         f"ours / its own products: {(seconds['ours'] / seconds['products']).median():.2f}"
@@ -198,11 +220,14 @@ def main() -> None:
     parser.add_argument(
         "--shape", type=lambda s: tuple(map(int, s.split(","))), help="batch,steps,inputs,units"
     )
+    parser.add_argument(
+        "--only", choices=("ours", "Keras", "PyTorch", "products"), help="time this one alone"
+    )
     args = parser.parse_args()
     threads = max(pool["num_threads"] for pool in threadpool_info())
     print(f"NumPy {np.__version__} on {threads} BLAS threads, {os.cpu_count()} processors")
     for shape in [args.shape] if args.shape else SHAPES:
-        compare(shape, args.rounds)
+        compare(shape, args.rounds, args.only)
 
 
 if __name__ == "__main__":
