@@ -67,7 +67,7 @@ def test_a_run_is_resumed_on_its_own_data_alone() -> None:
     record = fit()
     with pytest.raises(ValueError, match=r"cannot resume with other settings \(train: 20 samples"):
         fit(train=(X * 2, X[:, -1]), epochs=2, resume=record)
-    with pytest.raises(ValueError, match=r"the record has 1 epochs already; epochs=0 is fewer|epochs must be"):
+    with pytest.raises(ValueError, match="epochs must be a whole number"):
         fit(epochs=0, resume=record)
     longer = fit(epochs=3, resume=record)
     with pytest.raises(ValueError, match="the record has 3 epochs already; epochs=2 is fewer"):
