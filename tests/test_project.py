@@ -225,10 +225,11 @@ def test_committed_files_are_small_and_name_no_machine() -> None:
         ("a.ipynb", "File /" + "home/ann/x.py", "a path of one machine"),
         ("a.ipynb", "/tmp/ipykernel" + "_123/4.py:1: UserWarning", "a path of one machine"),
         ("requirements.txt", "--index" + "-url https://example.org/simple", "a package index"),
-        ("lock.json", '"resolved": "https://registry.npm' + 'js.org/x"', "a package index"),
+        ("lock.json", '"resolved' + '": "https://packages.example.org/x"', "a package index"),
+        ("lock.txt", "numpy @ https://packages.example.org/simple" + "/numpy/", "a package index"),
         ("big.csv", "0" * 2_000_001, "2.0 MB"),
         ("big.ipynb", "0" * 1_500_001, "1.5 MB"),
-        ("fine.md", "https://example.org/home/work and ../work/ and https://doi.org/10.24432/C58K54", None),
+        ("fine.md", "https://example.org/home/page and ../page/ and https://doi.org/10.24432/C58K54", None),
     ],
 )
 def test_the_check_of_files_finds_planted_faults(

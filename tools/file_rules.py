@@ -19,7 +19,7 @@ LARGEST_NOTEBOOK = 1_500_000  # the code-hosting sites stop showing larger ones
 FORBIDDEN = {
     "a path of one machine": re.compile(r"(?<![\w./-])/(?:root|work|home|Users)/\w|/tmp/ipykernel[_]\d"),
     "a package index": re.compile(
-        r"--(?:extra-)?index[-]url|--find[-]links|files[.]pythonhosted|[/.]pypi[.]org|npmjs[.]org"
+        r"--(?:extra-)?index[-]url|--find[-]links|https?://[^\s\"]*/simple[/]|\"resolved\": *\"http[s]?:"
     ),
 }
 
