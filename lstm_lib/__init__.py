@@ -4,10 +4,15 @@ The parts, lowest first; each imports only those above it in this list:
 
     cell       one time step, forward and backward: the equations
     spec       the shape of a network and its parameters
-    layer      one layer over a whole sequence: the fast path
+    zones      named sets of arcs, their algebra and their text
+    work       what isolation leaves to do, as lists of smaller dense products
+    cost       FLOPs and bytes of a training step, counted before it is run
+    plan       a zone, a depth and a span compiled into what is left to do
+    layer, layer_backward   one layer over a whole sequence, forward and back: the fast path
     network    stacked layers and a head: forward, backward, losses, workspace
-    zones      named sets of arcs, and the plan that leaves their work out
     adam       the forms of Adam as one rule with named differences
+    schedules  which plan holds from which epoch or step
+    states     the output of isolated layers, remembered
     series     an energy series, its windows and split, naive forecasts, metrics
     environment   what this machine has of what the course needs
     training   fit() and the Record it leaves
@@ -19,8 +24,10 @@ The parts, lowest first; each imports only those above it in this list:
 `import lstm_lib` needs NumPy and pandas; `checks`, `plots` and `keras_bridge` are imported by name.
 """
 
+from . import schedules
 from .adam import Adam
 from .network import Trace, Workspace, backward, cross_entropy, forward, mse
+from .plan import Plan, isolate
 from .series import (
     Series,
     Split,
@@ -34,11 +41,12 @@ from .series import (
 )
 from .spec import Spec, init_params
 from .training import Diverged, Record, fit, predict
-from .zones import Plan, Zone, everything, isolate, nothing, zone
+from .zones import Partition, Zone, everything, nothing, partition, read_zone, zone
 
 __all__ = [
     "Adam",
     "Diverged",
+    "Partition",
     "Plan",
     "Record",
     "Series",
@@ -61,8 +69,11 @@ __all__ = [
     "mse",
     "naive_forecasts",
     "nothing",
+    "partition",
     "predict",
+    "read_zone",
     "ridge_forecast",
+    "schedules",
     "windows",
     "zone",
 ]

@@ -28,11 +28,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .cell import GATES, Array
+from .plan import Arcs, Plan
 from .spec import Params
 
 
@@ -52,14 +53,6 @@ FORMS = {
 
 class NotFinite(ValueError):
     """A loss or a gradient holds NaN or infinity: the training has left the numbers."""
-
-
-class UpdatesLike(Protocol):
-    """What `step` reads of a plan: see `lstm_lib.zones.Plan.updates`."""
-
-    @property
-    def updates(self) -> dict[str, Array | None]:  # noqa: D102
-        ...
 
 
 @dataclass
@@ -144,7 +137,7 @@ class Adam:
         return State(m, v, dict.fromkeys(params, 0), v_max if self.amsgrad else None)
 
     def step(
-        self, params: Params, grads: Params, state: State, plan: UpdatesLike | None = None, scale: float = 1.0
+        self, params: Params, grads: Params, state: State, plan: Plan | None = None, scale: float = 1.0
     ) -> None:
         """Move `params` and `state` in place by one step.
 
@@ -152,15 +145,18 @@ class Adam:
         ----------
         grads : names and shapes of `params`.
         plan : isolated arcs keep their value, moments and step count, bit for bit, and their gradients stay
-            out of the norm that `clip_norm` bounds; None updates all.
+            out of the norm that `clip_norm` bounds; None updates all. Where the plan's moments are "tracked",
+            moments and counts of isolated arcs run on.
         scale : factor on the learning rate, for schedules.
 
         Raises ValueError when a gradient's shape or dtype differs from its parameter's, `NotFinite` (a
         ValueError) when it holds NaN or infinity; nothing has been moved then.
         """
-        active: dict[str, Array | None] = dict.fromkeys(params) if plan is None else plan.updates
+        active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.updates
         chosen = {name: _pick(name, params[name], grads[name], arcs) for name, arcs in active.items()}
         shrink = self._shrink(chosen)
+        if plan is not None and plan.moments == "tracked":
+            self._track(grads, state, plan, shrink)
         for name, g in chosen.items():
             arcs = active[name]
             whole = [params[name], *state._moments(name)]
@@ -168,10 +164,22 @@ class Adam:
             if arcs is None:
                 self._move(g * shrink if shrink < 1 else g, count, scale, *whole)
                 continue
-            part = [np.take(a, arcs) for a in whole]  # gather the active arcs, move them, scatter them back
-            self._move(g * shrink if shrink < 1 else g, np.take(count, arcs), scale, *part)
+            part = [a[arcs] for a in whole]  # gather the active arcs, move them, scatter them back
+            self._move(g * shrink if shrink < 1 else g, np.asarray(count)[arcs], scale, *part)
             for a, moved in zip(whole, part, strict=True):
-                np.put(a, arcs, moved)
+                a[arcs] = moved
+
+    def _track(self, grads: Params, state: State, plan: Plan, shrink: float) -> None:
+        """Run the moments and step counts of isolated arcs on with their gradients."""
+        for name, g in grads.items():
+            if (isolated := plan.zone.mask(name)).any():
+                _pick(name, state.m[name], g, None)
+                arcs = np.nonzero(isolated)
+                state.t[name] = _advanced(state.t[name], arcs, g.shape)
+                part = [a[arcs] for a in state._moments(name)]
+                self._average(g[arcs] * shrink if shrink < 1 else g[arcs], *part)
+                for a, moved in zip(state._moments(name), part, strict=True):
+                    a[arcs] = moved
 
     def _shrink(self, grads: Params) -> float:
         """What clipping multiplies the gradients by, at most 1."""
@@ -185,20 +193,32 @@ class Adam:
     ) -> None:
         if self.weight_decay:
             w -= w * (scale * self.lr * self.weight_decay)
-        m += (g - m) * (1 - self.beta1)
-        v += (g * g - v) * (1 - self.beta2)
-        if v_max is not None:
-            v = np.maximum(v_max, v, out=v_max)
+        v = self._average(g, m, v, v_max)
         rate, eps = self._rate_and_eps(t, scale)
         w -= rate.astype(w.dtype) * m / (np.sqrt(v) + eps.astype(w.dtype))
 
+    def _average(self, g: Array, m: Array, v: Array, v_max: Array | None = None) -> Array:
+        """Move the moments in place and return the one that divides the step."""
+        m += (g - m) * (1 - self.beta1)
+        v += (g * g - v) * (1 - self.beta2)
+        return v if v_max is None else np.maximum(v_max, v, out=v_max)
+
     def _rate_and_eps(self, t: int | Array, scale: float = 1.0) -> tuple[Any, Any]:
-        """The factors of w -= rate · m / (√v + eps) after t steps, in float64."""
-        root = np.sqrt(1 - self.beta2 ** np.float64(t))
-        rate = scale * self.lr * root / (1 - self.beta1 ** np.float64(t))
-        if FORMS[self.form].eps_joins_corrected_root:
-            return rate, self.eps * root  # √v̂ + eps = (√v + eps √(1 - beta2ᵗ)) / √(1 - beta2ᵗ)
-        return rate, np.broadcast_to(np.float64(self.eps or 0), np.shape(root))
+        """The factors of w -= rate · m / (√v + eps) after t steps, in float64.
+
+        Powers are taken once for every count that there is between the lowest and the highest, not once an arc.
+        """
+        t = np.asarray(t)
+        lowest, highest = (int(t.min()), int(t.max())) if t.size else (0, 0)
+        counts = np.arange(lowest, highest + 1, dtype=np.float64)
+        root = np.sqrt(1 - self.beta2**counts)
+        rate = scale * self.lr * root / (1 - self.beta1**counts)
+        # √v̂ + eps = (√v + eps √(1 - beta2ᵗ)) / √(1 - beta2ᵗ)
+        joins = FORMS[self.form].eps_joins_corrected_root
+        eps = (self.eps or 0) * root if joins else np.full_like(root, self.eps or 0)
+        if lowest == highest:
+            return rate[0], eps[0]
+        return rate[t - lowest], eps[t - lowest]
 
     def report(self, state: State, scale: float = 1.0) -> Any:
         """What the moments say of every gate and matrix: a DataFrame with one row a zone.
@@ -246,23 +266,23 @@ class Adam:
         return row | {"step": step.mean(), "snr": snr.mean(), "eps_limited": np.mean(root <= eps)}
 
 
-def _pick(name: str, w: Array, g: Array, arcs: Array | None) -> Array:
+def _pick(name: str, w: Array, g: Array, arcs: Arcs) -> Array:
     """The gradient of the active arcs, checked."""
     if g.shape != w.shape or g.dtype != w.dtype:
         raise ValueError(f"grads[{name!r}] is {g.dtype} {g.shape}; expected {w.dtype} {w.shape}")
-    g = g if arcs is None else np.take(g, arcs)
+    g = g if arcs is None else g[arcs]
     if not np.isfinite(g).all():
         bad = np.count_nonzero(~np.isfinite(g))
         raise NotFinite(f"grads[{name!r}] holds {bad} of {g.size} values that are not finite")
     return g
 
 
-def _advanced(count: int | Array, arcs: Array | None, shape: tuple[int, ...]) -> int | Array:
+def _advanced(count: int | Array, arcs: Arcs, shape: tuple[int, ...]) -> int | Array:
     """The step counts with those of the active arcs one higher."""
     if arcs is None:
         return count + 1
     count = np.full(shape, count) if isinstance(count, int) else count
-    np.put(count, arcs, np.take(count, arcs) + 1)
+    count[arcs] += 1
     return count
 
 

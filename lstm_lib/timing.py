@@ -14,9 +14,9 @@ import pandas as pd
 
 from .adam import Adam
 from .network import LOSSES, Workspace, backward, forward
+from .plan import Plan
 from .spec import Spec, init_params
 from .training import Samples, _thread_limit, _threads
-from .zones import Plan
 
 
 def interleave(

@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,8 +26,10 @@ import pandas as pd
 from .adam import SCHEDULES, Adam, NotFinite, State
 from .cell import Array
 from .network import LOSSES, Workspace, backward, forward
+from .plan import Plan
+from .schedules import Moment, PlanOrSchedule, Schedule, plan_at
 from .spec import Params, Spec, init_params
-from .zones import Plan
+from .states import States
 
 SMALL_PRODUCT = (
     5e6  # FLOPs of a time step's product below which a second thread gains little (see `_thread_limit`)
@@ -190,10 +193,12 @@ def fit(
     epochs: int = 5,
     batch: int = 32,
     optimizer: Adam | None = None,
-    isolation: Plan | None = None,
+    isolation: PlanOrSchedule | None = None,
     schedule: str | Callable[[float], float] = "constant",
     params: Params | None = None,
     threads: int | None = None,
+    memory: int = 2**30,
+    folder: str | Path | None = None,
     progress: bool = True,
     resume: Record | None = None,
     each_epoch: Callable[[int, Params, State], object] | None = None,
@@ -206,12 +211,14 @@ def fit(
     seed : of the initial parameters and of the order of the batches.
     epochs, batch : how often all samples are seen, and how many at a time; the last batch may be smaller.
     optimizer : an `Adam`; None takes its defaults.
-    isolation : a `Plan` from `isolate`; None isolates nothing.
+    isolation : a `Plan` from `isolate`, or a schedule of plans from `lstm_lib.schedules`; None isolates nothing.
     schedule : factor on the learning rate as a function of the share of steps made: "constant", "cosine", "step",
         or a function of a number from 0 to 1.
     params : start from these (they are copied); None draws them from the seed.
     threads : limit the threads of the matrix products; None takes one where they are small, and leaves the
         number as it is where they are large. Recorded either way.
+    memory, folder : bytes of states that depth "cache" may keep in memory, and where it may write a file if that is
+        not enough; without a folder, what does not fit is computed anew each time.
     progress : show a progress bar.
     resume : a record of the same settings; training goes on after its last complete epoch.
     each_epoch : called as f(epoch, params, state) after each epoch, outside the timing; for example to log
@@ -227,7 +234,7 @@ def fit(
     """
     train, valid = _samples(train, "train"), None if valid is None else _samples(valid, "valid")
     optimizer = optimizer or Adam()
-    _check_settings(spec, train, epochs, batch, optimizer, isolation, schedule, threads)
+    _check_settings(spec, train, epochs, batch, optimizer, isolation, schedule, threads, memory)
     rate = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
     with _threads(threads or _thread_limit(spec, batch)) as used:
@@ -237,14 +244,16 @@ def fit(
             "epochs": epochs,
             "optimizer": dataclasses.asdict(optimizer),
             "schedule": schedule if isinstance(schedule, str) else getattr(schedule, "__name__", "function"),
-            "isolation": None if isolation is None else _describe(isolation),
+            "isolation": None if isolation is None else isolation.describe(),
             "train": _digest(train, some),
             "threads": used,
         }
-        record = _start(spec, some[0].dtype, config, optimizer, params, resume)
+        longer = schedule == "constant" and not (isinstance(isolation, Schedule) and isolation.needs_epochs)
+        record = _start(spec, some[0].dtype, config, optimizer, params, resume, longer)
         steps = _batches(train, batch)
         bar = _bar(epochs * steps, len(record.history) * steps, progress)
-        run = _Run(spec, train, optimizer, isolation, seed, batch, rate, epochs * steps, Workspace(), bar)
+        remember = partial(States, spec, samples=train, memory=memory, folder=folder)
+        run = _Run(spec, train, optimizer, isolation, seed, batch, rate, epochs, Workspace(), remember, bar)
         try:
             for epoch in range(len(record.history) + 1, epochs + 1):
                 loss, seconds, checkpoint = run.epoch(epoch, record)
@@ -268,20 +277,22 @@ def fit(
     return record
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Run:
-    """What stays the same from epoch to epoch."""
+    """What stays the same from epoch to epoch, and the states that are remembered for now."""
 
     spec: Spec
     train: Samples
     optimizer: Adam
-    plan: Plan | None
+    isolation: PlanOrSchedule | None
     seed: int
     batch: int
     rate: Callable[[float], float]
-    total: int  # steps of the whole run
+    epochs: int
     work: Workspace
+    remember: Callable[..., States]
     bar: Any
+    states: States | None = None
 
     def epoch(self, epoch: int, record: Record) -> tuple[float, float, Checkpoint]:
         """One pass over the samples; returns the mean loss, the seconds it took and the state it ended with."""
@@ -290,9 +301,11 @@ class _Run:
         losses = np.empty(_batches(self.train, self.batch))
         began = time.perf_counter()
         for k, rows in enumerate(_split(order, self.batch)):
-            scale = self.rate(((epoch - 1) * len(losses) + k) / self.total)
+            step = (epoch - 1) * len(losses) + k
+            scale = self.rate(step / (self.epochs * len(losses)))
+            plan = plan_at(self.isolation, self.spec, Moment(epoch, self.epochs, step))
             try:
-                losses[k] = self.step(rows, record.params, state, scale)
+                losses[k] = self.step(rows, record.params, state, plan, scale)
             except NotFinite as error:
                 record.params = {k: p.copy() for k, p in record.checkpoint.params.items()}
                 hint = f"try a smaller learning rate than {self.optimizer.lr}"
@@ -302,16 +315,25 @@ class _Run:
         checkpoint = Checkpoint({k: p.copy() for k, p in record.params.items()}, state)
         return float(losses.mean()), seconds, checkpoint
 
-    def step(self, rows: Array, params: Params, state: State, scale: float) -> float:
+    def step(self, rows: Array, params: Params, state: State, plan: Plan, scale: float) -> float:
         """The whole training step: move `params` and `state` in place and return the loss."""
-        x, y = self.train.take(rows)
-        yhat, trace = forward(self.spec, params, x, self.work)
+        x, y = self.source(plan, params).take(rows)
+        yhat, trace = forward(self.spec, params, x, self.work, known=plan.cached)
         loss, dy = LOSSES[self.spec.head](yhat, y)
         if not np.isfinite(loss):
             raise NotFinite(f"loss is {loss}")
-        grads = backward(self.spec, params, trace, dy, self.plan)
-        self.optimizer.step(params, grads, state, self.plan, scale)
+        grads = backward(self.spec, params, trace, dy, plan)
+        self.optimizer.step(params, grads, state, plan, scale)
         return float(loss)
+
+    def source(self, plan: Plan, params: Params) -> Samples | States:
+        """The samples, or what the lowest layers make of them while the plan has these remembered."""
+        if not plan.cached:
+            self.states = None  # the step to come may move any layer
+            return self.train
+        if self.states is None or self.states.known != plan.cached:
+            self.states = self.remember(params, known=plan.cached)
+        return self.states
 
 
 def _close_epoch(
@@ -392,13 +414,6 @@ def _split(order: Array, batch: int) -> Iterator[Array]:
         yield order[k : k + batch]
 
 
-def _describe(plan: Plan) -> dict[str, Any]:
-    """A plan in words, with a digest that tells zones of equal size apart."""
-    arcs = b"".join(np.packbits(plan.zone.mask(k)).tobytes() for k in plan.spec.shapes)
-    digest = hashlib.sha256(arcs).hexdigest()[:16]
-    return {"zone": repr(plan.zone), "arcs": digest, "depth": plan.depth, "span": plan.span}
-
-
 def _digest(samples: Samples, some: tuple[Array, Array]) -> str:
     """How many samples there are, and a digest of some: tells other data apart when a run is resumed."""
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in some)).hexdigest()[:16]
@@ -412,6 +427,7 @@ def _start(
     optimizer: Adam,
     params: Params | None,
     resume: Record | None,
+    longer: bool,
 ) -> Record:
     if resume is not None:
         if not isinstance(resume, Record):
@@ -422,8 +438,8 @@ def _start(
             raise ValueError(
                 f"the record has {len(resume.history)} epochs already; epochs={config['epochs']} is fewer"
             )
-        # a constant rate does not depend on the number of epochs, so such a run may be made longer
-        free = {"threads"} | ({"epochs"} if config["schedule"] == "constant" else set())
+        # where nothing depends on the number of epochs, a run may be made longer
+        free = {"threads"} | ({"epochs"} if longer else set())
         before = {k: v for k, v in resume.config.items() if k not in free}
         if differs := [k for k, v in before.items() if config[k] != v] + ["spec"] * (resume.spec != spec):
             pairs = ", ".join(
@@ -447,20 +463,28 @@ def _check_settings(
     epochs: int,
     batch: int,
     optimizer: Adam,
-    isolation: Plan | None,
+    isolation: PlanOrSchedule | None,
     schedule: Any,
     threads: int | None,
+    memory: int,
 ) -> None:
-    for name, value in (("epochs", epochs), ("batch", batch), ("threads", 1 if threads is None else threads)):
+    counts = {
+        "epochs": epochs,
+        "batch": batch,
+        "threads": 1 if threads is None else threads,
+        "memory": memory,
+    }
+    for name, value in counts.items():
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     if not len(train):
         raise ValueError("train holds no sample")
     if not isinstance(optimizer, Adam):
         raise ValueError(f"optimizer takes an Adam, such as Adam(lr=1e-3); got {optimizer!r}")
-    if isolation is not None and not isinstance(isolation, Plan):
+    if isolation is not None and not isinstance(isolation, PlanOrSchedule):
         raise ValueError(
-            f"isolation takes a Plan, from isolate(spec, zone); got a {type(isolation).__name__}"
+            f"isolation takes a Plan, from isolate(spec, zone); got a {type(isolation).__name__}. "
+            "A schedule of plans, from lstm_lib.schedules, serves as well"
         )
     if isolation is not None and isolation.spec != spec:
         raise ValueError(f"the isolation plan was made for {isolation.spec}, not for {spec}")

@@ -1,63 +1,74 @@
-"""Zones: named sets of arcs, their algebra, and the plan that leaves their work out.
+"""Zones: named sets of arcs and their algebra.
 
-Nouns: an arc is one scalar weight or bias; a `Zone` is a set of arcs of one network; to isolate a zone is to
-keep its arcs from being updated while the forward pass stays as it is; a `Plan` is a zone, a depth and a span
-in time, compiled once into what `backward` and the optimiser still have to do.
+Nouns: an arc is one scalar weight or bias; a `Zone` is a set of arcs of one network; its text, such as
+`0/Wh/f[0:32] | 0/Wx/g`, reads back to the same set; a `Partition` cuts a network into named blocks. What it
+means to isolate a zone is told in `plan.py`.
 
-Other people's words for parts of this: to freeze (a whole variable), to mask (a gradient, after it was
-computed), to prune (a weight set to zero; here weights keep their value).
+The text of a zone is a list of terms with ` | ` between them, each
 
-Depths: "hold" computes everything and leaves out the update; "skip" leaves out the weight gradients of
-isolated arcs as well, and with them every error signal that no active arc below needs. Both are exact: the
-active arcs get the same gradient as without isolation. A span of n back-propagates the last n steps only
-(truncated back-propagation through time, Williams and Peng 1990); it is an approximation.
+    layer            all arcs of a layer: 0, 1, …, head
+    layer/matrix     one of its matrices: 0/Wx, 0/Wh, 0/b, head/W, head/b
+    layer/matrix/gates   the rows of some gates: 0/Wh/f, 0/Wh/fi; 0/*/f are those of all three matrices
+    term[units]      of these the arcs that lead to some units: 0[0:64], 0/Wh/f[0:32], 0/b[0,4:8]
+    term[units;sources]  and come from some sources: 0/Wh/f[0:32;64:128], 0/Wx[:;3]
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise, product
 from typing import Literal
 
 import numpy as np
 
 from .cell import GATES, Array
-from .layer import LayerWork
 from .spec import Spec
 
 MATRICES = ("Wx", "Wh", "b")
 HEAD_MATRICES = ("W", "b")
-DEPTHS = ("hold", "skip")
+BLOCKS_BY = ("gate", "unit")
 
 Index = int | slice | Iterable[int] | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Zone:
-    """A set of arcs of one network. Made by `zone`, `everything`, `nothing`; combined with `|`, `&`, `~`, `-`.
+    """A set of arcs of one network; made by `zone` and its like, combined with `|`, `&`, `~`, `-`.
+
+    `str(zone)` is its text, which `read_zone` reads back.
 
     >>> spec = Spec(inputs=2, units=(4,), outputs=1)
     >>> forget = zone(spec, layer=0, gate="f")
     >>> forget.size, (forget | ~forget).share, (forget & ~forget).size
     (28, 1.0, 0)
+    >>> forget | zone(spec, layer="head", matrix="b")
+    <Zone 0/*/f | head/b: 29 of 117 arcs, 24.8 %>
     """
 
     spec: Spec
-    _masks: dict[str, Array] = field(repr=False)
+    _masks: dict[str, Array] = field()  # parameters without an arc in the zone may be absent
 
     def mask(self, name: str) -> Array:
         """Boolean array of the parameter's shape, True where the arc belongs to the zone.
 
         Raises ValueError for an unknown parameter name, with the valid ones.
         """
-        if name not in self._masks:
-            raise ValueError(f"no parameter {name!r}; the names are {', '.join(self._masks)}")
-        return self._masks[name]
+        if name not in self.spec.shapes:
+            raise ValueError(f"no parameter {name!r}; the names are {', '.join(self.spec.shapes)}")
+        found = self._masks.get(name)
+        return np.zeros(self.spec.shapes[name], bool) if found is None else found
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of arcs in the zone, by parameter."""
+        return {k: int(np.count_nonzero(self._masks.get(k, False))) for k in self.spec.shapes}
 
     @property
     def size(self) -> int:
         """Number of arcs in the zone."""
-        return sum(int(np.count_nonzero(m)) for m in self._masks.values())
+        return sum(self.sizes.values())
 
     @property
     def share(self) -> float:
@@ -66,23 +77,27 @@ class Zone:
 
     def __or__(self, other: Zone) -> Zone:
         self._check(other)
-        return Zone(self.spec, {k: m | other._masks[k] for k, m in self._masks.items()})
+        both = self._masks.keys() & other._masks.keys()
+        return Zone(
+            self.spec, self._masks | other._masks | {k: self._masks[k] | other._masks[k] for k in both}
+        )
 
     def __and__(self, other: Zone) -> Zone:
         self._check(other)
-        return Zone(self.spec, {k: m & other._masks[k] for k, m in self._masks.items()})
+        both = self._masks.keys() & other._masks.keys()
+        return Zone(self.spec, {k: self._masks[k] & other._masks[k] for k in both})
 
     def __sub__(self, other: Zone) -> Zone:
         return self & ~other
 
     def __invert__(self) -> Zone:
-        return Zone(self.spec, {k: ~m for k, m in self._masks.items()})
+        return Zone(self.spec, {k: ~self.mask(k) for k in self.spec.shapes})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Zone):
             return NotImplemented
         return self.spec == other.spec and all(
-            np.array_equal(m, other._masks[k]) for k, m in self._masks.items()
+            np.array_equal(self.mask(k), other.mask(k)) for k in self.spec.shapes
         )
 
     __hash__ = None  # type: ignore[assignment]  # equality by value over arrays
@@ -91,23 +106,26 @@ class Zone:
         if self.spec != other.spec:
             raise ValueError(f"zones of two networks do not combine: {self.spec} and {other.spec}")
 
+    def __str__(self) -> str:
+        return " | ".join(_terms(self)) or "nothing"
+
     def __repr__(self) -> str:
-        parts = [
-            f"{k} {'all' if m.all() else f'{np.count_nonzero(m)} of {m.size}'}"
-            for k, m in self._masks.items()
-            if m.any()
-        ]
-        return f"<Zone of {self.size} of {self.spec.size} arcs: {'; '.join(parts) or 'nothing'}>"
+        terms = list(_terms(self)) or ["nothing"]
+        shown = " | ".join(terms[:4]) + (f" | and {len(terms) - 4} terms more" if len(terms) > 4 else "")
+        return f"<Zone {shown}: {self.size:,} of {self.spec.size:,} arcs, {100 * self.share:.1f} %>"
 
 
 def everything(spec: Spec) -> Zone:
     """All arcs of the network."""
-    return Zone(spec, {k: np.ones(shape, bool) for k, shape in spec.shapes.items()})
+    return ~nothing(spec)
 
 
 def nothing(spec: Spec) -> Zone:
     """No arc: isolating it is the plain run."""
-    return ~everything(spec)
+    return Zone(spec, {})
+
+
+# ------------------------------------------------------------------------------------------------------ selecting
 
 
 def zone(
@@ -135,39 +153,34 @@ def zone(
     >>> zone(spec, layer=0, matrix="Wh", gate="f", unit=slice(0, 2)).size
     8
     >>> zone(spec, layer="head")
-    <Zone of 5 of 117 arcs: head/W all; head/b all>
+    <Zone head: 5 of 117 arcs, 4.3 %>
     """
     _check_choices(spec, layer, matrix, gate, source)
     unit, source = _kept("unit", unit), _kept("source", source)
-    masks = {k: np.zeros(shape, bool) for k, shape in spec.shapes.items()}
-    for name, mask in masks.items():
+    masks = {}
+    for name, shape in spec.shapes.items():
         place, kind = name.split("/")
         if (layer is not None and place != str(layer)) or (matrix is not None and kind != matrix):
             continue
-        if place == "head":
-            if gate is None:
-                _select(mask, _positions("unit", unit, mask.shape[0], name), source, name)
+        if place == "head" and gate is not None:
             continue
-        H = spec.units[int(place)]
-        units = _positions("unit", unit, H, name)
-        rows = np.concatenate(
-            [k * H + units for k, letter in enumerate(GATES) if gate is None or letter in gate]
+        rows = _positions("unit", unit, shape[0] if place == "head" else shape[0] // 4, name)
+        if place != "head":
+            gates = [k for k, letter in enumerate(GATES) if gate is None or letter in gate]
+            rows = np.concatenate([k * (shape[0] // 4) + rows for k in gates])
+        masks[name] = np.zeros(shape, bool)
+        at = (
+            rows
+            if len(shape) == 1 or source is None
+            else np.ix_(rows, _positions("source", source, shape[1], name))
         )
-        _select(mask, rows, source, name)
-    selected = Zone(spec, masks)
-    if not selected.size:
+        masks[name][at] = True
+    if not masks:
         raise ValueError(
             f"layer={layer!r}, matrix={matrix!r}, gate={gate!r}, unit={unit!r}, source={source!r} selects no arc; "
-            f"the parameters are {', '.join(masks)}"
+            f"the parameters are {', '.join(spec.shapes)}"
         )
-    return selected
-
-
-def _select(mask: Array, rows: Array, source: Index, name: str) -> None:
-    if mask.ndim == 1:
-        mask[rows] = True
-    else:
-        mask[np.ix_(rows, _positions("source", source, mask.shape[1], name))] = True
+    return Zone(spec, masks)
 
 
 def _kept(what: str, index: Index) -> Index:
@@ -210,72 +223,252 @@ def _check_choices(
         raise ValueError(f"source={source!r} needs matrix='Wx', 'Wh' or 'W', got matrix={matrix!r}")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is left to do when a zone is isolated; made by `isolate`.
+# ---------------------------------------------------------------------------------------------- a zone and its text
 
-    `layers` and `head` are read by `backward`; `updates` by the optimiser: a parameter that is absent keeps
-    its value, None updates all of it, an array lists the flat positions of its active arcs.
+_TERM = re.compile(
+    r"(?P<layer>\d+|head)(?:/(?P<matrix>\w+|\*))?(?:/(?P<gate>\w+))?(?:\[(?P<unit>[^];]*)(?:;(?P<source>[^];]*))?\])?"
+)
+
+
+def read_zone(spec: Spec, text: str) -> Zone:
+    """The zone that a text names, in the form that `str(zone)` writes; the module's first lines tell it.
+
+    Raises ValueError with the term that can't be read or doesn't fit the network, and the valid choices.
+
+    >>> spec = Spec(inputs=2, units=(4,), outputs=1)
+    >>> read_zone(spec, "0/Wh/f[0:2] | 0/Wx/g")
+    <Zone 0/Wx/g | 0/Wh/f[0:2]: 16 of 117 arcs, 13.7 %>
+    >>> str(read_zone(spec, "0/*/fiog[0,1] | 0[2:4] | head"))
+    'everything'
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"a zone's text is a string such as '0/Wh/f[0:32] | 0/Wx/g'; got {text!r}")
+    found = nothing(spec)
+    for term in text.split("|"):
+        found = found | _read_term(spec, "".join(term.split()))
+    return found
+
+
+def _read_term(spec: Spec, term: str) -> Zone:
+    if term in ("everything", "nothing"):
+        return everything(spec) if term == "everything" else nothing(spec)
+    parts = _TERM.fullmatch(term)
+    if parts is None:
+        raise ValueError(
+            f"can't read the term {term!r}; a term is layer/matrix/gates[units;sources], such as 0, 0/Wh, 0/Wh/f, "
+            "0/Wh/f[0:32], 0/Wx[:;3], 0/*/f or head, with ' | ' between terms"
+        )
+    place, matrix, gate = parts["layer"], parts["matrix"], parts["gate"]
+    try:
+        return zone(
+            spec,
+            "head" if place == "head" else int(place),
+            None if matrix == "*" else matrix,
+            gate,
+            _read_index(parts["unit"]),
+            _read_index(parts["source"]),
+        )
+    except ValueError as error:
+        raise ValueError(f"in the term {term!r}: {error}") from None
+
+
+def _read_index(text: str | None) -> Index:
+    """`0:4,7` as a list of positions; None and `:` as all."""
+    if text is None or text == ":":
+        return None
+    positions: list[int] = []
+    for part in text.split(","):
+        first, colon, last = part.partition(":")
+        if not (first.isdigit() and (last.isdigit() if colon else True)):
+            raise ValueError(f"[{text}] is no list of positions such as 0:32 or 0,4:8")
+        positions += range(int(first), int(last) if colon else int(first) + 1)
+    return positions
+
+
+def _terms(zone: Zone) -> Iterator[str]:
+    """The terms of a zone's text."""
+    spec, masks = zone.spec, {k: m for k, m in zone._masks.items() if m.any()}
+    if len(masks) == len(spec.shapes) and all(m.all() for m in masks.values()):
+        yield "everything"
+        return
+    for k, H in enumerate(spec.units):
+        found: dict[str, dict[str, str]] = {}  # index -> matrix -> gates
+        for matrix, (row, gate) in product(MATRICES, enumerate(GATES)):
+            if (mask := masks.get(f"{k}/{matrix}")) is not None:
+                for index in _indices(mask[row * H : (row + 1) * H]):
+                    letters = found.setdefault(index, {})
+                    letters[matrix] = letters.get(matrix, "") + gate
+        for index, alike in found.items():
+            same = len(alike) == 3 and len(set(alike.values())) == 1 and ";" not in index
+            by_matrix = {"*": alike["Wx"]} if same else alike
+            for matrix, gates in by_matrix.items():
+                short = "" if gates == "".join(GATES) else f"/{gates}"
+                yield f"{k}{short and '/*' if matrix == '*' else '/' + matrix}{short}{index}"
+    ends: dict[str, list[str]] = {
+        matrix: list(_indices(masks[f"head/{matrix}"]))
+        for matrix in HEAD_MATRICES
+        if f"head/{matrix}" in masks
+    }
+    if ends == {"W": [""], "b": [""]}:
+        yield "head"
+    else:
+        yield from (f"head/{matrix}{index}" for matrix, indices in ends.items() for index in indices)
+
+
+def _indices(block: Array) -> Iterator[str]:
+    """What stands behind a block's name: nothing for all of it, else `[units]` or `[units;sources]`."""
+    block = block.reshape(len(block), -1)
+    for pattern, rows in equal_rows(block):
+        units = _runs(rows, len(block))
+        if pattern.all():
+            yield "" if units == ":" else f"[{units}]"
+        else:
+            yield f"[{units};{_runs(np.flatnonzero(pattern), len(pattern))}]"
+
+
+def equal_rows(mask: Array) -> list[tuple[Array, Array]]:
+    """The different rows of a mask that have a True, each with the positions at which it stands.
+
+    >>> [(pattern.tolist(), at.tolist()) for pattern, at in equal_rows(np.array([[1, 0], [0, 0], [1, 0]], bool))]
+    [([True, False], [0, 2])]
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return []
+    first = mask[rows[0]]
+    if (mask[rows] == first).all():  # the common case, and cheaper to see than to sort for
+        return [(first, rows)]
+    packed = np.packbits(mask[rows], axis=1)
+    _, where, group = np.unique(
+        packed.view(f"V{packed.shape[1]}").ravel(), return_index=True, return_inverse=True
+    )
+    return [(mask[rows[where[k]]], rows[group == k]) for k in np.argsort(where)]
+
+
+def _runs(positions: Array, size: int) -> str:
+    """Positions in order as a list such as `0:4,7`; `:` for all.
+
+    >>> _runs(np.array([0, 1, 2, 3, 7]), 9)
+    '0:4,7'
+    """
+    if len(positions) == size:
+        return ":"
+    edges = [0, *(1 + np.flatnonzero(np.diff(positions) > 1)).tolist(), len(positions)]
+    runs = [(int(positions[a]), int(positions[b - 1]) + 1) for a, b in pairwise(edges)]
+    return ",".join(f"{a}" if b == a + 1 else f"{a}:{b}" for a, b in runs)
+
+
+# ------------------------------------------------------------------------------------------------------- partitions
+
+
+# A block as the rectangles it covers: parameter, rows, columns (of a bias: all).
+Block = tuple[tuple[str, slice, slice], ...]
+
+
+class Partition(Mapping[str, Zone]):
+    """A network cut into named blocks: every arc belongs to exactly one. Made by `partition`.
+
+    A mapping from name to `Zone`; a name is the zone's text. A zone is made when it is asked for, so that a
+    partition of a large network into many blocks costs little.
     """
 
-    spec: Spec
-    zone: Zone
-    depth: str
-    span: int | None
-    layers: tuple[LayerWork, ...] = field(repr=False)
-    head: dict[str, Array | None] = field(repr=False)
-    updates: dict[str, Array | None] = field(repr=False)
+    def __init__(self, spec: Spec, blocks: Mapping[str, Block]) -> None:
+        self.spec, self._blocks = spec, dict(blocks)
+
+    def __getitem__(self, name: str) -> Zone:
+        return self.union([name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __repr__(self) -> str:
+        return f"<Partition of {self.spec} into {len(self)} blocks>"
+
+    def union(self, names: Iterable[str]) -> Zone:
+        """The blocks of these names together; no name gives `nothing`. KeyError for a name that isn't there."""
+        masks: dict[str, Array] = {}
+        for name in names:
+            if name not in self._blocks:
+                some = ", ".join(list(self)[:6]) + (", …" if len(self) > 6 else "")
+                raise KeyError(f"no block {name!r}; the {len(self)} blocks are {some}")
+            for parameter, rows, columns in self._blocks[name]:
+                if parameter not in masks:
+                    masks[parameter] = np.zeros(self.spec.shapes[parameter], bool)
+                mask = masks[parameter]
+                mask.reshape(len(mask), -1)[rows, columns] = True
+        return Zone(self.spec, masks)
 
 
-def isolate(spec: Spec, zone: Zone, depth: str = "skip", span: int | None = None) -> Plan:
-    """Compile a zone, a depth and a span into a `Plan`.
+def partition(
+    spec: Spec, blocks: int | None = None, by: str = "gate", sources: int | None = None
+) -> Partition:
+    """Cut a network into named blocks, layer by layer.
 
     Parameters
     ----------
-    zone : the arcs to isolate; `nothing(spec)` isolates none.
-    depth : "hold" or "skip", see the module's first lines.
-    span : back-propagate through the last `span` steps only; None through all.
+    blocks : into how many ranges of neighbouring units a layer is cut, as equal as can be (no more than it has
+        units); None does not cut.
+    by : "gate" gives every gate of every matrix its own blocks (`0/Wh/f[0:32]`); "unit" keeps all arcs that lead
+        to a range of units together (`0[0:32]`), which is what depth "cut" saves most on.
+    sources : into how many ranges of sources the matrices are cut besides (`0/Wh/f[0:32;0:64]`), by gate alone.
 
-    Raises ValueError for another network's zone, an unknown depth or a span below 1.
+    Returns
+    -------
+    Partition. The head is one block for W and one for b.
+
+    Raises ValueError that names the argument, what was given and the valid choices.
 
     >>> spec = Spec(inputs=2, units=(4,), outputs=1)
-    >>> plan = isolate(spec, ~zone(spec, layer="head"))  # train the head alone
-    >>> sorted(plan.updates)
-    ['head/W', 'head/b']
+    >>> list(partition(spec, blocks=2, by="unit"))
+    ['0[0:2]', '0[2:4]', 'head/W', 'head/b']
+    >>> blocks = partition(spec, blocks=2)
+    >>> len(blocks), blocks["0/Wh/f[0:2]"].size, blocks.union(blocks) == everything(spec)
+    (26, 8, True)
     """
-    if not isinstance(zone, Zone):
-        raise ValueError(f"isolate() takes a Zone, from zone(spec, ...); got a {type(zone).__name__}")
-    if zone.spec != spec:
-        raise ValueError(f"the zone was made for {zone.spec}, not for {spec}")
-    if depth not in DEPTHS:
-        raise ValueError(f"depth is {depth!r}; the choices are {', '.join(DEPTHS)}")
-    if span is not None and (not isinstance(span, int | np.integer) or isinstance(span, bool) or span < 1):
-        raise ValueError(f"span must be a whole number of steps of at least 1, or None for all, got {span!r}")
-    active = ~zone
-    computed = everything(spec) if depth == "hold" else active
-    layers = tuple(_layer_work(computed, k) for k in range(spec.layers))
-    head = {k: _keep(computed.mask(f"head/{k}")) for k in HEAD_MATRICES if computed.mask(f"head/{k}").any()}
-    updates = {
-        k: None if active.mask(k).all() else np.flatnonzero(active.mask(k))
-        for k in spec.shapes
-        if active.mask(k).any()
-    }
-    return Plan(spec, zone, depth, span, layers, head, updates)
+    for name, number in (("blocks", blocks), ("sources", sources)):
+        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+        if number is not None and (not whole or number < 1):
+            raise ValueError(
+                f"{name} must be a whole number of at least 1, or None for no cut, got {number!r}"
+            )
+    if by not in BLOCKS_BY:
+        raise ValueError(f"by is {by!r}; the choices are {', '.join(BLOCKS_BY)}")
+    if by == "unit" and sources is not None:
+        raise ValueError(f"sources={sources!r} needs by='gate': a unit's arcs come from several matrices")
+    return Partition(spec, dict(_blocks(spec, blocks or 1, by, sources or 1)))
 
 
-def _layer_work(active: Zone, k: int) -> LayerWork:
-    mask = np.hstack([active.mask(f"{k}/Wh"), active.mask(f"{k}/Wx"), active.mask(f"{k}/b")[:, None]])
-    if mask.all():
-        return LayerWork()
-    if not mask.any():
-        return LayerWork(weights=False)
-    rows, sources = mask.any(axis=1), mask.any(axis=0)
-    return LayerWork(
-        rows=None if rows.all() else np.flatnonzero(rows),
-        sources=None if sources.all() else np.flatnonzero(sources),
-        keep=None if mask[np.ix_(rows, sources)].all() else mask,
-    )
+def _blocks(spec: Spec, blocks: int, by: str, sources: int) -> Iterator[tuple[str, Block]]:
+    for k, H in enumerate(spec.units):
+        widths = {"Wx": spec.fan_in(k), "Wh": H, "b": 1}
+        units = _ranges(H, blocks)
+        if by == "unit":
+            for unit in units:
+                of_gate = [slice(row * H + unit.start, row * H + unit.stop) for row in range(4)]
+                rectangles = ((f"{k}/{m}", at, slice(None)) for m, at in product(MATRICES, of_gate))
+                yield f"{k}{_bracket(unit, H)}", tuple(rectangles)
+            continue
+        for matrix, (row, gate), unit in product(MATRICES, enumerate(GATES), units):
+            for source in _ranges(widths[matrix], sources):
+                rows = slice(row * H + unit.start, row * H + unit.stop)
+                name = f"{k}/{matrix}/{gate}{_bracket(unit, H, source, widths[matrix])}"
+                yield name, ((f"{k}/{matrix}", rows, source),)
+    H, O = spec.units[-1], slice(0, spec.outputs)
+    for source in _ranges(H, sources):
+        yield f"head/W{_bracket(O, spec.outputs, source, H)}", (("head/W", O, source),)
+    yield "head/b", (("head/b", O, slice(None)),)
 
 
-def _keep(mask: Array) -> Array | None:
-    return None if mask.all() else mask
+def _ranges(size: int, parts: int) -> list[slice]:
+    """0..size in ranges as equal as can be."""
+    edges = np.linspace(0, size, min(parts, size) + 1).round().astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def _bracket(unit: slice, units: int, source: slice = slice(0, 1), sources: int = 1) -> str:
+    """What a block's name says of its units and sources; nothing of those that are all there are."""
+    rows, columns = (_runs(np.arange(at.start, at.stop), n) for at, n in ((unit, units), (source, sources)))
+    return f"[{rows};{columns}]" if columns != ":" else f"[{rows}]" if rows != ":" else ""

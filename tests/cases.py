@@ -120,10 +120,16 @@ def plain_forward(case: Case) -> tuple[Any, list[list[Any]]]:
 
 
 def plain_backward(
-    case: Case, traces: list[list[Any]], span: int | None = None
+    case: Case, traces: list[list[Any]], span: int | None = None, cut: ll.Zone | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Gradients, and ∂L/∂ of every step's z, c and h: "0/z" (T, 4H, B), … Steps before the span have none."""
-    spec, p, T = case.spec, case.params, case.x.shape[1]
+    """Gradients, and ∂L/∂ of every step's z, c and h: "0/z" (T, 4H, B), … Steps before the span have none.
+
+    No error passes through an arc of the zone `cut`; the gradients of these arcs are there all the same.
+    """
+    spec, T = case.spec, case.x.shape[1]
+    p = {
+        k: a if cut is None else np.where(cut.mask(k), 0, a) for k, a in case.params.items()
+    }  # what carries errors
     start = 0 if span is None else max(0, T - span)
     ds = (
         case.dy.transpose(1, 2, 0)

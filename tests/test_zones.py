@@ -1,14 +1,12 @@
-"""Zones are sets of arcs, plans leave their work out, and isolated arcs keep their value bit for bit."""
+"""Zones are sets of arcs; their text reads back; a partition gives every arc to one block."""
 
 import numpy as np
 import pytest
-from cases import build, identical, same
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_lib as ll
-from lstm_lib.adam import FORMS
-from lstm_lib.zones import DEPTHS, Zone, isolate, zone
+from lstm_lib.zones import Zone, partition, read_zone, zone
 
 SPEC = ll.Spec(inputs=2, units=(3, 2), outputs=2)
 MATRICES = {"Wx": 2, "Wh": 2, "b": 1, "W": 2}  # by number of axes
@@ -151,11 +149,160 @@ def test_a_zone_is_no_key_and_equals_no_other_thing():
     assert ll.nothing(SPEC) != ll.nothing(ll.Spec(2, (3,), 2))
 
 
-def test_repr_counts_the_arcs():
+def test_repr_tells_the_terms_and_the_size():
     z = zone(SPEC, layer=0, gate="f") | zone(SPEC, layer="head")
-    parts = "0/Wx 6 of 24; 0/Wh 9 of 36; 0/b 3 of 12; head/W all; head/b all"
-    assert repr(z) == f"<Zone of 24 of {SPEC.size} arcs: {parts}>"
-    assert repr(ll.nothing(SPEC)) == f"<Zone of 0 of {SPEC.size} arcs: nothing>"
+    assert repr(z) == f"<Zone 0/*/f | head: 24 of {SPEC.size} arcs, {100 * 24 / SPEC.size:.1f} %>"
+    assert repr(ll.nothing(SPEC)) == f"<Zone nothing: 0 of {SPEC.size} arcs, 0.0 %>"
+    terms = [f"0/Wh/{gate}[{k % 3};{k % 2}]" for k, gate in enumerate("fiog")] + ["1/b/f[0]", "head/b[1]"]
+    assert repr(read_zone(SPEC, " | ".join(terms))).startswith(
+        f"<Zone {' | '.join(terms[:4])} | and 2 terms more: 6 of"
+    )
+    big = ll.Spec(8, (256,), 1)
+    assert f"{big.size:,}" in repr(ll.everything(big))
+
+
+# --------------------------------------------------------------------------------------------- zones and their text
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("0", {"layer": 0}),
+        ("head", {"layer": "head"}),
+        ("1/Wh", {"layer": 1, "matrix": "Wh"}),
+        ("0/Wh/f", {"layer": 0, "matrix": "Wh", "gate": "f"}),
+        ("0/*/fg", {"layer": 0, "gate": "gf"}),
+        ("0[1:3]", {"layer": 0, "unit": [1, 2]}),
+        ("0[0,2]", {"layer": 0, "unit": [0, 2]}),
+        ("0/*/i[2]", {"layer": 0, "gate": "i", "unit": 2}),
+        ("0/Wx[:;1]", {"layer": 0, "matrix": "Wx", "source": 1}),
+        (
+            "0/Wh/o[0:2;1:3]",
+            {"layer": 0, "matrix": "Wh", "gate": "o", "unit": [0, 1], "source": [1, 2]},
+        ),
+        ("head/W[1]", {"layer": "head", "matrix": "W", "unit": 1}),
+        ("head/W[:;0]", {"layer": "head", "matrix": "W", "source": 0}),
+        ("head/b", {"layer": "head", "matrix": "b"}),
+    ],
+)
+def test_a_zone_has_the_text_one_would_write(text, asked):
+    assert str(zone(SPEC, **asked)) == text
+    assert read_zone(SPEC, text) == zone(SPEC, **asked)
+
+
+@given(ZONES)
+def test_the_text_of_any_zone_reads_back(z):
+    assert read_zone(SPEC, str(z)) == z
+    assert str(read_zone(SPEC, str(z))) == str(z)
+
+
+@given(SELECTIONS)
+def test_the_text_of_a_selection_is_one_term_or_a_few(asked):
+    if chosen(**asked):
+        try:
+            z = zone(SPEC, **asked)
+        except ValueError:
+            return
+        assert read_zone(SPEC, str(z)) == z
+        assert str(z).count("|") <= 6
+
+
+def test_terms_may_overlap_and_stand_in_any_order():
+    z = zone(SPEC, layer=0, matrix="Wh", gate="f") | zone(SPEC, layer="head", matrix="b")
+    assert read_zone(SPEC, " head/b|0/Wh/f [ 0 : 2 ] | 0/Wh/f[1,2] ") == z
+    assert read_zone(SPEC, "nothing | head/b") == zone(SPEC, layer="head", matrix="b")
+    assert read_zone(SPEC, "everything") == ll.everything(SPEC)
+    assert read_zone(SPEC, str(ll.nothing(SPEC))) == ll.nothing(SPEC)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"can't read the term ''; a term is layer/matrix/gates\[units;sources\]"),
+        ("0/Wh/f |", r"can't read the term ''"),
+        ("Wh", r"can't read the term 'Wh'"),
+        ("0/Wh/f[0:1", r"can't read the term '0/Wh/f\[0:1'"),
+        ("2", r"in the term '2': layer is 2; the layers are 0, 1, 'head'"),
+        ("0/Wz", r"in the term '0/Wz': matrix is 'Wz'; the choices are Wx, Wh, b"),
+        ("0/Wh/q", r"gate is 'q'; give letters of fiog"),
+        ("0[0:9]", r"in the term '0\[0:9\]': unit=.* does not fit 0/Wx, which has units 0..2"),
+        ("0[]", r"\[\] is no list of positions"),
+        ("0[0:]", r"\[0:\] is no list of positions such as 0:32"),
+        ("0[2:2]", r"unit=\[\] does not fit"),
+        ("0[-1]", r"\[-1\] is no list of positions"),
+        ("0[0;1]", r"source=\[1\] needs matrix="),
+        ("head/*/f", r"gate is 'f'"),
+        (3, r"a zone's text is a string such as .* got 3"),
+    ],
+)
+def test_a_text_that_does_not_fit_is_refused_with_its_term(text, message):
+    with pytest.raises(ValueError, match=message):
+        read_zone(SPEC, text)
+
+
+# -------------------------------------------------------------------------------------------------------- partitions
+
+
+@pytest.mark.parametrize("units", [(3, 2), (7,), (4, 6, 5)])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"blocks": 2},
+        {"blocks": 99},
+        {"blocks": 3, "sources": 2},
+        {"sources": 9},
+        {"by": "unit"},
+        {"by": "unit", "blocks": 2},
+        {"by": "unit", "blocks": 99},
+    ],
+)
+def test_every_arc_belongs_to_one_block_and_names_read_back(units, asked):
+    spec = ll.Spec(2, units, 3)
+    blocks = partition(spec, **asked)
+    times = {k: np.zeros(shape, int) for k, shape in spec.shapes.items()}
+    for name, block in blocks.items():
+        assert block.size > 0
+        assert read_zone(spec, name) == block
+        for k in times:
+            times[k] += block.mask(k)
+    assert all((t == 1).all() for t in times.values())
+    assert blocks.union(blocks) == ll.everything(spec)
+    assert len(blocks) == len(list(blocks)) == len(set(blocks))
+
+
+def test_blocks_are_as_equal_as_can_be():
+    blocks = partition(ll.Spec(2, (7,), 1), blocks=3, by="unit")
+    assert list(blocks) == ["0[0:2]", "0[2:5]", "0[5:7]", "head/W", "head/b"]
+    assert repr(blocks) == f"<Partition of {blocks.spec} into 5 blocks>"
+    assert blocks.union([]) == ll.nothing(blocks.spec)
+    some = blocks.union(["0[2:5]", "head/b"])
+    assert some == read_zone(blocks.spec, "0[2:5] | head/b")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"blocks": 0}, r"blocks must be a whole number of at least 1, or None for no cut, got 0"),
+        ({"blocks": 2.0}, r"blocks must be .* got 2.0"),
+        ({"blocks": True}, r"blocks must be .* got True"),
+        ({"sources": -1}, r"sources must be .* got -1"),
+        ({"by": "layer"}, r"by is 'layer'; the choices are gate, unit"),
+        ({"by": "unit", "sources": 2}, r"sources=2 needs by='gate'"),
+    ],
+)
+def test_a_cut_that_makes_no_sense_is_refused(asked, message):
+    with pytest.raises(ValueError, match=message):
+        partition(SPEC, **asked)
+
+
+def test_a_name_that_is_no_block_is_refused_with_some_that_are():
+    blocks = partition(SPEC, blocks=2)
+    with pytest.raises(KeyError, match=r"no block '0/Wh/q'; the \d+ blocks are 0/Wx/f\[0:2\], .*, …"):
+        blocks["0/Wh/q"]
+
+
+# ------------------------------------------------------------------------------------------------- more of selections
 
 
 # --------------------------------------------------------------------------------------------------- refusals
@@ -207,135 +354,11 @@ OTHER = ll.Spec(1, (1,), 1)
         (lambda: zone(SPEC, layer=0).mask("2/b"), r"no parameter '2/b'; the names are 0/Wx, 0/Wh"),
         (lambda: zone(SPEC, layer=0) | zone(OTHER, layer=0), r"zones of two networks do not combine"),
         (lambda: zone(SPEC, layer=0) & zone(OTHER, layer=0), r"zones of two networks do not combine"),
-        (
-            lambda: isolate(SPEC, ll.nothing(OTHER)),
-            r"the zone was made for Spec\(inputs=1.*, not for Spec\(inputs=2",
-        ),
-        (
-            lambda: isolate(SPEC, ll.nothing(SPEC), depth="freeze"),
-            r"depth is 'freeze'; the choices are hold, skip",
-        ),
-        (lambda: isolate(SPEC, ll.nothing(SPEC), span=0), r"span must be a whole number of steps .* got 0"),
-        (lambda: isolate(SPEC, ll.nothing(SPEC), span=2.0), r"span must be .* got 2.0"),
-        (lambda: isolate(SPEC, ll.nothing(SPEC), span=True), r"span must be .* got True"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-# ------------------------------------------------------------------------------------------------------- plans
-
-
-@given(ZONES, st.sampled_from(DEPTHS), st.sampled_from([None, 1, 3]))
-def test_a_plan_lists_what_is_left_to_do(z, depth, span):
-    plan = isolate(SPEC, z, depth, span)
-    assert (plan.spec, plan.zone, plan.depth, plan.span) == (SPEC, z, depth, span)
-    active = ~z
-    updated = {
-        (k, *np.unravel_index(p, SPEC.shapes[k]))
-        for k, at in plan.updates.items()
-        if at is not None
-        for p in at
-    }
-    updated |= {arc for arc in arcs_of(active) if plan.updates.get(arc[0], 0) is None}
-    assert updated == arcs_of(active)
-    computed = active if depth == "skip" else ll.everything(SPEC)
-    for k, work in enumerate(plan.layers):
-        mask = np.hstack(
-            [computed.mask(f"{k}/Wh"), computed.mask(f"{k}/Wx"), computed.mask(f"{k}/b")[:, None]]
-        )
-        assert work.weights == mask.any()
-        if work.weights:
-            rows = np.arange(mask.shape[0]) if work.rows is None else work.rows
-            sources = np.arange(mask.shape[1]) if work.sources is None else work.sources
-            run = np.zeros_like(mask)
-            run[np.ix_(rows, sources)] = True
-            assert np.array_equal(run if work.keep is None else run & work.keep, mask)
-            # nothing is run in vain: every row and source has an active arc, and None is said where it can be
-            assert mask[rows].any(axis=1).all()
-            assert mask[:, sources].any(axis=0).all()
-            assert (work.rows is None) == (len(rows) == len(mask))
-            assert (work.sources is None) == (len(sources) == mask.shape[1])
-            assert (work.keep is None) == np.array_equal(run, mask)
-    for name in ("W", "b"):
-        mask = computed.mask(f"head/{name}")
-        assert (name in plan.head) == mask.any()
-        if mask.any():
-            keep = plan.head[name]
-            assert mask.all() if keep is None else np.array_equal(keep, mask) and not mask.all()
-
-
-CASE = build(SPEC, T=6, B=3)
-
-
-@given(ZONES, st.sampled_from([None, 1, 4, 6, 99]))
-def test_skip_gives_active_arcs_the_gradient_of_no_isolation(z, span):
-    _, trace = CASE.forward()
-    full = CASE.backward(trace, isolate(SPEC, ll.nothing(SPEC), span=span), also=())
-    identical(CASE.backward(trace, isolate(SPEC, z, "hold", span), also=()), full)
-    skipped = CASE.backward(trace, isolate(SPEC, z, "skip", span), also=())
-    for k, g in skipped.items():
-        assert not g[z.mask(k)].any()
-        same(g[~z.mask(k)], full[k][~z.mask(k)])
-
-
-# --------------------------------------------------------------------------- isolated arcs, step after step
-
-
-def steps(form: str, plans: list, seed: int, state=None, params=None):
-    """Several steps of Adam, each with fresh random gradients, following a list of plans."""
-    rng = np.random.default_rng(seed)
-    params = {k: p.astype("float32") for k, p in CASE.params.items()} if params is None else params
-    opt = ll.Adam(lr=0.1, form=form)
-    state = opt.init(params) if state is None else state
-    for plan in plans:
-        opt.step(
-            params,
-            {k: rng.standard_normal(p.shape).astype("float32") for k, p in params.items()},
-            state,
-            plan,
-        )
-    return params, state
-
-
-def all_of(params, state):
-    counts = {k: np.broadcast_to(t, params[k].shape) for k, t in state.t.items()}
-    return {"w": params, "m": state.m, "v": state.v, "t": counts}
-
-
-@pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=settings.default.max_examples // 2)
-@given(z=ZONES, depth=st.sampled_from(DEPTHS), warm=st.integers(0, 3), seed=st.integers(0, 99))
-def test_isolated_arcs_keep_value_moments_and_count_bit_for_bit(form, z, depth, warm, seed):
-    params, state = steps(form, [None] * warm, seed)
-    before = {part: {k: a.copy() for k, a in named.items()} for part, named in all_of(params, state).items()}
-    params, state = steps(form, [isolate(SPEC, z, depth)] * 5, seed + 1, state, params)
-    plain, plain_state = steps(form, [None] * 5, seed + 1, *reversed(steps(form, [None] * warm, seed)))
-    for part, named in all_of(params, state).items():
-        for k, a in named.items():
-            at = z.mask(k)
-            assert a[at].tobytes() == before[part][k][at].tobytes(), (part, k)
-            # and the active arcs make the very steps of a plain run
-            assert np.array_equal(a[~at], all_of(plain, plain_state)[part][k][~at]), (part, k)
-    moved = {k: (params[k] != before["w"][k]) for k in params}
-    assert all(moved[k][~z.mask(k)].all() for k in params)
-
-
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("form", FORMS)
-def test_isolating_nothing_is_the_plain_run_bit_for_bit(form, depth):
-    plan = isolate(SPEC, ll.nothing(SPEC), depth)
-    ours, plain = (all_of(*steps(form, [p] * 4, seed=1)) for p in (plan, None))
-    for part in plain:
-        identical(ours[part], plain[part])
-
-
-def test_isolating_everything_moves_nothing():
-    params, state = steps("tf15", [isolate(SPEC, ll.everything(SPEC))] * 3, seed=1)
-    identical(params, {k: p.astype("float32") for k, p in CASE.params.items()})
-    assert set(state.t.values()) == {0}
 
 
 def test_an_iterator_of_units_selects_like_a_list():
