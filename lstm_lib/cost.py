@@ -106,8 +106,7 @@ def count_errors(
     n, gates = work.kept, set(work.gates)
     by_gate = {"f": 9, "i": 6, "g": 6, "o": 6}
     per_step = 6 + sum(by_gate[gate] for gate in gates) + (3 if gates & {"i", "g"} else 0)  # slopes
-    from_c = 3 * len(gates - {"o"}) - (1 if {"f", "i"} <= gates else 0)
-    per_step += 6 + from_c + 3 + (3 if "o" in gates else 0)
+    per_step += 3 * len(gates) + 9  # of every gate; dc and its way through f
     per_step += 14 if isinstance(work.units, np.ndarray) else 0
     count.move((per_step * steps + 3 * injected) * n * B)
     _count_passage(count, work.through, n, H, B, steps - 1)

@@ -62,10 +62,6 @@ class Views:
             c_prev, tanh_c, h = (store.get(f"kept {name}", self.block, n, B) for name in ("c", "tanh_c", "h"))
             self.gathered = store.get("kept gates", self.block, 4, n, B), c_prev, tanh_c, h
         self.at = {gate: slice(k * n, (k + 1) * n) for k, gate in enumerate(gates)}
-        before, _, after = gates.partition("o")  # gates on either side of o read dc, each side in one call
-        from_c = [slice(0, len(before) * n)] * bool(before) + [slice(rows - len(after) * n, rows)] * bool(
-            after
-        )
         self.steps = []
         for t in range(T):
             dz, slot = self.dz[t], self.slot(t, T)
@@ -73,7 +69,7 @@ class Views:
             self.steps.append(
                 (
                     dz,
-                    [dz[at].reshape(-1, n, B) for at in from_c],
+                    [dz[at] for gate, at in self.at.items() if gate != "o"],
                     dz[self.at["o"]] if "o" in gates else None,
                     f[units] if isinstance(units, slice) else f,
                     self.dc_dh[slot],

@@ -69,8 +69,7 @@ class Rectangle(NamedTuple):
 class LayerWork(NamedTuple):
     """What is left to do in one layer.
 
-    `units` are those whose errors are computed, `gates` the gates; together they are the rows kept, gate by gate in
-    the order of `gates`.
+    `units` are those whose errors are computed, `gates` the gates; together they are the rows kept, gate by gate.
     `through` carries the error to the step before, `below` to the layer below or the inputs; either is None where
     no active arc carries it. `weights` are the products for the weight gradients.
     """
@@ -154,26 +153,27 @@ def cut_errors(
     """
     H = len(reached)
     by_gate: Array = rows.reshape(4, H) & reached
+    units, gates = (
+        np.flatnonzero(reached),
+        "".join(g for g, at in zip(GATES, by_gate, strict=True) if at.any()),
+    )
+    costly = isinstance(part(units, H), np.ndarray) and not _gathering_units_pays(len(units), len(gates), H)
+    if costly:
+        units, gates = np.arange(H), "".join(GATES)
+    kept = kept_rows(gates, units, H)
+    used = by_gate.ravel()[kept]
+    through = _passage(Wh, kept, used, np.flatnonzero(reached), units)
+    down = _passage(Wx, kept, used, below, receivers)
+    return LayerWork(part(units, H), gates, len(units), through, down, ()), costly
 
-    def keeping(gates: str, units: Array) -> LayerWork:
-        kept = kept_rows(gates, units, H)
-        used = by_gate.ravel()[kept]
-        through = _passage(Wh, kept, used, np.flatnonzero(reached), units)
-        down = _passage(Wx, kept, used, below, receivers)
-        return LayerWork(part(units, H), gates, len(units), through, down, ())
 
-    units, some = np.flatnonzero(reached), {gate for gate, at in zip(GATES, by_gate, strict=True) if at.any()}
-    order = (
-        GATES if len(units) == H else "figo"
-    )  # in a slice, gates that read dc are neighbours: one call for all
-    sliced = keeping("".join(gate for gate in order if gate in some), units)
-    whole = keeping("".join(GATES), np.arange(H))
-    costly = sliced.kept < H and _error_cost(sliced) > _error_cost(whole)
-    return (whole, True) if costly else (sliced, False)
+def _gathering_units_pays(units: int, gates: int, H: int) -> bool:
+    """Whether arithmetic on some units, whose gates and states are gathered, moves less than that on all H units."""
+    return units * (11 * gates + 16 + 14) < H * (11 * 4 + 16)
 
 
 def kept_rows(gates: str, units: Array, H: int) -> Array:
-    """Which of the 4H rows belong to these gates and units, in the order in which their errors are kept."""
+    """Which of the 4H rows belong to these gates and units, gate by gate."""
     return np.concatenate([GATES.index(gate) * H + units for gate in gates]) if gates else units[:0]
 
 
@@ -207,17 +207,6 @@ def _passage(active: Array, kept: Array, used: Array, columns: Array, receivers:
 def _gather_pays(some: int, kept: int, columns: int) -> bool:
     """Whether a product over some of the kept rows is worth gathering them at every step."""
     return some * COPY < (kept - some) * columns
-
-
-def _error_cost(work: LayerWork) -> float:
-    """Relative cost of a step of the error pass, in multiplications of a product."""
-    # numbers that a unit's arithmetic moves; they stay in the cache, where moving one costs a sixteenth
-    moved = 11 * len(work.gates) + 16 + (14 if isinstance(work.units, np.ndarray) else 0)
-    cost = work.kept * moved * COPY / 16
-    for passage in filter(None, (work.through, work.below)):
-        rows, columns = passage.size
-        cost += rows * columns + (rows * COPY if isinstance(passage.errors, np.ndarray) else 0)
-    return cost
 
 
 # ------------------------------------------------------------------------------------ the weight gradients

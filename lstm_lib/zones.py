@@ -361,8 +361,8 @@ def _runs(positions: Array, size: int) -> str:
 # ------------------------------------------------------------------------------------------------------- partitions
 
 
-# A block as the rectangles it covers: parameter, rows, columns (of a bias: all).
-Block = tuple[tuple[str, slice, slice], ...]
+# A block as the rectangles it covers: parameter, rows, and columns or None for all of them.
+Block = tuple[tuple[str, Array, slice | None], ...]
 
 
 class Partition(Mapping[str, Zone]):
@@ -390,6 +390,7 @@ class Partition(Mapping[str, Zone]):
     def union(self, names: Iterable[str]) -> Zone:
         """The blocks of these names together; no name gives `nothing`. KeyError for a name that isn't there."""
         masks: dict[str, Array] = {}
+        whole: dict[str, list[Array]] = {}  # rows that belong to the union in full
         for name in names:
             if name not in self._blocks:
                 some = ", ".join(list(self)[:6]) + (", …" if len(self) > 6 else "")
@@ -397,8 +398,14 @@ class Partition(Mapping[str, Zone]):
             for parameter, rows, columns in self._blocks[name]:
                 if parameter not in masks:
                     masks[parameter] = np.zeros(self.spec.shapes[parameter], bool)
-                mask = masks[parameter]
-                mask.reshape(len(mask), -1)[rows, columns] = True
+                    whole[parameter] = []
+                if columns is None:
+                    whole[parameter].append(rows)
+                else:
+                    masks[parameter][rows, columns] = True
+        for parameter, parts in whole.items():
+            if parts:
+                masks[parameter][np.concatenate(parts)] = True
         return Zone(self.spec, masks)
 
 
@@ -443,23 +450,20 @@ def partition(
 
 def _blocks(spec: Spec, blocks: int, by: str, sources: int) -> Iterator[tuple[str, Block]]:
     for k, H in enumerate(spec.units):
-        widths = {"Wx": spec.fan_in(k), "Wh": H, "b": 1}
         units = _ranges(H, blocks)
-        if by == "unit":
-            for unit in units:
-                of_gate = [slice(row * H + unit.start, row * H + unit.stop) for row in range(4)]
-                rectangles = ((f"{k}/{m}", at, slice(None)) for m, at in product(MATRICES, of_gate))
-                yield f"{k}{_bracket(unit, H)}", tuple(rectangles)
-            continue
-        for matrix, (row, gate), unit in product(MATRICES, enumerate(GATES), units):
-            for source in _ranges(widths[matrix], sources):
-                rows = slice(row * H + unit.start, row * H + unit.stop)
-                name = f"{k}/{matrix}/{gate}{_bracket(unit, H, source, widths[matrix])}"
-                yield name, ((f"{k}/{matrix}", rows, source),)
-    H, O = spec.units[-1], slice(0, spec.outputs)
+        for unit in units if by == "unit" else ():
+            rows = np.concatenate([np.arange(unit.start, unit.stop) + row * H for row in range(4)])
+            yield f"{k}{_bracket(unit, H)}", tuple((f"{k}/{m}", rows, None) for m in MATRICES)
+        for matrix, (row, gate), unit in product(MATRICES, enumerate(GATES), units if by == "gate" else ()):
+            width = {"Wx": spec.fan_in(k), "Wh": H, "b": 1}[matrix]
+            for source in _ranges(width, sources):
+                name = f"{k}/{matrix}/{gate}{_bracket(unit, H, source, width)}"
+                rows = np.arange(unit.start, unit.stop) + row * H
+                yield name, ((f"{k}/{matrix}", rows, None if source == slice(0, width) else source),)
+    H, outputs = spec.units[-1], np.arange(spec.outputs)
     for source in _ranges(H, sources):
-        yield f"head/W{_bracket(O, spec.outputs, source, H)}", (("head/W", O, source),)
-    yield "head/b", (("head/b", O, slice(None)),)
+        yield f"head/W{_bracket(slice(0, 1), 1, source, H)}", (("head/W", outputs, source),)
+    yield "head/b", (("head/b", outputs, None),)
 
 
 def _ranges(size: int, parts: int) -> list[slice]:

@@ -95,8 +95,7 @@ def choose(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if way != "cheapest":
         # gathering rows always pays or never; so does telling rectangles apart
         monkeypatch.setattr(work, "COPY", 0 if way == "sliced" else 1e9)
-        whole_costs = (lambda w: w.kept) if way == "sliced" else (lambda w: -w.kept)
-        monkeypatch.setattr(work, "_error_cost", whole_costs)
+        monkeypatch.setattr(work, "_gathering_units_pays", lambda *sizes: way == "sliced")
 
 
 WAYS = st.sampled_from(["cheapest", "sliced", "whole"])
