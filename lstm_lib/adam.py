@@ -26,7 +26,8 @@ so that their common norm is at most this (Pascanu, Mikolov and Bengio, 2013).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -153,39 +154,34 @@ class Adam:
         ValueError) when it holds NaN or infinity; nothing has been moved then.
         """
         active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.updates
-        chosen = {name: _pick(name, params[name], grads[name], arcs) for name, arcs in active.items()}
+        chosen = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in active.items()}
         shrink = self._shrink(chosen)
         if plan is not None and plan.moments == "tracked":
             self._track(grads, state, plan, shrink)
-        for name, g in chosen.items():
-            arcs = active[name]
-            whole = [params[name], *state._moments(name)]
+        for name, parts in chosen.items():
+            whole, arcs = [params[name], *state._moments(name)], active[name]
             count = state.t[name] = _advanced(state.t[name], arcs, params[name].shape)
-            if arcs is None:
-                self._move(g * shrink if shrink < 1 else g, count, scale, *whole)
-                continue
-            part = [a[arcs] for a in whole]  # gather the active arcs, move them, scatter them back
-            self._move(g * shrink if shrink < 1 else g, np.asarray(count)[arcs], scale, *part)
-            for a, moved in zip(whole, part, strict=True):
-                a[arcs] = moved
+            for at, g in parts:
+                t = count if isinstance(count, int) else _one_if_alike(_at(count, arcs, at))
+                with _moving(whole, arcs, at) as moved:
+                    self._move(g * shrink if shrink < 1 else g, t, scale, *moved)
 
     def _track(self, grads: Params, state: State, plan: Plan, shrink: float) -> None:
         """Run the moments and step counts of isolated arcs on with their gradients."""
         for name, g in grads.items():
             if (isolated := plan.zone.mask(name)).any():
-                _pick(name, state.m[name], g, None)
-                arcs = np.nonzero(isolated)
+                arcs = np.flatnonzero(isolated)
                 state.t[name] = _advanced(state.t[name], arcs, g.shape)
-                part = [a[arcs] for a in state._moments(name)]
-                self._average(g[arcs] * shrink if shrink < 1 else g[arcs], *part)
-                for a, moved in zip(state._moments(name), part, strict=True):
-                    a[arcs] = moved
+                ((_, own),) = _chosen(name, state.m[name], g, arcs)
+                with _moving(state._moments(name), arcs, arcs) as moved:
+                    self._average(own * shrink if shrink < 1 else own, *moved)
 
-    def _shrink(self, grads: Params) -> float:
+    def _shrink(self, chosen: dict[str, list[tuple[Any, Array]]]) -> float:
         """What clipping multiplies the gradients by, at most 1."""
         if self.clip_norm is None:
             return 1.0
-        norm = np.sqrt(sum(np.square(g, dtype="float64").sum() for g in grads.values()))
+        active = (g for parts in chosen.values() for _, g in parts)
+        norm = np.sqrt(sum(np.square(g, dtype="float64").sum() for g in active))
         return float(min(1.0, self.clip_norm / norm)) if norm > 0 else 1.0
 
     def _move(
@@ -266,15 +262,38 @@ class Adam:
         return row | {"step": step.mean(), "snr": snr.mean(), "eps_limited": np.mean(root <= eps)}
 
 
-def _pick(name: str, w: Array, g: Array, arcs: Arcs) -> Array:
-    """The gradient of the active arcs, checked."""
+def _chosen(name: str, w: Array, g: Array, arcs: Arcs) -> list[tuple[Any, Array]]:
+    """The active arcs in parts that are moved together: an index and the gradient there, checked."""
     if g.shape != w.shape or g.dtype != w.dtype:
         raise ValueError(f"grads[{name!r}] is {g.dtype} {g.shape}; expected {w.dtype} {w.shape}")
-    g = g if arcs is None else g[arcs]
-    if not np.isfinite(g).all():
-        bad = np.count_nonzero(~np.isfinite(g))
-        raise NotFinite(f"grads[{name!r}] holds {bad} of {g.size} values that are not finite")
-    return g
+    parts = [(at, _at(g, arcs, at)) for at in _parts(arcs)]
+    if bad := sum(np.count_nonzero(~np.isfinite(part)) for _, part in parts):
+        total = sum(part.size for _, part in parts)
+        raise NotFinite(f"grads[{name!r}] holds {bad} of {total} values that are not finite")
+    return parts
+
+
+def _parts(arcs: Arcs) -> tuple[Any, ...]:
+    """The indices that together name the active arcs."""
+    return arcs if isinstance(arcs, tuple) else (slice(None) if arcs is None else arcs,)
+
+
+def _at(a: Array, arcs: Arcs, at: Any) -> Array:
+    """One of the parts of `arcs`: rows, or flat positions."""
+    return np.asarray(np.take(a, at)) if isinstance(arcs, np.ndarray) else a[at]
+
+
+@contextmanager
+def _moving(whole: list[Array], arcs: Arcs, at: Any) -> Iterator[list[Array]]:
+    """The arcs of a part, to be changed in place: views of ranges of rows, else gathered and scattered back."""
+    part = [_at(a, arcs, at) for a in whole]
+    yield part
+    if isinstance(at, np.ndarray):
+        for a, moved in zip(whole, part, strict=True):
+            if isinstance(arcs, np.ndarray):
+                np.put(a, at, moved)
+            else:
+                a[at] = moved
 
 
 def _advanced(count: int | Array, arcs: Arcs, shape: tuple[int, ...]) -> int | Array:
@@ -282,8 +301,15 @@ def _advanced(count: int | Array, arcs: Arcs, shape: tuple[int, ...]) -> int | A
     if arcs is None:
         return count + 1
     count = np.full(shape, count) if isinstance(count, int) else count
-    count[arcs] += 1
+    for at in _parts(arcs):
+        with _moving([count], arcs, at) as (some,):
+            some += 1
     return count
+
+
+def _one_if_alike(counts: Array) -> int | Array:
+    """Step counts, as one number where all are the same."""
+    return int(counts.flat[0]) if counts.min() == counts.max() else counts
 
 
 def _zones(state: State) -> list[tuple[str, str, str, slice]]:

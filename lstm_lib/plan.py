@@ -26,7 +26,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -64,8 +64,9 @@ from .zones import HEAD_MATRICES, MATRICES, Zone, everything, nothing
 DEPTHS = ("hold", "skip", "cut", "cache")
 MOMENTS = ("held", "tracked")
 
-# What an arc's parameter array is indexed with to get the active arcs: all, some rows, or rows and columns.
-Arcs = Array | tuple[Array, ...] | None
+# The active arcs of a parameter: all; whole rows, as a tuple of ranges or of one array; or flat positions.
+Arcs = tuple[slice | Array, ...] | Array | None
+RANGE = 8192  # arcs that a range of rows must have to be worth calls of its own; else rows are gathered
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,10 +74,10 @@ class Plan:
     """What is left to do when a zone is isolated; made by `isolate`.
 
     `works`, `head` and `lowest` are read by `backward`: the layers' products, the head's, and the lowest layer that
-    needs an error. `updates` is read by the optimiser: a parameter that is absent keeps its value, None updates all
-    of it, an index its active arcs. `cached` says how many of the lowest layers are remembered. `unreached` holds
-    the active arcs that no error reaches at depth "cut"; their gradient is 0. `notes` tells in words where the plan
-    does not save what its zone promises.
+    needs an error. `updates` is read by the optimiser: a parameter that is absent keeps its value; None updates all
+    of it, a tuple whole rows, an array the arcs at these flat positions. `cached` says how many of the lowest layers
+    are remembered. `unreached` holds the active arcs that no error reaches at depth "cut"; their gradient is 0.
+    `notes` tells in words where the plan does not save what its zone promises.
     """
 
     spec: Spec
@@ -226,11 +227,16 @@ def _layer_share(zone: Zone) -> float:
 
 
 def _arcs(mask: Array) -> Arcs:
-    """What selects the active arcs of a parameter."""
+    """What selects the active arcs of a parameter that has some."""
     if mask.all():
         return None
-    rows = mask.reshape(len(mask), -1).any(axis=1)
-    return np.flatnonzero(rows) if mask[rows].all() else np.nonzero(mask)
+    rows = np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))
+    edges = [0, *(1 + np.flatnonzero(np.diff(rows) > 1)).tolist(), len(rows)]
+    if not mask[rows].all():
+        return np.flatnonzero(mask)
+    if len(rows) * mask[0].size < RANGE * (len(edges) - 1):
+        return (rows,)
+    return tuple(slice(int(rows[a]), int(rows[b - 1]) + 1) for a, b in pairwise(edges))
 
 
 def _active(active: Zone, k: int) -> Array:

@@ -253,6 +253,24 @@ def test_active_arcs_make_the_very_steps_of_a_plain_run(
         assert np.array_equal(runs[0][part][k][at], runs[1][part][k][at]), (part, k)
 
 
+@pytest.mark.parametrize("text", ["0/Wh/f[0:2]", "0/Wh/f[0:2;1]", "0[1]"])
+def test_arrays_in_any_order_in_memory_are_moved(text: str) -> None:
+    """Arrays that come transposed, as from Keras, are no exception."""
+    case = build(ll.Spec(2, (4,), 1))
+    plan, opt = isolate(case.spec, ll.read_zone(case.spec, text)), ll.Adam(lr=0.1)
+    grads = {k: np.ones_like(p) for k, p in case.params.items()}
+    found = []
+    for order in "CF":
+        params = {k: np.array(p, order=order) for k, p in case.params.items()}
+        state = opt.init(params)
+        for _ in range(2):
+            opt.step(params, grads, state, plan)
+        found.append(params)
+    identical(*found)
+    for k, p in found[1].items():
+        assert np.array_equal(p == case.params[k], plan.zone.mask(k)), k
+
+
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("form", FORMS)
 def test_tracked_moments_run_on_and_weights_stay(form: str, options: dict[str, Any]) -> None:

@@ -26,7 +26,11 @@ def test_a_plan_lists_what_is_left_to_do(z, depth, span):
     moved = {}
     for k, at in plan.updates.items():
         moved[k] = np.zeros(SPEC.shapes[k], bool)
-        moved[k][slice(None) if at is None else at] = True
+        if isinstance(at, tuple):
+            for rows in at:
+                moved[k][rows] = True
+        else:
+            moved[k].flat[slice(None) if at is None else at] = True
     assert all(np.array_equal(moved.get(k, active.mask(k) & False), active.mask(k)) for k in SPEC.shapes)
     assert all(m.any() for m in moved.values())
     computed = ll.everything(SPEC) if depth == "hold" else active - plan.unreached
