@@ -16,7 +16,7 @@ STAGES := lint types unit check-notebooks
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo test lint types unit check-notebooks notebooks format bench bench-engine mutants data lock clean
+.PHONY: help setup lab demo test lint types unit check-notebooks notebooks format bench bench-engine mutants soak data lock clean
 
 help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -82,6 +82,9 @@ check-notebooks: $(READY)  ## run all notebooks and compare with their stored ou
 
 mutants: $(READY)  ## plant faults in lstm_lib and see that the tests find them (long)
 	@$(RUN) tools/mutants.py
+
+soak: $(READY)  ## the laws of isolation on 10,000 new cases each (long)
+	@$(RUN) -m pytest tests/test_isolation.py --hypothesis-profile=soak $(PYTEST_ARGS)
 
 format: $(READY)  ## put the code into shape (ruff)
 	@$(RUN) -m ruff check --fix-only .

@@ -289,13 +289,16 @@ def slopes(layer: Layer, v: Views, first: int, last: int) -> None:
 def _kept(layer: Layer, v: Views, first: int, last: int) -> tuple[Array, ...]:
     """f, i, o, g, c_prev, tanh_c and h of the kept units at steps first..last: views, or gathered."""
     steps, H, units = slice(first, last), layer.H, v.units
-    states = layer.cells[steps], layer.tanh_c[steps], layer.h[steps]
     if v.gathered is None or not isinstance(units, np.ndarray):
         at = slice(None) if units is None else units
+        states = layer.cells[steps], layer.tanh_c[steps], layer.h[steps]
         return tuple(a[:, at] for a in (*layer.gate_views(steps), *states))
     gates, *kept = (a[first - last :] for a in v.gathered)
     np.take(layer.gates[steps].reshape(-1, 4, H, layer.B), units, axis=2, out=gates, mode="clip")
-    for a, out in zip(states, kept, strict=True):
+    h = layer.sources[
+        first + 1 : last + 1
+    ]  # its first rows; of layer.h, a view, take() would make a copy first
+    for a, out in zip((layer.cells[steps], layer.tanh_c[steps], h), kept, strict=True):
         np.take(a, units, axis=1, out=out, mode="clip")
     return *(gates[:, k] for k in range(4)), *kept
 

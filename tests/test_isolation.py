@@ -6,6 +6,7 @@ which no isolated arc carries an error; a plan costs the products that are reall
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from itertools import product
 from typing import Any, NamedTuple
@@ -22,8 +23,7 @@ from lstm_lib.adam import FORMS
 from lstm_lib.plan import isolate
 from lstm_lib.zones import Zone, partition, zone
 
-# The laws are tried on at least this many cases, and on thousands under `make soak`.
-MANY = settings(max_examples=max(500, settings.default.max_examples))
+MANY = settings(max_examples=5 * settings.default.max_examples)  # 500, or 10,000 under `make soak`
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
     {"weight_decay": 0.1},
@@ -470,3 +470,26 @@ def test_carriers_of_every_shape_agree_with_the_masked_product(rng: np.random.Ge
         out = np.full((6, 3), 7.0)
         layer_backward.carrier(store, passage, W, 3)(dz, out)
         same(out, (W * (active & used[:, None])).T @ dz)
+
+
+# ---------------------------------------------------------------------------------------------- nothing is allocated
+
+
+@pytest.mark.parametrize(
+    "text", ["nothing", "0[16:64]", f"0[{','.join(map(str, UNITS))}]", "0/Wh", "0/Wx/f | 1/Wh/o"]
+)
+@pytest.mark.parametrize("depth", ["skip", "cut"])
+def test_a_workspace_leaves_nothing_large_to_allocate(text: str, depth: str) -> None:
+    """Beside views and lists of rows: gradients and steps use the arrays of the first call again."""
+    case = build(ll.Spec(4, (64, 48), 1), T=64, B=48, dtype="float32")
+    plan, store = isolate(case.spec, ll.read_zone(case.spec, text), depth), ll.Workspace()
+    peaks = []
+    for _ in range(2):
+        _, trace = case.forward(store)
+        tracemalloc.start()
+        case.backward(trace, plan, also=())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    errors = 4 * 64 * 64 * 48 * 4  # bytes of dz of the lower layer
+    assert peaks[0] > errors / 5
+    assert peaks[1] < errors / 20, f"{peaks[1]:,} bytes at the second call, {peaks[0]:,} at the first"

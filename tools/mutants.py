@@ -1,6 +1,6 @@
 """Mutation run: plant one fault at a time in the equations and see whether the tests notice.
 
-    python tools/mutants.py [cell spec layer network adam zones] [--most N] [--jobs 2]
+    python tools/mutants.py [cell spec layer network adam zones plan …] [--most N] [--jobs 2]
 
 Every fault is a small change of the syntax tree: a sign, an operation, a factor, a wrong gate, a wrong
 index, a dropped term or line. The module with the fault is put into a copy of the project, and the fast
@@ -47,18 +47,30 @@ PYTEST = [
     "no:nbval",
     "-W",
     "ignore::pytest.PytestAssertRewriteWarning",
+    "--hypothesis-profile=mutants",
 ]
 SECONDS = 120  # a test run that takes longer has met an endless loop: the fault counts as caught
 
 # Module -> the tests that must notice its faults, and the functions that only check arguments or describe.
 FAST = ["tests/test_cell.py", "tests/test_network.py"]
+ISOLATION = ["tests/test_zones.py", "tests/test_plan.py", "tests/test_isolation.py"]
+CHECKS = {"__repr__", "_check", "_check_choices", "__eq__", "describe"}
 TARGETS = {
     "cell": (FAST, {"get_cell"}),
     "spec": (FAST, {"__post_init__", "check_params"}),
     "layer": (FAST, set()),
-    "network": (FAST, {"check", "_check_inputs", "_check_error"}),
-    "adam": (["tests/test_adam.py", "tests/test_adam_options.py"], {"__post_init__"}),
-    "zones": (["tests/test_zones.py"], {"__repr__", "_check", "_check_choices", "__eq__"}),
+    "layer_backward": ([*FAST, *ISOLATION], set()),
+    "network": ([*FAST, *ISOLATION, "tests/test_states.py"], {"check", "_check_inputs", "_check_error"}),
+    "adam": (
+        ["tests/test_adam.py", "tests/test_adam_options.py", "tests/test_isolation.py"],
+        {"__post_init__"},
+    ),
+    "zones": (["tests/test_zones.py"], CHECKS),
+    "work": (ISOLATION, set()),
+    "plan": (ISOLATION, CHECKS),
+    "cost": (ISOLATION, set()),
+    "schedules": (["tests/test_schedules.py"], CHECKS),
+    "states": (["tests/test_states.py"], set()),
 }
 
 NEIGHBOUR = {
@@ -66,6 +78,8 @@ NEIGHBOUR = {
     "c_prev": "c", "h_prev": "c_prev", "tanh_c": "c", "Wx": "Wh", "Wh": "Wx", "m": "v", "v": "m",
     "dz_fi": "dz_o", "dz_o": "dz_g", "dz_g": "dz_o", "p": "w", "first": "last", "last": "first",
     "root1": "rate", "row": "rows", "yhat": "y", "stop": "start", "t": "H",
+    "rows": "columns", "columns": "rows", "kept": "units", "below": "receivers", "receivers": "below", "some": "kept",
+    "lowest": "k", "reached": "arrives",
 }  # fmt: skip
 WORDS = {
     "sigmoid": "tanh",
@@ -260,7 +274,7 @@ def run(module: str, most: int | None, jobs: int) -> bool:
         planted = planted[:: max(1, -(-len(planted) // most))]
     with tempfile.TemporaryDirectory() as folder:
         _copy_project(Path(folder))
-        if (check := _run(["-m", "pytest", "-x", "-q", *tests], folder)).returncode:
+        if (check := _run(["-m", "pytest", *PYTEST, *tests], folder)).returncode:
             raise SystemExit(
                 f"the tests fail without any fault:\n{check.stdout[-2000:]}{check.stderr[-2000:]}"
             )

@@ -56,6 +56,75 @@ def networks() -> Iterator[tuple[str, Params]]:
         yield "initial", ll.init_params(spec, seed=3)
 
 
+ZONES = (
+    "nothing",
+    "0/*/f",
+    "0/Wh",
+    "0[1] | 1/Wx/io",
+    "1/Wh[:;0] | head/W[0]",
+    "0/Wx/g[0:2;1] | 0/b/i",
+    "0 | head/b",
+    "0[0,2]",
+)
+
+
+def plans() -> Iterator[tuple[str, Params]]:
+    """What plans of every depth are, cost and leave of the gradients, and what partitions and texts say."""
+    rng = np.random.default_rng(8)
+    for units, output in product(((3, 4), (5, 3, 2)), ("last", "every")):
+        spec = ll.Spec(2, units, 2, output=output)
+        params = {k: rng.standard_normal(shape) for k, shape in spec.shapes.items()}
+        yhat, trace = ll.forward(spec, params, rng.standard_normal((3, 20, 2)))
+        for text, depth, span in product(ZONES, ("hold", "skip", "cut"), (None, 5)):
+            plan = ll.isolate(spec, ll.read_zone(spec, text), depth, span)
+            cost = plan.cost(20, 3)
+            counts = [cost.forward, cost.error, cost.weights, cost.update, *vars(cost.bytes).values()]
+            name = f"{units} {output} {plan!r} {plan.unreached} {sorted(plan.updates)}"
+            yield name, ll.backward(spec, params, trace, yhat, plan) | {"cost": np.array(counts, float)}
+            if depth == "cut":
+                yield f"x {name}", ll.backward(spec, params, trace, yhat, plan, also=("x", "state"))
+        for blocks, by, sources in (
+            (2, "gate", None),
+            (2, "gate", 2),
+            (2, "unit", None),
+            (None, "gate", None),
+        ):
+            cut = ll.partition(spec, blocks, by, sources)
+            yield f"{list(cut)} {[block.sizes for block in cut.values()]}", {}
+    big = ll.Spec(8, (128,), 1)
+    for text in (
+        "0[0:100]",
+        f"0[{','.join(map(str, range(0, 128, 2)))}]",
+        "0/Wh/f[:;0:32] | 0/Wh/o[:;64:128]",
+    ):
+        for depth in ("skip", "cut"):
+            plan = ll.isolate(big, ~ll.read_zone(big, text), depth)
+            yield f"{plan.works[0].kept} {[r.size for r in plan.works[0].weights]} {plan.notes}", {}
+
+
+def schedules() -> Iterator[tuple[str, Params]]:
+    """The zones that schedules isolate, and a network on remembered states."""
+    from lstm_lib.schedules import Moment, alternate, from_epoch, redraw, thaw_last
+    from lstm_lib.states import States
+    from lstm_lib.training import Arrays
+
+    spec = ll.Spec(2, (4, 3), 1)
+    drawn = redraw(spec, 0.5, every=2, seed=1)
+    for schedule in (
+        drawn,
+        thaw_last(1, drawn),
+        from_epoch(2, drawn),
+        alternate([drawn, from_epoch(2, drawn)], 3),
+    ):
+        moments = [Moment(epoch, 3, (epoch - 1) * 4 + k) for epoch in (1, 2, 3) for k in range(4)]
+        yield f"{schedule.describe()} {[str(schedule.plan_at(moment).zone) for moment in moments]}", {}
+    x = np.random.default_rng(3).standard_normal((20, 5, 2))
+    for known, memory in ((1, 2**20), (2, 2**20), (2, 200)):
+        states = States(spec, ll.init_params(spec, dtype="float64"), Arrays(x, x[:, -1, :1]), known, memory)
+        h, y = states.take(np.array([19, 3, 3]))
+        yield f"states {states.kept} {states.bytes_needed}", {"h": h, "y": y}
+
+
 def decay() -> Iterator[tuple[str, Params]]:
     """A long float32 sequence whose error dies out, and one whose error arrives tiny."""
     spec = ll.Spec(1, (4,), 1)
@@ -127,7 +196,7 @@ def optimisers() -> Iterator[tuple[str, Params]]:
 
 def main() -> None:
     """Print one line a group of numbers."""
-    for group in (steps, networks, decay, silence, optimisers):
+    for group in (steps, networks, plans, schedules, decay, silence, optimisers):
         for name, arrays in group():
             digits = {
                 k: [f"{v:.{10 if a.dtype == 'float64' else 4}g}" for v in np.ravel(a)]
