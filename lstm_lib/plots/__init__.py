@@ -8,6 +8,7 @@
     through_time  the chain of steps, its span, where the work goes
     adam          trajectories, curves over steps, maps of what the moments say
     isolation     the map of arcs, the strip of steps, error over training time
+    zones         blocks of a partition, what each depth leaves out, products of a plan, predicted beside measured
 
 All are used as `plots.NAME`.
 """
@@ -26,6 +27,7 @@ from lstm_lib.plots.gradients import difference_errors, two_roads, vanishing
 from lstm_lib.plots.isolation import arc_map, overview, span_strip, time_and_error
 from lstm_lib.plots.look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, STYLE, canvas, show
 from lstm_lib.plots.through_time import by_span, by_step, training_loss, unrolled, work_shares
+from lstm_lib.plots.zones import block_map, depth_table, predicted_and_measured, product_map
 
 __all__ = [
     "GATE_COLOURS",
@@ -35,12 +37,14 @@ __all__ = [
     "STYLE",
     "activation_curves",
     "arc_map",
+    "block_map",
     "bowl",
     "by_span",
     "by_step",
     "canvas",
     "cell_diagram",
     "curves",
+    "depth_table",
     "difference_errors",
     "forecast",
     "gate_distributions",
@@ -48,6 +52,8 @@ __all__ = [
     "half_life_curve",
     "learning",
     "overview",
+    "predicted_and_measured",
+    "product_map",
     "show",
     "span_strip",
     "states_over_time",
