@@ -8,7 +8,7 @@ The parts, lowest first; each imports only those above it in this list:
     network    stacked layers and a head: forward, backward, losses, workspace
     zones      named sets of arcs, and the plan that leaves their work out
     adam       the forms of Adam as one rule with named differences
-    series     an energy series, its windows and split, naive forecasts, metrics
+    series     an energy series: read, checked, cut into windows and folds; forecasts to beat, metrics
     environment   what this machine has of what the course needs
     training   fit() and the Record it leaves
     timing     steps that take turns, and how much faster each is
@@ -25,7 +25,9 @@ from .series import (
     Series,
     Split,
     Windows,
+    boosted_forecast,
     compare,
+    folds,
     load_series,
     metrics,
     naive_forecasts,
@@ -49,10 +51,12 @@ __all__ = [
     "Workspace",
     "Zone",
     "backward",
+    "boosted_forecast",
     "compare",
     "cross_entropy",
     "everything",
     "fit",
+    "folds",
     "forward",
     "init_params",
     "isolate",

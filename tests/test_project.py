@@ -95,7 +95,7 @@ def test_the_version_stands_in_one_place() -> None:
 
 # Lowest first: a module may import only modules that stand before it. A new module needs its place here.
 ORDER = (
-    "cell", "spec", "layer", "network", "zones", "adam", "_read", "series", "environment", "training",
+    "cell", "spec", "layer", "network", "zones", "adam", "series", "environment", "training",
     "timing", "selection", "experiments", "checks", "plots", "lab", "keras_bridge",
 )  # fmt: skip
 NUMPY_ONLY = ("cell", "spec", "layer", "network", "zones", "adam")
