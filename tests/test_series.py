@@ -576,11 +576,6 @@ def test_metrics_are_those_worked_out_by_hand():
     y, yhat, naive = [[1.0], [2.0], [3.0], [6.0]], [[1.0], [4.0], [3.0], [4.0]], [[0.0], [0.0], [5.0], [2.0]]
     root = pytest.approx(2**0.5)  # errors 0, 2, 0, -2
     assert metrics(y, yhat) == {"mae": 1.0, "rmse": root, "nrmse": pytest.approx(2**0.5 / 3), "n": 4}
-        "mae": 1.0,
-        "rmse": pytest.approx(2**0.5),
-        "nrmse": pytest.approx(2**0.5 / 3),
-        "n": 4,
-    }  # errors 0, 2, 0, -2
     assert metrics(y, yhat, naive)["skill"] == pytest.approx(
         1 - (2 / 6.25) ** 0.5
     )  # errors -1, -2, 2, -4: 25/4
