@@ -63,7 +63,7 @@ class Look:
 LIMITS: Mapping[str, float] = {
     "copied_rows": 3,  # rows that repeat an earlier day, at least
     "frozen_hours": 8,  # a value other than 0 that stays the same for this long, at least
-    "spike": 10,  # times the 99th percentile of how far single values stand out
+    "spike": 10,  # times how far single values stand out, but for one in a hundred
     "jump": 15,  # times the mean step between neighbours
     "jump_share": 0.002,  # of the rows, at most: what happens more often is how the column is
     "outage_share": 0.1,  # of the median
@@ -176,12 +176,13 @@ def spike(look: Look) -> Iterator[Finding]:
     """A single value far from both of its neighbours."""
     for name, values, unit in look.columns():
         out = _standing_out(values)
-        limit = look.limits["spike"] * float(np.quantile(out, 0.99))
+        usual = max(
+            5, len(out) // 100
+        )  # so many may stand out further; five, so that in few rows no spike is usual
+        limit = look.limits["spike"] * float(np.sort(out)[-usual - 1]) if len(out) > usual else 0.0
         for row in np.flatnonzero(out > limit) if limit > 0 else ():
             size = f"{values[row]:g} between {values[row - 1]:g} and {values[row + 1]:g} {unit}".strip()
-            rule = (
-                f"more than {limit:.3g} from both neighbours: {look.limits['spike']:g} x the 99th percentile"
-            )
+            rule = f"more than {limit:.3g} from both neighbours: {look.limits['spike']:g} x what all but {usual} values stay within"
             yield Finding("spike", (name,), int(row), int(row) + 1, size, rule)
 
 
