@@ -8,9 +8,12 @@ a test can compare.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from lstm_lib.series import Series, SeriesError, load_series
 
 FLUX = ["Global_Solar_Flux", "Direct_Solar_Flux", "Diffuse_Solar_Flux"]
 BOARDS = ["T1", "T2", "T3", "T4", "T5", "T6", "T7"]
@@ -110,3 +113,11 @@ def write_local(
     instants = table.index + (step if stamped == "end" else pd.Timedelta(0))
     stamps = instants.tz_convert(zone).strftime(form)
     table.set_axis(stamps, axis=0).rename_axis("time").to_csv(path)
+
+
+def attempt(path: Path, **options: Any) -> tuple[Series | None, str]:
+    """The series and no refusal, or no series and what the refusal says."""
+    try:
+        return load_series(path, **options), ""
+    except SeriesError as refusal:
+        return None, str(refusal)

@@ -182,7 +182,8 @@ def spike(look: Look) -> Iterator[Finding]:
         limit = look.limits["spike"] * float(np.sort(out)[-usual - 1]) if len(out) > usual else 0.0
         for row in np.flatnonzero(out > limit) if limit > 0 else ():
             size = f"{values[row]:g} between {values[row - 1]:g} and {values[row + 1]:g} {unit}".strip()
-            rule = f"more than {limit:.3g} from both neighbours: {look.limits['spike']:g} x what all but {usual} values stay within"
+            usually = f"{look.limits['spike']:g} x what all but {usual} values stay within"
+            rule = f"more than {limit:.3g} from both neighbours: {usually}"
             yield Finding("spike", (name,), int(row), int(row) + 1, size, rule)
 
 

@@ -141,19 +141,19 @@ def compare(
         )
     actual = part.actual[common]
     arrays = {name: array[common] for name, array in arrays.items()}
-    apart = np.repeat(part.steps_apart, len(part.offsets))
+    steps_apart = np.repeat(part.steps_apart, len(part.offsets))
+    apart = steps_apart if np.isfinite(steps_apart).all() else None  # no two neighbouring rows to train on
     if by is None:
         scores = {name: metrics(actual, array, arrays[baseline], apart) for name, array in arrays.items()}
         return pd.DataFrame(scores).T.astype({"n": int})
     groups = _groups(part, common, choose(by, ("horizon", "hour", "target"), "way to group scores, by ="))
+    wide = None if apart is None else np.broadcast_to(apart, actual.shape)
     rows: dict[tuple[str, Any], dict[str, float]] = {}
     for name, array in arrays.items():
         for group, chosen in groups.items():
-            parts = (
-                a[chosen] for a in (actual, array, arrays[baseline], np.broadcast_to(apart, actual.shape))
-            )
+            parts = (a if a is None else a[chosen] for a in (actual, array, arrays[baseline], wide))
             size = chosen.sum() if by == "hour" else len(actual)
-            rows[name, group] = _scores(*parts) | {"n": size}
+            rows[name, group] = _scores(*parts) | {"n": size}  # type: ignore[arg-type]  # wide alone may be None
     index = pd.MultiIndex.from_tuples(rows, names=["forecast", by])
     return pd.DataFrame(list(rows.values()), index=index).astype({"n": int})
 
