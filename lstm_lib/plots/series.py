@@ -51,7 +51,7 @@ def over_years(series: Series, ax: Axes | None = None) -> Figure:
     for day in daily.index[daily.isna()]:
         ax.axvspan(
             day, day + pd.Timedelta(days=1), facecolor="none", edgecolor=PALETTE["red"], hatch="////", lw=0
-        )  # type: ignore[arg-type]
+        )
     if daily.isna().any():
         ax.fill_between([], [], facecolor="none", edgecolor=PALETTE["red"], hatch="////", label="missing")
     _dates(ax, series.timezone)
