@@ -80,7 +80,7 @@ def profiles(series: Series) -> Figure:
     right.set_xticks(range(0, 25, 6))
     right.set_xlabel(f"hour of the day ({series.timezone})")
     for ax in (left, right):
-        ax.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0))
+        ax.legend(ncols=4, columnspacing=1, loc="lower left", bbox_to_anchor=(0, 1.0))
     return fig
 
 

@@ -199,7 +199,8 @@ class Series:
         if len(frame) < 2:
             raise SeriesError(f"{where}only {len(frame)} period of {width}; a series needs at least 2.")
         summed = [column for column, way in ways.items() if way == "sum"]
-        note = f"resampled from {self.step} to {width}: " + "; ".join(
+        hours = [f"{span / pd.Timedelta('1h'):g} h" for span in (self.step, width)]
+        note = f"resampled from {hours[0]} to {hours[1]}: " + "; ".join(
             f"{way} of {listed(names)}"
             for way, names in (("mean", [c for c in ways if c not in summed]), ("sum", summed))
             if names
