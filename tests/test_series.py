@@ -1,8 +1,10 @@
 """Laws of reading, windows, naive forecasts and metrics. Each has been seen to fail on a planted fault."""
 
+import re
 import subprocess
 import sys
 import time as clock
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -642,3 +644,13 @@ def test_sceaux_next_hour_as_the_course_states_it():
 def test_scikit_learn_is_imported_only_where_it_is_used():
     code = "import sys, lstm_lib.series; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_modules_of_the_folder_import_only_those_above_them_in_its_list():
+    folder = Path(ls.__file__).parent
+    order = re.findall(r"^    (\w+) {2,}\S", ls.__doc__, flags=re.M)
+    assert sorted(order) == sorted(path.stem for path in folder.glob("[!_]*.py"))
+    for name in order:
+        source = (folder / f"{name}.py").read_text()
+        imported = re.findall(r"^ *from lstm_lib\.series(?:\.| import )(\w+)", source, flags=re.M)
+        assert set(imported) <= set(order[: order.index(name)]), name

@@ -47,7 +47,7 @@ TRAPS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "column"), TRAPS, ids=" in ".join)
+@pytest.mark.parametrize(("kind", "column"), TRAPS)
 def test_a_trap_of_the_laboratory_is_found(trapped, kind, column):
     assert at(trapped.check(), kind, column) == TRAPS[kind, column]
 
@@ -57,6 +57,7 @@ def test_jumps_are_found(trapped):
     found = found[(found["kind"] == "jump") & (found["first"] < "2018-01-01")]
     assert len(found) == 34 and set(found["column"]) == {"TGBT"} and (found["rows"] == 1).all()
     assert found["size"].iloc[0].endswith(" kW") and "a step of more than" in found["rule"].iloc[0]
+    assert at(trapped.check(), "jump", "AirTemp") == [], "the two steps of a spike are no jumps"
 
 
 def test_where_nothing_is_wrong_nothing_is_found(sound):
@@ -88,6 +89,28 @@ def test_zero_is_not_frozen_and_night_is_no_outage():
     sun = np.maximum(0, np.sin(2 * np.pi * (hours - 6) / 24)) * (1 + 0.1 * np.cos(hours))
     index = pd.date_range("2020-01-01", periods=len(hours), freq="h", tz="UTC")
     assert Series("pv", pd.DataFrame({"pv": sun}, index), "pv", "kW").check().empty
+
+
+def test_what_is_often_off_has_no_outage():
+    hours = np.arange(24 * 60)
+    load = np.where(hours % 24 < 16, 5 + np.sin(hours), 0.1)
+    index = pd.date_range("2020-01-01", periods=len(hours), freq="h", tz="UTC")
+    heater = Series("heater", pd.DataFrame({"load": load}, index), "load", "kW")
+    assert "outage" not in set(heater.check()["kind"])
+    load[100 : 24 * 50] = 5 + np.sin(hours[100 : 24 * 50])  # and now it seldom is
+    assert "outage" in set(
+        Series("heater", pd.DataFrame({"load": load}, index), "load", "kW").check()["kind"]
+    )
+
+
+@pytest.mark.parametrize(("years", "drop", "found"), [(3, 0, False), (3, 3, True), (1.9, 3, False)])
+def test_a_season_is_no_change_of_regime(rng, years, drop, found):
+    n = int(24 * 365 * years) + 24 * 120  # the last year ends with its high season
+    index = pd.date_range("2018-07-01", periods=n if years > 2 else 17_000, freq="h", tz="UTC")
+    load = 20 - 8 * np.sin(2 * np.pi * np.arange(len(index)) / (24 * 365.25)) + rng.normal(0, 0.5, len(index))
+    load[10_000:] -= drop
+    kinds = set(Series("demo", pd.DataFrame({"load": load}, index), "load", "kW").check()["kind"])
+    assert ("regime" in kinds) == found
 
 
 def test_limits_are_the_users_to_set(trapped):
