@@ -98,6 +98,7 @@ ERRORS = {
     "minus infinity": (field(20, 2, "-Infinity"), {}, r"column 'heat': '-Infinity' is not a finite number"),
     "too large": (field(20, 1, "1e999"), {}, r"'1e999' is not a finite number"),
     "too many digits": (field(20, 1, "9" * 400), {}, r"column 'load': '9+' is not a finite number"),
+    "too many digits at the end": (field(20, 2, "9" * 400), {}, r"column 'heat': '9+' is not a finite number"),
     "signed nothing": (field(20, 1, "-nan"), {}, r"'-nan' is not a finite number"),
     "error of a spreadsheet": (field(20, 1, "#DIV/0!"), {}, r"'#DIV/0!' is not a finite number"),
     "a word for missing": (field(20, 1, "missing"), {}, r"'missing' is not a finite number \(1 such in"),

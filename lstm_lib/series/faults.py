@@ -176,9 +176,7 @@ def spike(look: Look) -> Iterator[Finding]:
     """A single value far from both of its neighbours."""
     for name, values, unit in look.columns():
         out = _standing_out(values)
-        usual = max(
-            5, len(out) // 100
-        )  # so many may stand out further; five, so that in few rows no spike is usual
+        usual = max(5, len(out) // 100)  # so many stand out further; 5, or in a short series no spike would
         limit = look.limits["spike"] * float(np.sort(out)[-usual - 1]) if len(out) > usual else 0.0
         for row in np.flatnonzero(out > limit) if limit > 0 else ():
             size = f"{values[row]:g} between {values[row - 1]:g} and {values[row + 1]:g} {unit}".strip()

@@ -32,9 +32,8 @@ Values = npt.NDArray[np.float64]
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
 _MISSING = ("", "na", "nan", "n/a", "null", "none")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_PLAIN = re.compile(
-    r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}"
-)  # fields that float() reads as _number does: no 1e999
+# Fields, joined by \0, that float() reads as _number does; longer ones may be more than a float can hold.
+_PLAIN = re.compile(r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}")
 _KINDS = (".csv", ".csv.gz", ".parquet", ".pq")
 
 
