@@ -116,6 +116,8 @@ ERRORS = {
     "not of the given form": (lambda x: x, {"stamp_format": "%d/%m/%Y"}, r"line 2, .*expected the form '%d/%m/%Y'"),
     "a year": (field(2, 0, "2020"), {}, r"'2020' is not a stamp"),
     "seconds since 1970": (field(2, 0, "1577836800"), {}, r"'1577836800' is not a stamp"),
+    "a digit lost": (field(20, 0, "2020-01-01 18:0"), {}, r"line 20, .*'2020-01-01 18:0' is not a stamp"),
+    "colon lost": (field(20, 0, "2020-01-01 18-00"), {}, r"line 20, .*'2020-01-01 18-00' is not a stamp"),
     "no such day": (field(20, 0, "2020-01-32 18:00"), {}, r"'2020-01-32 18:00' is not a stamp"),
     "no such hour": (field(20, 0, "2020-01-01 25:00"), {}, r"'2020-01-01 25:00' is not a stamp"),
     "24 o'clock": (field(26, 0, "2020-01-01 24:00"), {}, r"'2020-01-01 24:00' is not a stamp"),

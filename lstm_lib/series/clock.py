@@ -28,6 +28,9 @@ CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Array]] = {
     "hour": lambda local: np.asarray((local.hour + local.minute / 60) / 24),
     "weekday": lambda local: np.asarray(local.day_of_week / 7),
 }
+# ISO 8601 with every digit there: pandas also takes 12:0, which may be what is left of 12:05, and a year alone.
+_STAMP = r"\d{4}-?\d\d-?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?)?"
+_OFFSET = r"[T ][\d:.]+ ?(?:Z|[+-][\d:]+)$"
 _CLOCKS = "If it is the change of the clocks, export the series in UTC or at a fixed offset."
 
 
@@ -160,12 +163,10 @@ def _parse(text: pd.Series, form: str | None, refuse: Callable[..., None]) -> pd
         parsed = pd.to_datetime(text, format=form, errors="coerce", utc="%z" in form)
         refuse(parsed.isna().to_numpy(), expected)
         return pd.DatetimeIndex(parsed)
-    aware = text.str.contains(r"(?:Z|:\d\d(?:\.\d+)?[+-]\d\d(?::?\d\d)?)$", regex=True).to_numpy(dtype=bool)
-    dated = text.str.contains(r"^\d{4}-?\d\d-?\d\d", regex=True).to_numpy(
-        dtype=bool
-    )  # a year alone is a number
+    aware = text.str.contains(_OFFSET, regex=True).to_numpy(dtype=bool)
+    whole = text.str.fullmatch(_STAMP).to_numpy(dtype=bool)
     refuse(
-        pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).isna().to_numpy() | ~dated, expected
+        pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).isna().to_numpy() | ~whole, expected
     )
     refuse(
         aware != aware[0],
