@@ -274,6 +274,9 @@ def test_every_arc_belongs_to_one_block_and_names_read_back(units, asked):
 def test_blocks_are_as_equal_as_can_be():
     blocks = partition(ll.Spec(2, (7,), 1), blocks=3, by="unit")
     assert list(blocks) == ["0[0:2]", "0[2:5]", "0[5:7]", "head/W", "head/b"]
+    whole = [f"0/{matrix}/{gate}" for matrix in ("Wx", "Wh", "b") for gate in "fiog"] + ["head/W", "head/b"]
+    assert list(partition(ll.Spec(2, (7,), 1))) == whole
+    assert list(partition(ll.Spec(2, (7,), 1), by="unit")) == ["0", "head/W", "head/b"]
     assert repr(blocks) == f"<Partition of {blocks.spec} into 5 blocks>"
     assert blocks.union([]) == ll.nothing(blocks.spec)
     some = blocks.union(["0[2:5]", "head/b"])
