@@ -206,6 +206,8 @@ def test_cache_is_refused_where_no_layer_can_be_remembered(isolated):
         (lambda: isolate(SPEC, NOTHING, span=0), r"span must be a whole number of steps .* got 0"),
         (lambda: isolate(SPEC, NOTHING, span=2.0), r"span must be .* got 2.0"),
         (lambda: isolate(SPEC, NOTHING, span=True), r"span must be .* got True"),
+        (lambda: plain(SPEC).cost(0, 3), r"steps must be a whole number of at least 1, got 0"),
+        (lambda: plain(SPEC).cost(3, 7.5), r"batch must be a whole number of at least 1, got 7.5"),
         (lambda: isolate(SPEC, "0/Wh"), r"isolate\(\) takes a Zone, .* got a str"),
         (lambda: isolate(SPEC, NOTHING, moments="kept"), r"moments is 'kept'; the choices are held, tracked"),
         (lambda: isolate(SPEC, NOTHING, moments="tracked"), r"needs the gradients .* which depth 'skip' leaves out"),
