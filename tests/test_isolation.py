@@ -506,3 +506,16 @@ def test_a_count_may_be_a_number_of_numpy() -> None:
             opt.step(params, {k: np.ones_like(p) for k, p in params.items()}, state, plan)
         runs.append(params)
     identical(*runs)
+
+
+def test_where_no_error_comes_the_gradients_of_x_and_state_are_zero() -> None:
+    case = build(ll.Spec(2, (3, 2), 1), T=5)
+    _, trace = case.forward()
+    for text, reached in (("1/Wx", (1,)), ("head/W", ())):
+        found = case.backward(trace, isolate(case.spec, ll.read_zone(case.spec, text), "cut"))
+        assert found["x"].shape == case.x.shape
+        assert not found["x"].any()
+        for k, H in enumerate(case.spec.units):
+            for name in ("h0", "c0"):
+                assert found[f"{k}/{name}"].shape == (3, H)
+                assert found[f"{k}/{name}"].any() == (k in reached)
