@@ -26,7 +26,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ from .work import (
     reached_units,
     with_weights,
 )
-from .zones import HEAD_MATRICES, MATRICES, Zone, everything, nothing
+from .zones import HEAD_MATRICES, MATRICES, Zone, everything, nothing, runs
 
 DEPTHS = ("hold", "skip", "cut", "cache")
 MOMENTS = ("held", "tracked")
@@ -234,12 +234,12 @@ def _arcs(mask: Array) -> Arcs:
     if mask.all():
         return None
     rows = np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))
-    edges = [0, *(1 + np.flatnonzero(np.diff(rows) > 1)).tolist(), len(rows)]
     if not mask[rows].all():
         return np.flatnonzero(mask)
-    if len(rows) * mask[0].size < RANGE * (len(edges) - 1):
+    ranges = runs(rows)
+    if len(rows) * mask[0].size < RANGE * len(ranges):
         return (rows,)
-    return tuple(slice(int(rows[a]), int(rows[b - 1]) + 1) for a, b in pairwise(edges))
+    return tuple(slice(first, last) for first, last in ranges)
 
 
 def _active(active: Zone, k: int) -> Array:
@@ -277,7 +277,7 @@ def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tupl
         reached[k] = found
         arrives = np.asarray(mask[np.tile(found, 4), H:-1].any(axis=0))
     lowest = min(reached, default=spec.layers)
-    works, notes = [no_errors(H) for H in spec.units[:lowest]], []
+    works, notes = [no_errors()] * lowest, []
     below = receivers = np.arange(spec.fan_in(lowest) if lowest < spec.layers else 0)
     for k in range(lowest, spec.layers):
         H, mask = spec.units[k], masks[k]

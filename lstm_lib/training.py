@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,20 +29,12 @@ from .network import LOSSES, Workspace, backward, forward
 from .plan import Plan
 from .schedules import Moment, PlanOrSchedule, Schedule, plan_at
 from .spec import Params, Spec, init_params
-from .states import States
+from .states import Samples, States
 
 SMALL_PRODUCT = (
     5e6  # FLOPs of a time step's product below which a second thread gains little (see `_thread_limit`)
 )
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
-
-
-class Samples(Protocol):
-    """Anything with a length and `take(rows) -> (x, y)`: the parts of a split, or a pair of arrays wrapped by `fit`."""
-
-    def __len__(self) -> int: ...
-    def take(self, rows: Array) -> tuple[Array, Array]:  # noqa: D102
-        ...
 
 
 @dataclass(frozen=True)

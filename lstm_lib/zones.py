@@ -364,9 +364,17 @@ def _runs(positions: Array, size: int) -> str:
     """
     if len(positions) == size:
         return ":"
+    return ",".join(f"{a}" if b == a + 1 else f"{a}:{b}" for a, b in runs(positions))
+
+
+def runs(positions: Array) -> list[tuple[int, int]]:
+    """Positions in order, at least one, as ranges of neighbours.
+
+    >>> runs(np.array([0, 1, 2, 7]))
+    [(0, 3), (7, 8)]
+    """
     edges = [0, *(1 + np.flatnonzero(np.diff(positions) > 1)).tolist(), len(positions)]
-    runs = [(int(positions[a]), int(positions[b - 1]) + 1) for a, b in pairwise(edges)]
-    return ",".join(f"{a}" if b == a + 1 else f"{a}:{b}" for a, b in runs)
+    return [(int(positions[a]), int(positions[b - 1]) + 1) for a, b in pairwise(edges)]
 
 
 # ------------------------------------------------------------------------------------------------------- partitions
