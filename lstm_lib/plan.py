@@ -45,7 +45,7 @@ from .cost import (
     count_head,
     count_weights,
 )
-from .spec import Spec
+from .spec import Spec, is_whole
 from .work import (
     HeadWork,
     LayerWork,
@@ -113,7 +113,7 @@ class Plan:
         (True, 0, 24, 60)
         """
         for name, number in (("steps", steps), ("batch", batch)):
-            if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
+            if not is_whole(number, 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
         spec, B, back = self.spec, batch, steps - self.start(steps)
         every = spec.output == "every"
@@ -201,7 +201,7 @@ def _check(spec: Spec, zone: Zone, depth: str, span: int | None, moments: str) -
         raise ValueError(f"the zone was made for {zone.spec}, not for {spec}")
     if depth not in DEPTHS:
         raise ValueError(f"depth is {depth!r}; the choices are {', '.join(DEPTHS)}")
-    if span is not None and (not isinstance(span, int | np.integer) or isinstance(span, bool) or span < 1):
+    if span is not None and not is_whole(span, 1):
         raise ValueError(f"span must be a whole number of steps of at least 1, or None for all, got {span!r}")
     if moments not in MOMENTS:
         raise ValueError(f"moments is {moments!r}; the choices are {', '.join(MOMENTS)}")

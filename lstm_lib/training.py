@@ -28,7 +28,7 @@ from .cell import Array
 from .network import LOSSES, Workspace, backward, forward
 from .plan import Plan
 from .schedules import Moment, PlanOrSchedule, Schedule, plan_at
-from .spec import Params, Spec, init_params
+from .spec import Params, Spec, init_params, is_whole
 from .states import Samples, States
 
 SMALL_PRODUCT = (
@@ -472,7 +472,7 @@ def _check_settings(
         "memory": memory,
     }
     for name, value in counts.items():
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        if not is_whole(value, 1):
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     if not len(train):
         raise ValueError("train holds no sample")

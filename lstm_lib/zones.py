@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from .cell import GATES, Array
-from .spec import Spec
+from .spec import Spec, is_whole
 
 MATRICES = ("Wx", "Wh", "b")
 HEAD_MATRICES = ("W", "b")
@@ -455,8 +455,7 @@ def partition(
     (26, 8, True)
     """
     for name, number in (("blocks", blocks), ("sources", sources)):
-        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-        if number is not None and (not whole or number < 1):
+        if number is not None and not is_whole(number, 1):
             raise ValueError(
                 f"{name} must be a whole number of at least 1, or None for no cut, got {number!r}"
             )
