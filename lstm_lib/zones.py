@@ -427,6 +427,21 @@ class Partition(Mapping[str, Zone]):
                 masks[parameter][np.concatenate(parts)] = True
         return Zone(self.spec, masks)
 
+    def shares(self, zone: Zone) -> dict[str, float]:
+        """Share of each block's arcs that belong to a zone, 0 to 1, by the block's name.
+
+        >>> spec = Spec(inputs=2, units=(4,), outputs=1)
+        >>> partition(spec, by="unit").shares(read_zone(spec, "0/*/f[0:2] | head/W"))
+        {'0': 0.125, 'head/W': 1.0, 'head/b': 0.0}
+        """
+        if zone.spec != self.spec:
+            raise ValueError(f"the zone was made for {zone.spec}, not for {self.spec}")
+        masks, found = {k: zone.mask(k) for k in self.spec.shapes}, {}
+        for name, block in self._blocks.items():
+            parts = [masks[k][rows] if at is None else masks[k][rows, at] for k, rows, at in block]
+            found[name] = sum(int(np.count_nonzero(p)) for p in parts) / sum(p.size for p in parts)
+        return found
+
 
 def partition(
     spec: Spec, blocks: int | None = None, by: str = "gate", sources: int | None = None
