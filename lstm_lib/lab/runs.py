@@ -245,6 +245,8 @@ def from_zip(content: bytes) -> tuple[Run, ...]:
 
 
 def _run(row: dict[str, Any], content: bytes) -> Run:
+    if not row["name"].partition(" ")[0].isdecimal():
+        raise ValueError(f"the name {row['name']!r} has no number")
     with np.load(io.BytesIO(content)) as arrays:
         params = dict(arrays)
     settings = row.pop("settings")
@@ -264,7 +266,7 @@ def weeks(part: Windows) -> list[pd.Timestamp]:
     """The local midnights at which the weeks of a part begin.
 
     >>> weeks(load(Settings()).test)[0]
-    Timestamp('2010-10-08 00:00:00+0100', tz='Etc/GMT-1')
+    Timestamp('2010-10-06 00:00:00+0100', tz='Etc/GMT-1')
     """
     local = part.times.tz_convert(part.series.timezone)
     return list(pd.date_range(local[0].normalize(), local[-1], freq=WEEK))

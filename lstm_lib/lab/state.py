@@ -6,7 +6,7 @@ Every transition takes a state and returns the next; none changes anything. What
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -235,8 +235,7 @@ def next_name(state: State, dense: bool, more: int = 0) -> str:
     >>> next_name(toggle(new(), "0/Wh"), dense=False)
     '1 0/Wh cut'
     """
-    taken = [int(run.name.split()[0]) for run in state.runs if run.name.split()[0].isdecimal()]
-    number = max(taken, default=0) + 1 + more
+    number = max(_numbers(state.runs), default=0) + 1 + more
     words = ["dense"]
     if not dense:
         zone = str(state.zone)
@@ -260,12 +259,16 @@ def load_runs(state: State, content: bytes) -> State:
     """Add the runs of a file, behind those that are there; names that are taken get a new number."""
     runs = list(state.runs)
     for run in from_zip(content):
-        if any(run.name == other.name for other in runs):
-            numbers = [int(r.name.split()[0]) for r in runs if r.name.split()[0].isdecimal()]
-            run = replace(run, name=f"{max(numbers, default=0) + 1} {run.name.partition(' ')[2]}")
-        runs.append(run)
+        number, _, words = run.name.partition(" ")
+        taken = _numbers(runs)
+        runs.append(replace(run, name=f"{max(taken) + 1} {words}") if int(number) in taken else run)
     added = len(runs) - len(state.runs)
     return replace(state, runs=tuple(runs), shown=_shown(state, runs), message=f"{added} runs loaded.")
+
+
+def _numbers(runs: Iterable[Run]) -> list[int]:
+    """The numbers with which the names begin."""
+    return [int(run.name.partition(" ")[0]) for run in runs]
 
 
 def _shown(state: State, runs: list[Run]) -> tuple[str, str]:
