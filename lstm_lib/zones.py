@@ -406,6 +406,24 @@ class Partition(Mapping[str, Zone]):
     def __repr__(self) -> str:
         return f"<Partition of {self.spec} into {len(self)} blocks>"
 
+    def sums(self, values: Mapping[str, Array]) -> dict[str, float]:
+        """The sum over the arcs of every block, of arrays with the names and shapes of the parameters.
+
+        >>> spec = Spec(inputs=2, units=(4,), outputs=1)
+        >>> ones = {name: np.ones(shape) for name, shape in spec.shapes.items()}
+        >>> partition(spec, blocks=2, by="unit").sums(ones)
+        {'0[0:2]': 56.0, '0[2:4]': 56.0, 'head/W': 4.0, 'head/b': 1.0}
+        """
+        return {
+            name: float(
+                sum(
+                    values[parameter][rows if columns is None else (rows, columns)].sum(dtype="float64")
+                    for parameter, rows, columns in block
+                )
+            )
+            for name, block in self._blocks.items()
+        }
+
     def union(self, names: Iterable[str]) -> Zone:
         """The blocks of these names together; no name gives `nothing`. KeyError for a name that isn't there."""
         masks: dict[str, Array] = {}
@@ -426,21 +444,6 @@ class Partition(Mapping[str, Zone]):
             if parts:
                 masks[parameter][np.concatenate(parts)] = True
         return Zone(self.spec, masks)
-
-    def shares(self, zone: Zone) -> dict[str, float]:
-        """Share of each block's arcs that belong to a zone, 0 to 1, by the block's name.
-
-        >>> spec = Spec(inputs=2, units=(4,), outputs=1)
-        >>> partition(spec, by="unit").shares(read_zone(spec, "0/*/f[0:2] | head/W"))
-        {'0': 0.125, 'head/W': 1.0, 'head/b': 0.0}
-        """
-        if zone.spec != self.spec:
-            raise ValueError(f"the zone was made for {zone.spec}, not for {self.spec}")
-        masks, found = {k: zone.mask(k) for k in self.spec.shapes}, {}
-        for name, block in self._blocks.items():
-            parts = [masks[k][rows] if at is None else masks[k][rows, at] for k, rows, at in block]
-            found[name] = sum(int(np.count_nonzero(p)) for p in parts) / sum(p.size for p in parts)
-        return found
 
 
 def partition(

@@ -7,14 +7,15 @@ its columns the gates of Wx, Wh and b. An item's `name` is the text of the zone 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 
 from lstm_lib.cell import GATES
 from lstm_lib.spec import Spec
-from lstm_lib.zones import MATRICES, Partition, partition
+from lstm_lib.zones import MATRICES, Partition, Zone, partition
 
 WIDTH, ROWS, TOP = 720.0, 216.0, 58.0  # pixels: of all, of a layer's rows together, of the headings above them
 SIDE, GAP, APART = 46.0, 5.0, 10.0  # of the headings beside rows, between matrices, between layers
@@ -34,6 +35,7 @@ class Item:
     h: float
 
 
+@lru_cache(maxsize=8)
 def cut(spec: Spec, blocks: int) -> Partition:
     """The blocks that the map shows as cells."""
     return partition(spec, blocks)
@@ -91,9 +93,21 @@ def _head(left: float, wide: float) -> Iterator[Item]:
         yield Item("cell", f"head/{matrix}", "", left + column * w, TOP, w, ROWS)
 
 
-def as_dicts(found: list[Item], cut: Partition) -> list[dict[str, Any]]:
-    """The items as the browser takes them, with the number of arcs of each cell."""
-    return [asdict(item) | ({"arcs": cut[item.name].size} if item.kind == "cell" else {}) for item in found]
+def sizes(cut: Partition) -> dict[str, float]:
+    """Number of arcs of each block."""
+    return cut.sums({name: np.ones(shape) for name, shape in cut.spec.shapes.items()})
+
+
+def shares(zone: Zone, cut: Partition) -> dict[str, float]:
+    """Share of each block's arcs that belong to a zone, 0 to 1.
+
+    >>> from lstm_lib import read_zone
+    >>> spec = Spec(inputs=2, units=(4,), outputs=1)
+    >>> shares(read_zone(spec, "0/Wh[0] | head/W"), cut(spec, 2))["0/Wh/f[0:2]"]
+    0.5
+    """
+    inside = cut.sums({name: zone.mask(name) for name in cut.spec.shapes})
+    return {name: inside[name] / size for name, size in sizes(cut).items()}
 
 
 def shades(values: pd.Series) -> dict[str, float]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lstm_lib.evidence import Evidence
 from lstm_lib.series import Split, Windows, load_series, naive_forecasts, windows
 from lstm_lib.spec import Params, Spec, is_whole
 from lstm_lib.training import predict
@@ -160,6 +161,7 @@ class Run:
     curve: Curve
     params: Params = field(repr=False)
     stopped: str = ""
+    evidence: Evidence | None = field(default=None, repr=False)  # of its arcs; not kept in a file
 
     @property
     def dense(self) -> bool:
@@ -220,7 +222,7 @@ def to_zip(runs: Sequence[Run]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as folder:
         about = [
-            {f.name: getattr(run, f.name) for f in dataclasses.fields(run) if f.name not in ("settings", "params")}
+            {f.name: getattr(run, f.name) for f in dataclasses.fields(run) if f.name not in ("settings", "params", "evidence")}
             | {"settings": dataclasses.asdict(run.settings)}
             for run in runs
         ]  # fmt: skip

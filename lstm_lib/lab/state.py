@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
+from lstm_lib.adam import Adam
+from lstm_lib.evidence import Evidence
 from lstm_lib.lab.runs import Curve, Run, Settings, dense_of, from_zip
 from lstm_lib.plan import DEPTHS, Plan, isolate
 from lstm_lib.schedules import PlanOrSchedule, from_epoch, redraw
-from lstm_lib.spec import Spec, is_whole
-from lstm_lib.zones import Zone, nothing, read_zone
+from lstm_lib.selection import BUDGETS, STATISTICS, Price, Scores, choose, score
+from lstm_lib.spec import Spec, init_params, is_whole
+from lstm_lib.zones import BLOCKS_BY, Partition, Zone, nothing, partition, read_zone
 
 MOST_UNDO = 100
 
@@ -44,6 +48,8 @@ class State:
     past: tuple[Zone, ...] = ()
     blocks: int = 8
     statistic: str = "magnitude"
+    by: str = "unit"  # what a budget picks: rows of the map ("unit"), or single cells ("gate")
+    of: Literal["arcs", "work"] = "arcs"  # what the budget is a share of
     depth: str = "cut"
     span: int | None = None
     from_epoch: int = 1
@@ -121,6 +127,68 @@ def undo(state: State) -> State:
     if not state.past:
         return state
     return replace(state, zone=state.past[-1], past=state.past[:-1])
+
+
+# --------------------------------------------------------------------------------------------------- by a statistic
+
+
+def evidence(state: State) -> Evidence:
+    """What is known of the arcs: by the latest dense run of this network, or the weights before any training."""
+    for run in reversed(state.runs):
+        if run.dense and run.evidence is not None and run.evidence.spec == state.spec:
+            return run.evidence
+    settings = state.settings
+    params, adam = init_params(state.spec, settings.seed), Adam()
+    sizes = settings.lookback, settings.batch
+    return Evidence(state.spec, params, adam.init(params), adam, 0, *sizes)
+
+
+def lacks(state: State, statistic: str) -> str:
+    """Why a statistic can't be shown yet; nothing if it can.
+
+    >>> lacks(new(), "snr"), lacks(new(), "magnitude")
+    ('needs a dense run first: press Train', '')
+    """
+    if STATISTICS[statistic].needs == "weights" or evidence(state).epoch:
+        return ""
+    return "needs a dense run first: press Train"
+
+
+def scores(state: State, cut: Partition) -> Scores:
+    """The chosen statistic over the blocks of a partition."""
+    return score(state.statistic, evidence(state), cut, state.settings.seed)
+
+
+def with_statistic(state: State, statistic: str) -> State:
+    """Colour the map, and pick, by another statistic."""
+    if statistic not in STATISTICS:
+        raise ValueError(f"statistic is {statistic!r}; the choices are {', '.join(STATISTICS)}")
+    if why := lacks(state, statistic):
+        raise ValueError(f"{statistic!r} {why}.")
+    return replace(state, statistic=statistic)
+
+
+def by_budget(state: State, budget: float, of: str, by: str) -> State:
+    """Isolate the blocks that by the statistic lose least for what they save, up to a budget.
+
+    >>> by_budget(new(), 0.5, "arcs", "unit").zone.share.__round__(1)
+    0.5
+    """
+    if of not in BUDGETS or by not in BLOCKS_BY:
+        raise ValueError(
+            f"got of={of!r}, by={by!r}; the choices are {', '.join(BUDGETS)} and {', '.join(BLOCKS_BY)}"
+        )
+    depth = "skip" if state.depth == "cache" else state.depth  # what "cache" saves hangs on whole layers
+    settings = state.settings
+    cost = _price(state.spec, settings.lookback, settings.batch, depth, state.span)
+    zone = choose(scores(state, partition(state.spec, state.blocks, by)), budget, cost, of)  # type: ignore[arg-type]
+    return select(replace(state, of=of, by=by), zone)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def _price(spec: Spec, steps: int, batch: int, depth: str, span: int | None) -> Price:
+    """Remembered, since a price remembers what each block saves."""
+    return Price(spec, steps, batch, depth, span)
 
 
 # ------------------------------------------------------------------------------------------------ how to isolate

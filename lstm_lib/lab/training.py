@@ -125,7 +125,7 @@ def train(
         record = fit(
             job.spec, split.train, split.valid, seed=settings.seed, epochs=settings.epochs, batch=settings.batch,
             optimizer=Adam(lr=settings.lr), isolation=job.isolation, schedule="cosine", progress=False,
-            each_step=watch.step,
+            watch=True, each_step=watch.step,
         )  # fmt: skip
     except Diverged as error:
         if not len(error.record.history):
@@ -224,6 +224,7 @@ def finished(job: Job, split: Split, record: Record, watch: Watch) -> Run:
         curve=tuple(watch.curve),
         params=record.params,
         stopped=f"in {watch.place}" if record.interrupted else "",
+        evidence=record.evidence() if len(record.history) else None,
     )
 
 
