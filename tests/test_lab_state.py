@@ -312,7 +312,7 @@ def test_every_transition_leaves_the_state_it_was_given(state):
         "toggle": ("1",), "pick": ("1",), "select": (state.zone,), "with_depth": ("skip",), "with_span": (3,),
         "with_schedule": (2, True), "with_settings": (SMALL, 5), "with_blocks": (2,), "begin": ("x",),
         "progress": ("", 0.5, 1.0), "point": (1.0, 1.0), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
-        "invert": (), "load_runs": (to_zip([a_run()]),), "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"), "show_forecasts": ("1 dense", "1 dense", 1),
+        "invert": (), "load_runs": (to_zip([a_run()]),), "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"), "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",),
     }  # fmt: skip
     named = {
         name for name, f in inspect.getmembers(transitions, inspect.isfunction)

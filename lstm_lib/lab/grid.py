@@ -110,6 +110,26 @@ def shares(zone: Zone, cut: Partition) -> dict[str, float]:
     return {name: inside[name] / size for name, size in sizes(cut).items()}
 
 
+def with_headings(shares: dict[str, float], found: list[Item], sizes: dict[str, float]) -> dict[str, float]:
+    """The shares of the cells, and those of the headings they stand under."""
+    cells = [item.name for item in found if item.kind == "cell"]
+    whole = dict(shares)
+    for item in found:
+        if item.kind != "cell":
+            under = [name for name in cells if _under(name, item)]
+            size = sum(sizes[name] for name in under)
+            whole[item.name] = sum(shares[name] * sizes[name] for name in under) / size
+    return whole
+
+
+def _under(cell: str, heading: Item) -> bool:
+    """Whether a cell stands in the row, column, matrix or layer of a heading."""
+    if heading.kind != "row":
+        return cell == heading.name or cell.startswith((f"{heading.name}/", f"{heading.name}["))
+    layer, bracket, units = heading.name.partition("[")
+    return cell.startswith(f"{layer}/") and (not bracket or cell.endswith(bracket + units))
+
+
 def shades(values: pd.Series) -> dict[str, float]:
     """How dark each cell is, 0 to 1: the rank of its value among all, so that one extreme leaves the others apart.
 

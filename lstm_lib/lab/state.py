@@ -352,3 +352,8 @@ def show_forecasts(state: State, first: str, second: str, week: int) -> State:
         if name not in names:
             raise ValueError(f"there is no run {name!r}; the runs are {', '.join(names) or 'none yet'}")
     return replace(state, shown=(first, second), week=max(0, week))
+
+
+def say(state: State, message: str, wrong: bool = False) -> State:
+    """Something to say, and nothing else."""
+    return replace(state, message=message, wrong=wrong)
