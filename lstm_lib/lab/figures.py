@@ -16,7 +16,7 @@ from lstm_lib.plots.forecasts import forecast as forecast_figure
 from lstm_lib.plots.isolation import time_and_error
 from lstm_lib.plots.look import PALETTE, SEQUENCE, canvas
 
-SIZE = (6.0, 2.5)  # inches, of 100 pixels each on the page
+SIZE, WIDE = (5.6, 2.5), (6.9, 2.2)  # inches, of 100 pixels each on the page
 
 
 class Drawn(NamedTuple):
@@ -59,7 +59,7 @@ def all_runs(state: State) -> Drawn | None:
     """Every run as a point: training time across, validation error up; dense runs are squares."""
     if not state.runs:
         return None
-    fig, ax = canvas(size=SIZE)
+    fig, ax = canvas(size=WIDE)
     for k, run in enumerate(state.runs):
         marker, colour = ("s", PALETTE["black"]) if run.dense else ("o", SEQUENCE[k % len(SEQUENCE)])
         face = "none" if run.stopped else colour
@@ -70,7 +70,10 @@ def all_runs(state: State) -> Drawn | None:
     unit = state.runs[-1].unit
     ax.set(xlabel="training time (s)", ylabel=f"validation RMSE ({unit or 'unit not given'})")
     ax.set_xlim(left=0)
-    ax.margins(0.12, 0.2)
+    low, high = min(run.rmse for run in state.runs), max(run.rmse for run in state.runs)
+    room = max(0.02 * high, 0.25 * (high - low))  # so that a difference of some per mille looks like one
+    ax.set_ylim(low - room, high + room)
+    ax.margins(x=0.12)
     ax.set_title("■ dense   ● isolated   hollow: stopped; numbers as in the table", fontsize="small")
     points = "; ".join(f"{run.name}: {run.seconds:.1f} s, {run.rmse:.3f} {run.unit}" for run in state.runs)
     return Drawn(fig, f"Training time and validation RMSE of all runs. {points}.")
@@ -86,7 +89,7 @@ def week(state: State) -> Drawn | None:
     if not chosen:
         return None
     with mpl.rc_context({"font.size": 8}):
-        fig, axes = canvas(1, 2, SIZE, sharey=True)
+        fig, axes = canvas(1, 2, WIDE, sharey=True)
         words = []
         for ax, run in zip(axes, chosen, strict=True):
             split = load(run.settings)

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from lstm_lib.cell import GATES
+from lstm_lib.cell import GATES, Array
 from lstm_lib.spec import Spec
 from lstm_lib.zones import MATRICES, Partition, Zone, partition
 
@@ -35,12 +35,6 @@ class Item:
     h: float
 
 
-@lru_cache(maxsize=8)
-def cut(spec: Spec, blocks: int) -> Partition:
-    """The blocks that the map shows as cells."""
-    return partition(spec, blocks)
-
-
 def items(spec: Spec, blocks: int) -> list[Item]:
     """All cells and headings of the map, layer by layer.
 
@@ -50,10 +44,10 @@ def items(spec: Spec, blocks: int) -> list[Item]:
     >>> sum(item.kind == "cell" for item in found)
     26
     """
-    names = list(cut(spec, blocks))
+    names = list(partition(spec, blocks))
     columns = 4 * sum(NARROW.values()) * spec.layers + 2.6
     spare = WIDTH - spec.layers * (SIDE + 2 * GAP + APART) - 2 * GAP
-    wide = min(44.0, spare / columns)
+    wide = min(52.0, spare / columns)
     found: list[Item] = []
     left = 0.0
     for k in range(spec.layers):
@@ -93,41 +87,47 @@ def _head(left: float, wide: float) -> Iterator[Item]:
         yield Item("cell", f"head/{matrix}", "", left + column * w, TOP, w, ROWS)
 
 
-def sizes(cut: Partition) -> dict[str, float]:
-    """Number of arcs of each block."""
-    return cut.sums({name: np.ones(shape) for name, shape in cut.spec.shapes.items()})
+@dataclass(frozen=True)
+class Grid:
+    """The map of one network: its blocks, its items, and which blocks stand under each item."""
+
+    cut: Partition
+    items: tuple[Item, ...]
+    sizes: Array  # (blocks,) arcs
+    under: Array  # (items, blocks) share of the item's arcs that the block holds
 
 
-def shares(zone: Zone, cut: Partition) -> dict[str, float]:
-    """Share of each block's arcs that belong to a zone, 0 to 1.
+@lru_cache(maxsize=8)
+def of(spec: Spec, blocks: int) -> Grid:
+    """The map of a network whose layers are cut into so many ranges of units; remembered."""
+    cut, found = partition(spec, blocks), tuple(items(spec, blocks))
+    arcs = cut.sums({name: np.ones(shape) for name, shape in spec.shapes.items()})
+    sizes = np.array(list(arcs.values()))
+    under = np.array([[_under(name, item) for name in cut] for item in found]) * sizes
+    return Grid(cut, found, sizes, under / under.sum(axis=1, keepdims=True))
+
+
+def _under(cell: str, item: Item) -> bool:
+    """Whether a cell is the item, or stands in its row, column, matrix or layer."""
+    if item.kind != "row":
+        return cell == item.name or cell.startswith((f"{item.name}/", f"{item.name}["))
+    layer, bracket, units = item.name.partition("[")
+    return cell.startswith(f"{layer}/") and (not bracket or cell.endswith(bracket + units))
+
+
+def shares(zone: Zone, grid: Grid) -> list[float]:
+    """Share of the arcs of each item that belong to a zone, 0 to 1, in the order of the items.
 
     >>> from lstm_lib import read_zone
     >>> spec = Spec(inputs=2, units=(4,), outputs=1)
-    >>> shares(read_zone(spec, "0/Wh[0] | head/W"), cut(spec, 2))["0/Wh/f[0:2]"]
-    0.5
+    >>> found = of(spec, 2)
+    >>> by_name = dict(zip([item.name for item in found.items], shares(read_zone(spec, "0/Wh[0] | head"), found)))
+    >>> by_name["0/Wh/f[0:2]"], by_name["0/Wh"], by_name["head"]
+    (0.5, 0.25, 1.0)
     """
-    inside = cut.sums({name: zone.mask(name) for name in cut.spec.shapes})
-    return {name: inside[name] / size for name, size in sizes(cut).items()}
-
-
-def with_headings(shares: dict[str, float], found: list[Item], sizes: dict[str, float]) -> dict[str, float]:
-    """The shares of the cells, and those of the headings they stand under."""
-    cells = [item.name for item in found if item.kind == "cell"]
-    whole = dict(shares)
-    for item in found:
-        if item.kind != "cell":
-            under = [name for name in cells if _under(name, item)]
-            size = sum(sizes[name] for name in under)
-            whole[item.name] = sum(shares[name] * sizes[name] for name in under) / size
-    return whole
-
-
-def _under(cell: str, heading: Item) -> bool:
-    """Whether a cell stands in the row, column, matrix or layer of a heading."""
-    if heading.kind != "row":
-        return cell == heading.name or cell.startswith((f"{heading.name}/", f"{heading.name}["))
-    layer, bracket, units = heading.name.partition("[")
-    return cell.startswith(f"{layer}/") and (not bracket or cell.endswith(bracket + units))
+    inside = grid.cut.sums({name: zone.mask(name) for name in zone.spec.shapes})
+    found: list[float] = (grid.under @ (np.array(list(inside.values())) / grid.sizes)).round(9).tolist()
+    return found
 
 
 def shades(values: pd.Series) -> dict[str, float]:

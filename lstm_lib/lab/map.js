@@ -54,8 +54,10 @@ function render({ model, el }) {
   says.append(about, legend);
   el.append(picture, says);
 
+  const shareOf = (item) => model.get("shares")[item.place] ?? 0;
+
   function words(item) {
-    const share = model.get("shares")[item.name] ?? 0;
+    const share = shareOf(item);
     const state = share >= 1 ? "isolated" : share > 0 ? `${Math.round(100 * share)} % isolated` : "active";
     const value = model.get("values")[item.name];
     return [item.name, ...(item.kind === "cell" && value ? [value] : []), state].join(" · ");
@@ -66,7 +68,7 @@ function render({ model, el }) {
   }
 
   function build() {
-    const items = model.get("items");
+    const items = model.get("items").map((item, place) => ({ ...item, place }));
     shapes.clear();
     picture.replaceChildren();
     const [width, height] = model.get("size");
@@ -109,15 +111,18 @@ function render({ model, el }) {
   }
 
   function paint() {
-    const shades = model.get("shades"), shares = model.get("shares");
-    for (const { item, group, back, over } of shapes.values()) {
-      const share = shares[item.name] ?? 0;
+    const shades = model.get("shades");
+    for (const shape of shapes.values()) {
+      const { item, group, back, over } = shape;
+      const share = shareOf(item), said = words(item), dark = shades[item.name] ?? 0;
+      if (shape.said === said && shape.dark === dark) continue; // as it stands there
+      Object.assign(shape, { said, dark });
       if (item.kind === "cell") {
-        back.setAttribute("fill", shade(shades[item.name] ?? 0));
+        back.setAttribute("fill", shade(dark));
         over.setAttribute("height", share > 0 ? Math.max(2, share * item.h) : 0);
       }
       group.setAttribute("aria-pressed", share >= 1 ? "true" : share > 0 ? "mixed" : "false");
-      group.setAttribute("aria-label", words(item));
+      group.setAttribute("aria-label", said);
     }
     const current = [...shapes.values()][focused];
     if (current && picture.contains(document.activeElement)) about.textContent = words(current.item);

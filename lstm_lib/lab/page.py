@@ -42,7 +42,7 @@ class Map(anywidget.AnyWidget):  # type: ignore[misc]
     size = traitlets.List().tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
     shades = traitlets.Dict().tag(sync=True)
-    shares = traitlets.Dict().tag(sync=True)
+    shares = traitlets.List().tag(sync=True)
     values = traitlets.Dict().tag(sync=True)
     legend = traitlets.Unicode().tag(sync=True)
 
@@ -65,7 +65,7 @@ class Page:
         self.training: Training | None = None
         self.following: asyncio.Task[None] | None = None
         self._drawing = False
-        self._pictured = 0.0
+        self._next_picture = 0.0
         self._build()
         self._wire()
         self.views = [
@@ -191,15 +191,15 @@ class Page:
         self.file_row.add_class("lab-row")
         self.file_row.layout.display = "none"
         # selection
-        self.statistic = _dropdown("Colour by", list(STATISTICS), 250)
+        self.statistic = _dropdown("Colour by", list(STATISTICS), 215)
         self.says = widgets.HTML()
-        self.by = widgets.Dropdown(options=[("rows", "unit"), ("cells", "gate")], value=s.by, layout=_wide(85))
+        self.by = widgets.Dropdown(options=[("rows", "unit"), ("cells", "gate")], value=s.by, layout=_wide(78))
         self.by.tooltip = "what a budget picks"
         self.budget = widgets.FloatSlider(
             value=0, min=0, max=95, step=5, readout_format=".0f", description="Pick lowest %",
-            continuous_update=False, layout=_wide(290), style={"description_width": "90px"},
+            continuous_update=False, layout=_wide(255), style={"description_width": "initial"},
         )  # fmt: skip
-        self.of = widgets.Dropdown(options=[("of arcs", "arcs"), ("of work", "work")], value=s.of, layout=_wide(95))
+        self.of = widgets.Dropdown(options=[("of arcs", "arcs"), ("of work", "work")], value=s.of, layout=_wide(92))
         self.undo = _button("Undo", "the selection as it was before", "undo")
         self.clear = _button("Clear", "isolate nothing", "times")
         self.invert = _button("Invert", "isolate what is active, and the other way round", "adjust")
@@ -207,8 +207,8 @@ class Page:
         # how to isolate
         self.price = widgets.HTML()
         self.depth = widgets.ToggleButtons(
-            options=list(DEPTHS), value=s.depth, description="Depth", style={"button_width": "62px", "description_width": "52px"},
-        )  # fmt: skip
+            options=list(DEPTHS), value=s.depth, style={"button_width": "66px"}, layout=widgets.Layout(width="auto")
+        )
         self.span = _slider("Span", 1, s.settings.lookback, s.settings.lookback)
         self.from_epoch = _slider("From epoch", 1, s.settings.epochs, 1)
         self.redraw = widgets.Checkbox(value=False, description="redraw", indent=False, layout=_wide(90))
@@ -223,7 +223,7 @@ class Page:
         self.table, self.points, self.week_picture = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.csv = _button("CSV", "save the table", "download")
         self.png = _button("PNG", "save the picture of all runs", "download")
-        self.zip = _button("Runs", "save all runs in one file, to load again", "download")
+        self.zip = _button("All runs", "save all runs in one file, to load again", "download", pixels=100)
         self.load = widgets.FileUpload(accept=".zip", description="Load runs", layout=_wide(125))
         self.first, self.second = _dropdown("Left", [], 215), _dropdown("Right", [], 215)
         self.week = _dropdown("Week", [], 165)
@@ -240,7 +240,8 @@ class Page:
             box.add_class(name)
             return box
 
-        settings = row(self.series, self.share, self.units, self.blocks, self.epochs, self.seed)
+        title = widgets.HTML("<div class='lab-title'>Isolation lab</div>")
+        settings = row(title, self.series, self.share, self.units, self.blocks, self.epochs, self.seed)
         left = column(
             "lab-left",
             row(self.statistic, self.budget, self.of, self.by),
@@ -251,8 +252,8 @@ class Page:
         right = column(
             "lab-right",
             self.price,
-            self.depth, self.how["depth"],
-            self.span, self.how["span"],
+            row(widgets.HTML("<div class='lab-label'>Depth</div>"), self.depth), self.how["depth"],
+            row(self.span), self.how["span"],
             row(self.from_epoch, self.redraw), self.how["schedule"],
             row(self.go, self.halt, self.bar), self.status,
         )  # fmt: skip
@@ -261,9 +262,9 @@ class Page:
         tabs = widgets.Tab([runs, column("lab-tab", self.points), forecasts])
         for k, title in enumerate(("Runs", "Time and error", "Test week")):
             tabs.set_title(k, title)
-        tabs.add_class("lab-right")
+        tabs.add_class("lab-tabs")
         style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text()}</style>")
-        below = row(column("lab-left", self.curves), tabs)
+        below = row(column("lab-curves", self.curves), tabs)
         above = row(left, right)
         for box in (above, below):
             box.add_class("lab-halves")
@@ -319,31 +320,26 @@ class Page:
     # ---------------------------------------------------------------------------------------------------- the views
 
     def _draw_items(self, state: State) -> None:
-        found = grid.items(state.spec, state.blocks)
         with self.map.hold_sync():
             self.map.size = [grid.WIDTH, grid.TOP + grid.ROWS]
-            self.map.label = f"Map of the network: {state.spec.layers} layers of {state.spec.units} units, and the head"
-            self.map.items = [vars(item) for item in found]
+            self.map.label = f"Map of the network: layers of {'+'.join(map(str, state.spec.units))} units, and the head"
+            self.map.items = [vars(item) for item in grid.of(state.spec, state.blocks).items]
+        self.blocks.value = state.blocks
 
     def _draw_shades(self, state: State) -> None:
-        cut = grid.cut(state.spec, state.blocks)
-        sizes, values = grid.sizes(cut), transitions.scores(state, cut).values
-        mean = values / list(sizes.values())
+        found = grid.of(state.spec, state.blocks)
+        mean = transitions.scores(state, found.cut).values / found.sizes
         with self.map.hold_sync():
             self.map.shades = grid.shades(mean)
             self.map.values = {
-                str(name): f"{sizes[str(name)]:,.0f} arcs · {state.statistic} {value:.3g}" for name, value in mean.items()
+                str(name): f"{size:,.0f} arcs · {state.statistic} {value:.3g}"
+                for (name, value), size in zip(mean.items(), found.sizes, strict=True)
             }
             self.map.legend = f"{state.statistic} (mean of an arc, by rank)"
 
     def _draw_selection(self, state: State) -> None:
-        cut = grid.cut(state.spec, state.blocks)
-        shares = grid.with_headings(
-            grid.shares(state.zone, cut), grid.items(state.spec, state.blocks), grid.sizes(cut)
-        )
-        self.map.shares = shares
+        self.map.shares = grid.shares(state.zone, grid.of(state.spec, state.blocks))
         self.text.value = str(state.zone) if state.zone.size else ""
-        self.blocks.value = state.blocks
 
     def _draw_statistics(self, state: State) -> None:
         self.statistic.options = [
@@ -376,10 +372,11 @@ class Page:
     def _draw_curves(self, state: State) -> None:
         now = time.monotonic()
         points = len(state.live.curve) if state.live else 0
-        if points > 1 and now - self._pictured < REDRAW:
+        if points > 1 and now < self._next_picture:
             return
-        self._pictured = now
         self.curves.value = _picture(figures.curves(state), "Curves appear here when you train.")
+        # a picture keeps clicks waiting: no more than a tenth of the time goes into pictures
+        self._next_picture = time.monotonic() + max(REDRAW, 10 * (time.monotonic() - now))
 
     def _draw_runs(self, state: State) -> None:
         self.table.value = views.table(state)
@@ -446,7 +443,7 @@ def _text(label: str, value: str, pixels: int | None, hint: str) -> widgets.Text
 def _slider(label: str, least: int, most: int, value: int) -> widgets.IntSlider:
     return widgets.IntSlider(
         min=least, max=most, value=value, description=label, continuous_update=False,
-        layout=widgets.Layout(flex="1 1 200px", width="auto"), style={"description_width": "72px"},
+        layout=widgets.Layout(flex="1 1 auto", width="auto"), style={"description_width": "78px"},
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def price(state: State) -> tuple[str, bool]:
         f"<b>{found.adam / 1000:,.0f} kB</b><small>of Adam's {found.adam_dense / 1000:,.0f} kB moved</small>"
     )
     notes = "".join(f"<p>{html.escape(note)}</p>" for note in found.notes)
-    words = "work of a training step in % of the dense step: dense (outline) → with this selection"
+    words = "work in % of a dense step: outline dense, filled this selection"
     return (
         f"<div class='lab-price' aria-live='polite'><div class='lab-facts'>{facts}</div>"
         f"<div class='lab-bars' role='img' aria-label='{words}'>{bars}</div>"
@@ -88,9 +88,10 @@ def table(state: State) -> str:
         return "<div class='lab-empty'>Every training adds a row here.</div>"
     found = table_of(state.runs)
     columns = {
-        "run": lambda row: row["run"] + (f" (stopped {row['stopped']})" if row["stopped"] else ""),
-        "how": lambda row: ", ".join(filter(None, [row["depth"], row["span"] and f"span {row['span']}", row["schedule"]])) or "–",
-        "arcs isolated": lambda row: f"{row['arcs isolated %']:.0f} %",
+        "#": lambda row: row["run"].partition(" ")[0],
+        "zone": lambda row: row["zone"],
+        "how": lambda row: ", ".join(filter(None, (row["depth"], row["span"] and f"span {row['span']}", row["schedule"], row["stopped"] and f"stopped {row['stopped']}"))) or "dense",
+        "arcs": lambda row: f"{row['arcs isolated %']:.0f} %",
         "predicted": lambda row: _number(row["predicted speed-up"], "{:.2f}×"),
         "measured": lambda row: _number(row["measured speed-up"], "{:.2f}×"),
         "time": lambda row: f"{row['seconds']:.1f} s",
