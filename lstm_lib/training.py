@@ -270,7 +270,20 @@ def fit(
         steps = _batches(train, batch)
         bar = _bar(epochs * steps, len(record.history) * steps, progress)
         remember = partial(States, spec, samples=train, memory=memory, folder=folder)
-        run = _Run(spec, train, optimizer, isolation, seed, batch, rate, epochs, Workspace(), remember, bar, each_step)
+        run = _Run(
+            spec,
+            train,
+            optimizer,
+            isolation,
+            seed,
+            batch,
+            rate,
+            epochs,
+            Workspace(),
+            remember,
+            bar,
+            each_step,
+        )
         try:
             for epoch in range(len(record.history) + 1, epochs + 1):
                 loss, seconds, checkpoint = run.epoch(epoch, record)

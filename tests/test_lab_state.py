@@ -14,8 +14,30 @@ from lstm_lib.lab import state as transitions
 from lstm_lib.lab.price import PARTS, plans, price
 from lstm_lib.lab.runs import dense_of, from_zip, read_units, table, to_csv, to_zip
 from lstm_lib.lab.state import (
-    State, attempt, begin, clear, end, finish, invert, isolation, load_runs, needs_dense, next_name, pick, plan, point,
-    progress, select, show_forecasts, toggle, undo, with_blocks, with_depth, with_schedule, with_settings, with_span,
+    State,
+    attempt,
+    begin,
+    clear,
+    end,
+    finish,
+    invert,
+    isolation,
+    load_runs,
+    needs_dense,
+    next_name,
+    pick,
+    plan,
+    point,
+    progress,
+    select,
+    show_forecasts,
+    toggle,
+    undo,
+    with_blocks,
+    with_depth,
+    with_schedule,
+    with_settings,
+    with_span,
 )  # fmt: skip
 from lstm_lib.schedules import Moment, Schedule, plan_at
 
@@ -84,7 +106,9 @@ def test_undo_remembers_only_so_much(state):
     assert len(state.past) == transitions.MOST_UNDO
 
 
-@pytest.mark.parametrize("text", ["0/Wh/f[0:3] | 0/Wx/g", "1[0:2] | head", "everything", "nothing", "0/Wx[:;1]"])
+@pytest.mark.parametrize(
+    "text", ["0/Wh/f[0:3] | 0/Wx/g", "1[0:2] | head", "everything", "nothing", "0/Wx[:;1]"]
+)
 def test_the_text_of_a_selection_reads_back(state, text):
     chosen = pick(state, text)
     assert pick(clear(chosen), str(chosen.zone)).zone == chosen.zone
@@ -92,7 +116,12 @@ def test_the_text_of_a_selection_reads_back(state, text):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("0/Wq", "Wq"), ("5", "the layers are"), ("0/Wh/f[0:99]", "0..7"), ("hello", "can't read the term 'hello'")],
+    [
+        ("0/Wq", "Wq"),
+        ("5", "the layers are"),
+        ("0/Wh/f[0:99]", "0..7"),
+        ("hello", "can't read the term 'hello'"),
+    ],
 )
 def test_a_bad_text_is_a_message_and_changes_nothing(state, text, says):
     before = finish(toggle(state, "0"), a_run())
@@ -174,7 +203,9 @@ def test_the_price_is_that_of_the_plan(state, text, depth):
     assert found.step == isolated.cost(72, 32).speed_up(dense)
     assert tuple(found.parts) == PARTS
     for part, (_, value) in found.parts.items():
-        assert value == pytest.approx(100 * getattr(isolated.cost(72, 32).seconds, part) / dense.seconds.total)
+        assert value == pytest.approx(
+            100 * getattr(isolated.cost(72, 32).seconds, part) / dense.seconds.total
+        )
     assert found.arcs == chosen.zone.share
     assert found.adam == 8 * (chosen.spec.size - chosen.zone.size)
 
@@ -239,7 +270,7 @@ def test_units_that_cant_be_read_are_refused(text):
 
 
 def test_a_training_is_followed_and_leaves_a_row(state):
-    live = point(progress(begin(state, "1 dense"), "epoch 1 of 3", 0.1, 9.0), 0.5, 0.8)
+    live = point(progress(begin(state, "1 dense", SMALL), "epoch 1 of 3", 0.1, 9.0), 0.5, 0.8)
     assert (live.live.place, live.live.done, live.live.left, live.live.curve) == (
         "epoch 1 of 3", 0.1, 9.0, ((0.5, 0.8),),
     )  # fmt: skip
@@ -255,7 +286,7 @@ def test_news_of_a_training_that_has_ended_change_nothing(state):
 
 
 def test_a_failure_loses_no_run(state):
-    before = finish(begin(state, "1 dense"), a_run())
+    before = finish(begin(state, "1 dense", SMALL), a_run())
     after = end(before, "The training ended: no memory", wrong=True)
     assert after.runs == before.runs and after.live is None and after.wrong
 
@@ -264,7 +295,7 @@ def test_a_dense_run_is_needed_once_for_each_settings(state):
     chosen = pick(state, "0")
     assert needs_dense(chosen) and not needs_dense(state)
     assert not needs_dense(finish(chosen, a_run()))
-    assert needs_dense(finish(chosen, a_run(stopped="in epoch 1 of 3")))
+    assert needs_dense(finish(chosen, a_run(stopped="stopped in epoch 1 of 3")))
     assert needs_dense(with_settings(finish(chosen, a_run()), replace(SMALL, seed=1), inputs=3))
     assert needs_dense(finish(with_span(state, 5), a_run("1 span", span=5)))
 
@@ -287,7 +318,10 @@ def test_the_table_compares_with_the_dense_run_of_the_same_settings():
 
 
 def test_runs_saved_and_loaded_are_the_same(state):
-    runs = (a_run(), a_run("2 cut", zone="0[0:4]", span=24, measured=float("nan"), stopped="in epoch 2 of 3"))
+    runs = (
+        a_run(),
+        a_run("2 cut", zone="0[0:4]", span=24, measured=float("nan"), stopped="stopped in epoch 2 of 3"),
+    )
     back = from_zip(to_zip(runs))
     for a, b in zip(runs, back, strict=True):
         assert repr(a) == repr(b)
@@ -306,13 +340,15 @@ def test_forecasts_of_runs_that_are_there(state):
 
 def test_every_transition_leaves_the_state_it_was_given(state):
     """A state is frozen, and so is what it holds: a transition can only make another."""
-    busy = finish(begin(pick(state, "0/Wh"), "1"), a_run())
+    busy = finish(begin(pick(state, "0/Wh"), "1", SMALL), a_run())
     before = (repr(busy.zone), busy.past, busy.runs, busy.live)
     given = {
         "toggle": ("1",), "pick": ("1",), "select": (state.zone,), "with_depth": ("skip",), "with_span": (3,),
-        "with_schedule": (2, True), "with_settings": (SMALL, 5), "with_blocks": (2,), "begin": ("x",),
+        "with_schedule": (2, True), "with_settings": (SMALL, 5), "with_blocks": (2,), "begin": ("x", SMALL),
         "progress": ("", 0.5, 1.0), "point": (1.0, 1.0), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
-        "invert": (), "load_runs": (to_zip([a_run()]),), "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"), "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",),
+        "invert": (), "load_runs": (to_zip([a_run()]),),
+        "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"),
+        "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",),
     }  # fmt: skip
     named = {
         name for name, f in inspect.getmembers(transitions, inspect.isfunction)

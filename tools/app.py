@@ -50,7 +50,9 @@ def main(arguments: list[str]) -> None:
     port = next((flag.partition("=")[2] for flag in more if flag.startswith("--port=")), "8866")
     print(f"The app runs at http://localhost:{port}; open it in a browser. Ctrl-C stops it.", flush=True)
     found = command(app, *more)
-    os.execve(found[0], found, environment())  # in place of this process: signals reach Voilà, which ends its kernels
+    os.execve(
+        found[0], found, environment()
+    )  # in place of this process: signals reach Voilà, which ends its kernels
 
 
 if __name__ == "__main__":

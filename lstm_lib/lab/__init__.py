@@ -12,7 +12,9 @@ The modules, lowest first; each imports only those above it:
     grid       the map: every cell and heading with its place, its value and its share of isolated arcs
     training   a training in a thread, and what it tells
     figures    curves, time and error of all runs, a test week by two runs
-    page       the widgets
+    views      small views as HTML
+    controls   the widgets, and where they stand
+    page       which widget leads to which transition, and which view stands in which widget
 
     from lstm_lib.lab import page
     page()

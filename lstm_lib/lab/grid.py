@@ -17,7 +17,11 @@ from lstm_lib.cell import GATES, Array
 from lstm_lib.spec import Spec
 from lstm_lib.zones import MATRICES, Partition, Zone, partition
 
-WIDTH, ROWS, TOP = 720.0, 216.0, 58.0  # pixels: of all, of a layer's rows together, of the headings above them
+WIDTH, ROWS, TOP = (
+    720.0,
+    216.0,
+    58.0,
+)  # pixels: of all, of a layer's rows together, of the headings above them
 SIDE, GAP, APART = 46.0, 5.0, 10.0  # of the headings beside rows, between matrices, between layers
 NARROW = {"Wx": 1.0, "Wh": 1.0, "b": 0.6}  # width of a matrix's cells, beside each other
 

@@ -142,7 +142,7 @@ class Run:
         turns with dense ones; NaN where it was not measured.
     seconds : of training alone; of what was done, if it was stopped.
     rmse : of validation, in `unit`.
-    stopped : "", or when it was.
+    stopped : "" for a complete run, else how and where it ended, such as "stopped in epoch 2 of 4".
     """
 
     name: str
@@ -221,11 +221,11 @@ def to_zip(runs: Sequence[Run]) -> bytes:
     """The runs as one file, which `from_zip` reads: `runs.json`, and the parameters of each as `K.npz`."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as folder:
+        kept = [f.name for f in dataclasses.fields(Run) if f.name not in ("settings", "params", "evidence")]
         about = [
-            {f.name: getattr(run, f.name) for f in dataclasses.fields(run) if f.name not in ("settings", "params", "evidence")}
-            | {"settings": dataclasses.asdict(run.settings)}
+            {name: getattr(run, name) for name in kept} | {"settings": dataclasses.asdict(run.settings)}
             for run in runs
-        ]  # fmt: skip
+        ]
         folder.writestr("runs.json", json.dumps(about))
         for k, run in enumerate(runs):
             arrays = io.BytesIO()
@@ -289,4 +289,4 @@ def forecast(run: Run, split: Split, week: int) -> pd.DataFrame:
         {"measured": part.actual[rows, 0], "forecast": split.unscale(predict(spec, run.params, x))[:, 0]},
         index=local[rows],
     )
-    return frame.asfreq(part.series.step)
+    return frame.reindex(pd.date_range(frame.index[0], frame.index[-1], freq=part.series.step))

@@ -89,7 +89,7 @@ def attempt(state: State, transition: Callable[..., State], *given: Any) -> Stat
 
 
 def select(state: State, zone: Zone) -> State:
-    """This zone and no other."""
+    """Isolate this zone and no other."""
     if zone == state.zone:
         return state
     return replace(state, zone=zone, past=(*state.past, state.zone)[-MOST_UNDO:])
@@ -147,11 +147,11 @@ def lacks(state: State, statistic: str) -> str:
     """Why a statistic can't be shown yet; nothing if it can.
 
     >>> lacks(new(), "snr"), lacks(new(), "magnitude")
-    ('needs a dense run first: press Train', '')
+    ('needs what a dense run has seen; press Train first', '')
     """
     if STATISTICS[statistic].needs == "weights" or evidence(state).epoch:
         return ""
-    return "needs a dense run first: press Train"
+    return "needs what a dense run has seen; press Train first"
 
 
 def scores(state: State, cut: Partition) -> Scores:
@@ -164,7 +164,7 @@ def with_statistic(state: State, statistic: str) -> State:
     if statistic not in STATISTICS:
         raise ValueError(f"statistic is {statistic!r}; the choices are {', '.join(STATISTICS)}")
     if why := lacks(state, statistic):
-        raise ValueError(f"{statistic!r} {why}.")
+        raise ValueError(f"The statistic {statistic!r} {why}.")
     return replace(state, statistic=statistic)
 
 
@@ -269,14 +269,18 @@ def with_blocks(state: State, blocks: int) -> State:
 # ------------------------------------------------------------------------------------------------ training, results
 
 
-def begin(state: State, name: str) -> State:
+def begin(state: State, name: str, settings: Settings) -> State:
     """A training of this name starts."""
-    return replace(state, live=Live(name, state.settings))
+    return replace(state, live=Live(name, settings))
 
 
 def progress(state: State, place: str, done: float, left: float) -> State:
     """The training under way has come so far."""
-    return state if state.live is None else replace(state, live=state.live._replace(place=place, done=done, left=left))
+    return (
+        state
+        if state.live is None
+        else replace(state, live=state.live._replace(place=place, done=done, left=left))
+    )
 
 
 def point(state: State, seconds: float, rmse: float) -> State:

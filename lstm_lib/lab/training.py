@@ -118,8 +118,9 @@ def train(
     stopped : whether to end early; asked after every step.
     part : where the job begins and how long it is in all that was asked for, as shares.
     """
-    tell(transitions.begin, job.name)
-    settings, split = job.settings, load(job.settings)
+    settings = job.settings
+    tell(transitions.begin, job.name, settings)
+    split, ended = load(settings), ""
     watch = Watch(job, split, tell, stopped, part)
     try:
         record = fit(
@@ -127,12 +128,12 @@ def train(
             optimizer=Adam(lr=settings.lr), isolation=job.isolation, schedule="cosine", progress=False,
             watch=True, each_step=watch.step,
         )  # fmt: skip
+        ended = f"stopped in {watch.place}" if record.interrupted else ""
     except Diverged as error:
         if not len(error.record.history):
             raise
-        tell(transitions.progress, "diverged", part[0] + part[1], 0.0)
-        record = replace(error.record, interrupted=True)
-    tell(transitions.finish, finished(job, split, record, watch))
+        record, ended = error.record, f"diverged in {watch.place}"
+    tell(transitions.finish, finished(job, split, record, watch, ended))
 
 
 class Watch:
@@ -196,8 +197,8 @@ class Watch:
         return whole * (1 - self.done)
 
 
-def finished(job: Job, split: Split, record: Record, watch: Watch) -> Run:
-    """The run that a training leaves: its error on all of the validation part, its speed beside dense steps."""
+def finished(job: Job, split: Split, record: Record, watch: Watch, ended: str) -> Run:
+    """The run that a training leaves: its error on the validation part, its speed beside dense steps."""
     state, settings = job.state, job.settings
     error = rmse(job.spec, record.params, split.valid)
     watch.add(error)
@@ -206,7 +207,7 @@ def finished(job: Job, split: Split, record: Record, watch: Watch) -> Run:
     if not job.dense:
         watch.tell(transitions.progress, "timing steps in turns with dense ones", watch.done, np.nan)
         predicted = price(state).whole
-        measured = np.nan if record.interrupted else over_epochs(step_speed_up(job, split), state)
+        measured = np.nan if ended else over_epochs(step_speed_up(job, split), state)
     return Run(
         name=job.name,
         settings=settings,
@@ -223,7 +224,7 @@ def finished(job: Job, split: Split, record: Record, watch: Watch) -> Run:
         unit=split.series.unit,
         curve=tuple(watch.curve),
         params=record.params,
-        stopped=f"in {watch.place}" if record.interrupted else "",
+        stopped=ended,
         evidence=record.evidence() if len(record.history) else None,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from typing import Any
 
 from lstm_lib.lab.price import price as price_of
 from lstm_lib.lab.runs import table as table_of
@@ -15,11 +16,12 @@ DEPTHS_SAY = {
     "cut": "as skip, and no error passes through it: saves most, an approximation",
     "cache": "as skip, and the states of layers isolated altogether are remembered: exact",
 }
+COLUMNS = ("#", "zone", "how", "arcs", "predicted", "measured", "time", "RMSE", "to dense")
 
 
 def small(text: str) -> str:
     """A line of explanation."""
-    return f"<div class='lab-small'>{html.escape(text)}</div>"
+    return f"<div class='lab-small'>{html.escape(text, quote=False)}</div>"
 
 
 def price(state: State) -> tuple[str, bool]:
@@ -27,7 +29,7 @@ def price(state: State) -> tuple[str, bool]:
     try:
         found = price_of(state)
     except ValueError as error:
-        return f"<div class='lab-price'><p class='lab-wrong'>{html.escape(str(error))}</p></div>", True
+        return f"<div class='lab-price'><p class='lab-wrong'>{html.escape(str(error), quote=False)}</p></div>", True
     bars = "".join(
         f"<span>{part}</span><span class='lab-bar'><i style='width:{2 * dense:.1f}%'></i>"
         f"<b style='width:{2 * left:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
@@ -39,7 +41,7 @@ def price(state: State) -> tuple[str, bool]:
         f"<b>{100 * found.arcs:.0f} %</b><small>of the arcs isolated</small>"
         f"<b>{found.adam / 1000:,.0f} kB</b><small>of Adam's {found.adam_dense / 1000:,.0f} kB moved</small>"
     )
-    notes = "".join(f"<p>{html.escape(note)}</p>" for note in found.notes)
+    notes = "".join(f"<p>{html.escape(note, quote=False)}</p>" for note in found.notes)
     words = "work in % of a dense step: outline dense, filled this selection"
     return (
         f"<div class='lab-price' aria-live='polite'><div class='lab-facts'>{facts}</div>"
@@ -56,7 +58,11 @@ def explained(state: State) -> dict[str, str]:
         if state.span is None
         else f"errors travel back through the last {state.span} of {T} steps: an approximation"
     )
-    when = "in all epochs" if state.from_epoch == 1 else f"dense first, isolated in epochs {state.from_epoch} to {epochs}"
+    when = (
+        "in all epochs"
+        if state.from_epoch == 1
+        else f"dense first, isolated in epochs {state.from_epoch} to {epochs}"
+    )
     what = (
         f"{drawn_share(state) * state.blocks:.0f} of {state.blocks} rows of units drawn anew every epoch"
         if state.redraw
@@ -70,13 +76,17 @@ def message(state: State) -> str:
     if not state.message:
         return ""
     role, kind = ("alert", "lab-wrong") if state.wrong else ("status", "lab-good")
-    return f"<div class='lab-message {kind}' role='{role}'>{html.escape(state.message)}</div>"
+    return f"<div class='lab-message {kind}' role='{role}'>{html.escape(state.message, quote=False)}</div>"
 
 
 def live(state: State) -> str:
     """How far the training has come."""
     if state.live is None:
-        done = f"{len(state.runs)} runs" if state.runs else "nothing trained yet"
+        done = (
+            f"{len(state.runs)} run{'s' * (len(state.runs) > 1)} in the table"
+            if state.runs
+            else "nothing trained yet"
+        )
         return small(f"ready · {done}")
     left = "" if math.isnan(state.live.left) else f" · about {max(1, round(state.live.left))} s left"
     return small(f"{state.live.name} · {state.live.place or 'starting'}{left}")
@@ -87,25 +97,31 @@ def table(state: State) -> str:
     if not state.runs:
         return "<div class='lab-empty'>Every training adds a row here.</div>"
     found = table_of(state.runs)
-    columns = {
-        "#": lambda row: row["run"].partition(" ")[0],
-        "zone": lambda row: row["zone"],
-        "how": lambda row: ", ".join(filter(None, (row["depth"], row["span"] and f"span {row['span']}", row["schedule"], row["stopped"] and f"stopped {row['stopped']}"))) or "dense",
-        "arcs": lambda row: f"{row['arcs isolated %']:.0f} %",
-        "predicted": lambda row: _number(row["predicted speed-up"], "{:.2f}×"),
-        "measured": lambda row: _number(row["measured speed-up"], "{:.2f}×"),
-        "time": lambda row: f"{row['seconds']:.1f} s",
-        "RMSE": lambda row: f"{row['RMSE']:.4f} {row['unit']}",
-        "to dense": lambda row: _number(row["to dense %"], "{:+.1f} %"),
-    }  # fmt: skip
-    head = "".join(f"<th scope='col'>{name}</th>" for name in columns)
+    head = "".join(f"<th scope='col'>{name}</th>" for name in COLUMNS)
     rows = "".join(
         f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>"
-        + "".join(f"<td>{html.escape(show(row))}</td>" for show in columns.values())
+        + "".join(f"<td>{html.escape(cell, quote=False)}</td>" for cell in _cells(row))
         + "</tr>"
         for _, row in found[::-1].iterrows()
     )
     return f"<div class='lab-table'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _cells(row: Any) -> tuple[str, ...]:
+    """A row of the table as it is shown, in the order of `COLUMNS`."""
+    span = row["span"] and f"span {row['span']}"
+    how = ", ".join(filter(None, (row["depth"], span, row["schedule"], row["stopped"])))
+    return (
+        row["run"].partition(" ")[0],
+        row["zone"],
+        how or "dense",
+        f"{row['arcs isolated %']:.0f} %",
+        _number(row["predicted speed-up"], "{:.2f}×"),
+        _number(row["measured speed-up"], "{:.2f}×"),
+        f"{row['seconds']:.1f} s",
+        f"{row['RMSE']:.4f} {row['unit']}",
+        _number(row["to dense %"], "{:+.1f} %"),
+    )
 
 
 def _number(value: float, form: str) -> str:
