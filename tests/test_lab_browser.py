@@ -178,7 +178,7 @@ def test_the_notebook_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:
         served(command, dict(os.environ), tmp_path, f"{address}/api/status?token=t"),
         opened(browser, f"{address}/lab/tree/notebooks/{NOTEBOOK.name}?token=t") as page,
     ):
-        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         cell(page, "0").wait_for()

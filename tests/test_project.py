@@ -107,6 +107,7 @@ HEAVY = (
     "matplotlib",
     "seaborn",
     "ipywidgets",
+    "anywidget",
     "IPython",
     "scipy",
     "sklearn",
@@ -331,6 +332,10 @@ def test_help_lists_every_target() -> None:
 
 def test_make_lab_opens_the_first_notebook() -> None:
     assert "tools/lab.py notebooks/00_start_here.ipynb --port=8888" in make("-n", "lab")
+
+
+def test_make_app_serves_the_page_of_its_notebook() -> None:
+    assert "tools/app.py notebooks/08_isolation_lab.ipynb --port=8866" in make("-n", "app")
 
 
 def test_make_test_runs_every_check_and_so_does_ci() -> None:
