@@ -8,53 +8,39 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from lstm_lib.lab.runs import from_zip
-from tools import app, lab
-
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOK = ROOT / "notebooks" / "08_isolation_lab.ipynb"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-WAIT = 40_000  # ms
+from tools import lab
+from tools.browser import CHROMIUM, NOTEBOOK, ROOT, SIZE, WAIT, chromium, free_port, served, served_app
 
 if CHROMIUM is None and os.environ.get("CI") != "true":
     pytest.skip("there is no Chromium (on Debian and Ubuntu: apt install chromium)", allow_module_level=True)
 
 
-def test_ci_has_a_browser() -> None:
-    assert CHROMIUM is not None, "CI has to install Chromium: see .ci/run"
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield started
-        started.close()
+def app_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served_app(tmp_path_factory.mktemp("app")) as address:
+        yield address
 
 
 @contextmanager
 def opened(browser: Browser, address: str) -> Iterator[Page]:
     """A page of the size of a small projector; fails at its end if its console has told of an error."""
-    page = browser.new_page(viewport={"width": 1280, "height": 720})
-    page.set_default_timeout(WAIT)
+    page = browser.new_page(viewport=SIZE)
+    page.set_default_timeout(1000 * WAIT)
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -63,56 +49,6 @@ def opened(browser: Browser, address: str) -> Iterator[Page]:
     yield page
     assert errors == []
     page.close()
-
-
-@contextmanager
-def served(command: list[str], environment: dict[str, str], folder: Path, address: str) -> Iterator[None]:
-    """A server that answers at this address, and is ended afterwards."""
-    known = os.environ.get("PYTHONPATH")
-    environment = environment | {
-        "HOME": str(folder),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), *([known] if known else [])]),
-    }
-    log = folder / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-        try:
-            until = time.monotonic() + WAIT / 1000
-            while not answers(address):
-                assert server.poll() is None and time.monotonic() < until, log.read_text()
-                time.sleep(0.1)
-            yield
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=5):
-            return True
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def app_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page of the notebook as `make app` serves it."""
-    folder, port = tmp_path_factory.mktemp("app"), free_port()
-    path = folder / "isolation_lab.ipynb"
-    nbformat.write(app.app_of(nbformat.read(NOTEBOOK, as_version=4), folder), path)
-    address = f"http://127.0.0.1:{port}"
-    command = app.command(path, f"--port={port}", "--Voila.ip=127.0.0.1")
-    with served(command, app.environment(), folder, f"{address}/voila/static/voila.js"):
-        yield address
 
 
 # ------------------------------------------------------------------------------------------------------------ doing
@@ -149,8 +85,8 @@ def train(page: Page, expected: int) -> None:
     page.get_by_role("button", name="Train").click()
     expect(page.get_by_role("button", name="Stop")).to_be_enabled()
     expect(page.locator("img.lab-picture").first).to_be_visible()
-    expect(rows(page)).to_have_count(expected, timeout=WAIT)
-    expect(page.get_by_role("button", name="Train")).to_be_enabled(timeout=WAIT)
+    expect(rows(page)).to_have_count(expected, timeout=1000 * WAIT)
+    expect(page.get_by_role("button", name="Train")).to_be_enabled(timeout=1000 * WAIT)
 
 
 def saved(page: Page, button: str, folder: Path) -> bytes:
