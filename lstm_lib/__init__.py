@@ -21,9 +21,10 @@ The parts, lowest first; each imports only those above it in this list:
     selection  statistics that score blocks of arcs, and the choice of what to isolate
     checks     gradient checks against differences, with a tolerance by dtype
     plots      figures
+    lab        the demonstrator: a state, its transitions and views, and the widgets that show them
     keras_bridge   weights to and from Keras, reference gradients by TensorFlow
 
-`import lstm_lib` needs NumPy and pandas; `checks`, `plots` and `keras_bridge` are imported by name.
+`import lstm_lib` needs NumPy and pandas; `checks`, `plots`, `lab` and `keras_bridge` are imported by name.
 """
 
 from . import schedules

@@ -35,9 +35,9 @@ def price(state: State) -> tuple[str, bool]:
         f"<b style='width:{2 * left:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
         for part, (dense, left) in found.parts.items()
     )
-    schedule = "" if found.whole == found.step else f" · whole training {found.whole:.2f}×"
+    schedule = "" if found.whole == found.step else f" of a step; of the whole training {found.whole:.2f}×"
     facts = (
-        f"<b>{found.step:.2f}×</b><small>predicted speed-up of a step{schedule}</small>"
+        f"<b>{found.step:.2f}×</b><small>predicted speed-up{schedule}</small>"
         f"<b>{100 * found.arcs:.0f} %</b><small>of the arcs isolated</small>"
         f"<b>{found.adam / 1000:,.0f} kB</b><small>of Adam's {found.adam_dense / 1000:,.0f} kB moved</small>"
     )
