@@ -26,7 +26,9 @@ def main() -> None:
             page.locator(f'[data-name="{name}"]').first.click()
             page.wait_for_function(f"document.querySelectorAll('.row[aria-pressed=true]').length == {number}")
         page.get_by_role("button", name="Train").click()
-        page.wait_for_function("document.querySelectorAll('.lab-table tbody tr').length == 2", timeout=600_000)
+        page.wait_for_function(
+            "document.querySelectorAll('.lab-table tbody tr').length == 2", timeout=600_000
+        )
         page.get_by_text("in the table").wait_for()
         page.locator('[data-name="0[48:56]"]').first.hover()
         page.screenshot(path=PICTURE)

@@ -29,7 +29,10 @@ def price(state: State) -> tuple[str, bool]:
     try:
         found = price_of(state)
     except ValueError as error:
-        return f"<div class='lab-price'><p class='lab-wrong'>{html.escape(str(error), quote=False)}</p></div>", True
+        return (
+            f"<div class='lab-price'><p class='lab-wrong'>{html.escape(str(error), quote=False)}</p></div>",
+            True,
+        )
     bars = "".join(
         f"<span>{part}</span><span class='lab-bar'><i style='width:{2 * dense:.1f}%'></i>"
         f"<b style='width:{2 * left:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
