@@ -26,6 +26,12 @@ UPLOAD = {
 }
 
 
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured is not tested, so it may be measured badly."""
+    monkeypatch.setattr(trainings, "ROUNDS", 2)
+
+
 @pytest.fixture
 def file(tmp_path: Path, rng: np.random.Generator) -> Path:
     """A month of hours with a daily rhythm."""
@@ -60,6 +66,12 @@ def sent(page: Page, monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, An
 
 
 # -------------------------------------------------------------------------------------------------------- clicking
+
+
+def test_the_page_is_ready_at_first(page):
+    assert page.halt.disabled and page.csv.disabled and not page.go.disabled
+    assert "nothing trained yet" in page.status.value and page.message.value == ""
+    assert repr(page.widget) == "The isolation lab: run this cell to use it."
 
 
 def test_a_click_isolates_prices_and_writes(page):
@@ -190,6 +202,8 @@ def test_training_adds_the_dense_run_once_and_then_the_chosen(page):
         assert "alt='" in picture.value and "data:image/svg+xml" in picture.value
     page.statistic.value = "snr"  # now there is something to tell
     assert page.state.statistic == "snr" and "snr" in page.map.legend
+    page.units.value = "5"  # and of this network there is nothing again
+    assert page.state.statistic == page.statistic.value == "magnitude" and "magnitude" in page.map.legend
 
 
 def test_a_run_says_what_fit_says(settings):
@@ -402,9 +416,8 @@ def test_the_map_shows_every_arc_once_and_every_heading_names_a_zone(spec, block
     found = grid.of(spec, blocks)
     cells = [item.name for item in found.items if item.kind == "cell"]
     assert sorted(cells) == sorted(found.cut)
-    for item in found.items:
+    for at, item in list(enumerate(found.items))[:: 1 + len(cells) // 100]:
         zone = ll.read_zone(spec, item.name)
-        at = [item.name for item in found.items].index(item.name)
         assert found.under[at] @ found.sizes > 0
         shares = dict(zip([i.name for i in found.items], grid.shares(zone, found), strict=True))
         assert shares[item.name] == 1

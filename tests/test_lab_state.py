@@ -181,6 +181,9 @@ def test_redrawn_blocks_are_as_many_as_are_hatched(state):
     assert isinstance(schedule, Schedule)
     zones = [schedule.plan_at(Moment(epoch, 3, 0)).zone for epoch in (1, 2, 3)]
     assert {zone.size for zone in zones} == {half.zone.size}
+    assert transitions.drawn_share(half) == 0.5
+    assert transitions.drawn_share(pick(half, "0[0:6] | 1[0:3]")) == 0.75
+    assert transitions.drawn_share(pick(half, "head")) == 0
     assert zones[0] != zones[1] or zones[1] != zones[2]
 
 

@@ -17,7 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tools.lab import has_display
 
 TEMPLATE = Path(__file__).resolve().parent / "app_template"
-FLAGS = ("--Voila.log_level=ERROR", "--template=offline", "--theme=light", "--show_tracebacks=True")
+FLAGS = (
+    "--Voila.log_level=ERROR",
+    "--template=offline",
+    "--theme=light",
+    "--show_tracebacks=True",
+    "--Voila.port_retries=0",
+)
 
 
 def app_of(notebook: Any, folder: Path) -> Any:

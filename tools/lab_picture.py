@@ -31,7 +31,11 @@ def main() -> None:
         )
         page.get_by_text("in the table").wait_for()
         page.locator('[data-name="0[48:56]"]').first.hover()
-        page.screenshot(path=PICTURE)
+        box = page.locator(".lab-page").bounding_box()
+        assert box is not None
+        page.screenshot(
+            path=PICTURE, clip={"x": 0, "y": 0, "width": SIZE["width"], "height": box["y"] + box["height"]}
+        )
     print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size / 1000:.0f} kB")
 
 

@@ -32,6 +32,13 @@ class Map(anywidget.AnyWidget):
     legend = traitlets.Unicode().tag(sync=True)
 
 
+class Whole(widgets.VBox):  # type: ignore[misc]
+    """The page as one widget; where it can't be shown, a line says what it is."""
+
+    def __repr__(self) -> str:
+        return "The isolation lab: run this cell to use it."
+
+
 class Controls:
     """All widgets, as a state wants them at first; `widget` is the whole page."""
 
@@ -47,7 +54,7 @@ class Controls:
         self.units = _text(
             "Units", "+".join(map(str, s.settings.units)), 130, "hidden units, one number a layer"
         )
-        self.blocks = _number("Blocks", s.blocks, 1, 64, 115)
+        self.blocks = _number("Blocks", s.blocks, 1, 32, 115)
         self.epochs = _number("Epochs", s.settings.epochs, 1, 1000, 120)
         self.seed = _number("Seed", s.settings.seed, 0, 10**6, 115)
         self.upload = widgets.FileUpload(
@@ -60,18 +67,18 @@ class Controls:
         self.file_row.add_class("lab-row")
         self.file_row.layout.display = "none" if embedded else ""
         # selection
-        self.statistic = _dropdown("Colour by", list(STATISTICS), 215)
+        self.statistic = _dropdown("Colour by", list(STATISTICS), 200)
         self.says = widgets.HTML()
         self.by = widgets.Dropdown(
-            options=[("rows", "unit"), ("cells", "gate")], value=s.by, layout=_wide(78)
+            options=[("rows", "unit"), ("cells", "gate")], value=s.by, layout=_wide(74)
         )
         self.by.tooltip = "what a budget picks"
         self.budget = widgets.FloatSlider(
             value=0, min=0, max=95, step=5, readout_format=".0f", description="Pick lowest %",
-            continuous_update=False, layout=_wide(255), style={"description_width": "initial"},
+            continuous_update=False, layout=_wide(222), style={"description_width": "initial"},
         )  # fmt: skip
         self.of = widgets.Dropdown(
-            options=[("of arcs", "arcs"), ("of work", "work")], value=s.of, layout=_wide(92)
+            options=[("of arcs", "arcs"), ("of work", "work")], value=s.of, layout=_wide(90)
         )
         self.undo = _button("Undo", "the selection as it was before", "undo")
         self.clear = _button("Clear", "isolate nothing", "times")
@@ -144,7 +151,7 @@ class Controls:
         above = row(left, right)
         for box in (above, below):
             box.add_class("lab-halves")
-        page = widgets.VBox([style, settings, self.file_row, self.message, above, below])
+        page = Whole([style, settings, self.file_row, self.message, above, below])
         page.add_class("lab-page")
         return page
 

@@ -30,13 +30,16 @@ from lstm_lib.selection import STATISTICS
 REDRAW = 1.0  # seconds between two pictures of a curve that grows
 
 
+UNSEEN = object()  # equals nothing that a view reads
+
+
 @dataclass
 class View:
     """A part of the page: drawn when what it reads has changed."""
 
     reads: Callable[[State], Any]
     draws: Callable[[State], None]
-    seen: Any = None
+    seen: Any = UNSEEN
 
 
 class Page(Controls):
@@ -75,7 +78,7 @@ class Page(Controls):
         """The next state, and what has changed of the page."""
         self.state = attempt(self.state, transition, *given)
         if self.state.wrong:  # a control may show what was refused; a text stays, to be mended
-            self.controls.seen = self.statistics.seen = None
+            self.controls.seen = self.statistics.seen = UNSEEN
         self.draw()
 
     def draw(self) -> None:
@@ -190,7 +193,7 @@ class Page(Controls):
             on(
                 widget,
                 lambda: self.do(
-                    transitions.show_forecasts, self.first.value, self.second.value, self.week.value
+                    transitions.show_forecasts, self.first.value, self.second.value, self.week.value or 0
                 ),
             )
         self.upload.observe(self._uploaded, "value")
@@ -233,7 +236,7 @@ class Page(Controls):
                 str(name): f"{size:,.0f} arcs · {state.statistic} {value:.3g}"
                 for (name, value), size in zip(mean.items(), found.sizes, strict=True)
             }
-            self.map.legend = f"{state.statistic} (mean of an arc, by rank)"
+            self.map.legend = f"{state.statistic}, by rank"
 
     def _draw_selection(self, state: State) -> None:
         self.map.shares = grid.shares(state.zone, grid.of(state.spec, state.blocks))

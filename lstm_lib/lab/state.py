@@ -253,10 +253,11 @@ def with_settings(state: State, settings: Settings, inputs: int) -> State:
         except ValueError:
             zone, message = nothing(spec), "The selection was cleared: the new network has other blocks."
     span = None if state.span is None or state.span >= settings.lookback else state.span
-    return replace(
+    after = replace(
         state, settings=settings, spec=spec, zone=zone, past=past, span=span, message=message,
         from_epoch=min(state.from_epoch, settings.epochs),
     )  # fmt: skip
+    return replace(after, statistic="magnitude") if lacks(after, state.statistic) else after
 
 
 def with_blocks(state: State, blocks: int) -> State:
