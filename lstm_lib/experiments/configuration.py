@@ -111,7 +111,7 @@ class Configuration:
     >>> from lstm_lib import isolate, zone
     >>> cut = Configuration("cut f", isolation=lambda spec: isolate(spec, zone(spec, gate="f"), depth="cut"))
     >>> cut.spec.units, cut.plan
-    ((64,), <Plan: cut '0.f'>)
+    ((64,), <Plan: cut '0/*/f'>)
     >>> cut.key(seed=0) == cut.key(seed=0), cut.key(seed=0) == cut.key(seed=1)
     (True, False)
     """

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-import lstm_lib
 from lstm_lib.adam import SCHEDULES, State
 from lstm_lib.cell import Array
 from lstm_lib.experiments.configuration import Configuration
@@ -257,7 +256,7 @@ def _moments(epochs: int, steps: int) -> Iterator[Moment]:
 
 def versions() -> str:
     """The versions that a run depends on, in one line."""
-    found = {"lstm_lib": lstm_lib.__version__, "numpy": np.__version__}
+    found = {"lstm_lib": sys.modules["lstm_lib"].__version__, "numpy": np.__version__}
     if "tensorflow" in sys.modules:
         found["tensorflow"] = version("tensorflow")
     return f"Python {platform.python_version()}, " + ", ".join(f"{k} {v}" for k, v in found.items())
