@@ -35,6 +35,8 @@ class Task:
     lookback, horizon, steps, every, inputs, target : as for `lstm_lib.windows`. A day ahead, hour by hour, is
         horizon=24, steps="all".
     shares : of the rows for training, validation and test, its `split`.
+    compared_with : a longer lookback; validation and test keep the windows whose targets a window of that length has
+        too, so that the errors of both are of the same hours.
 
     >>> task = Task(lookback=24, horizon=24, steps="all")
     >>> task.split().train.outputs
@@ -49,6 +51,7 @@ class Task:
     inputs: tuple[str, ...] | None = None
     target: str | tuple[str, ...] | None = None
     shares: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    compared_with: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "series", str(self.series))
@@ -63,11 +66,17 @@ class Task:
 
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, for JSON."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        words = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        return {k: v for k, v in words.items() if k != "compared_with" or v is not None}
 
 
 @lru_cache(maxsize=16)
 def _split(task: Task) -> Split:
+    if task.compared_with is not None:
+        return _same_hours(
+            _split(dataclasses.replace(task, compared_with=None)),
+            _split(dataclasses.replace(task, lookback=task.compared_with, compared_with=None)),
+        )
     return windows(
         load_series(task.series),
         task.lookback,
@@ -78,6 +87,15 @@ def _split(task: Task) -> Split:
         steps=task.steps,
         every=task.every,
     )
+
+
+def _same_hours(split: Split, other: Split) -> Split:
+    """The split with the validation and test windows whose targets the other one has too."""
+    kept = {}
+    for name in ("valid", "test"):
+        part, targets = getattr(split, name), getattr(other, name).target_rows[:, 0]
+        kept[name] = dataclasses.replace(part, starts=part.starts[np.isin(part.target_rows[:, 0], targets)])
+    return dataclasses.replace(split, **kept)
 
 
 @lru_cache(maxsize=16)
