@@ -38,7 +38,11 @@ def test_keras_gives_the_same_curve(settings: dict[str, Any]) -> None:
     for name, p in ours.params.items():
         np.testing.assert_allclose(theirs.params[name], p, atol=TOLERANCE)
         assert theirs.params[name].dtype == p.dtype
-    found = [row(small(r), 2, record) for r, record in (("lstm_lib", ours), ("keras", theirs))] if not settings else []
+    found = (
+        [row(small(r), 2, record) for r, record in (("lstm_lib", ours), ("keras", theirs))]
+        if not settings
+        else []
+    )
     for name in ("test_rmse", "test_mae", "best_test_rmse", "best_valid"):
         assert all(r[name] == pytest.approx(found[0][name], rel=TOLERANCE) for r in found)
     assert (theirs.history["seconds"] > 0).all()

@@ -67,8 +67,9 @@ def _run_ours(configuration: Configuration, seed: int) -> Record:
 def _run_keras(configuration: Configuration, seed: int) -> Record:
     """The same training in Keras: weights, order of batches and rate of every step are those of `fit`.
 
-    What costs Keras least: XLA, which the benchmarks find fastest; the rows of an epoch are put in order beforehand,
-    an epoch is one call of `fit`, and the graph is compiled before the first. None of this counts as training time.
+    What costs Keras least: the rows of an epoch are put in order beforehand, an epoch is one call of `fit`, and the
+    graph is made before the first; none of this counts as training time. Without XLA, as Keras itself decides for an
+    LSTM on a processor: with one thread TensorFlow 2.21 was seen to wait for itself for ever in a step that XLA compiled.
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
@@ -78,11 +79,9 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     params = init_params(spec, seed, split.train.values.dtype)
     model, batch = to_keras(spec, params), configuration.batch
     steps = -(-len(split.train) // batch)
-    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error", jit_compile=True)
-    some = np.arange(
-        min(len(split.train), batch + len(split.train) % batch)
-    )  # a whole batch, and the last one's size
-    _compile_graph(model, *split.train.take(some), batch)
+    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error", jit_compile=False)
+    some = np.arange(min(batch + 1, len(split.train)))  # a whole batch and a part of one
+    _build_step(model, *split.train.take(some), batch)
     config = {
         "seed": seed,
         "batch": batch,
@@ -151,8 +150,8 @@ def _keras_adam(configuration: Configuration, steps: int) -> Any:
     )
 
 
-def _compile_graph(model: Any, x: Array, y: Array, batch: int) -> None:
-    """Have Keras compile its step for both sizes of batches; weights and optimiser are put back to where they were."""
+def _build_step(model: Any, x: Array, y: Array, batch: int) -> None:
+    """Have Keras make the graph of its step; weights and optimiser are put back to where they were."""
     weights = model.get_weights()
     model.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
     model.set_weights(weights)
