@@ -12,20 +12,20 @@ from cases import identical
 import lstm_lib as ll
 from lstm_lib.experiments import Configuration, Task, row, run, sweep
 
-# 583 windows: the last of ten batches is smaller. Ten epochs of rounding stay far below this; a wrong rate, order of
+# 602 windows: the last of ten batches is smaller. Ten epochs of rounding stay far below this; a wrong rate, order of
 # gates, weight or batch does not.
 TASK, TOLERANCE = Task(lookback=6, every=40), 1e-5
 
 
 def small(engine: str, **settings: Any) -> Configuration:
-    return Configuration(engine, **{"task": TASK, "units": (5, 3), "epochs": 3, "engine": engine} | settings)
+    return Configuration(engine, **{"task": TASK, "units": (5,), "epochs": 3, "engine": engine} | settings)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
         {},
-        {"schedule": "step", "optimizer": {"form": "keras", "beta1": 0.8}, "units": (4,)},
+        {"schedule": "step", "optimizer": {"form": "keras", "beta1": 0.8}, "units": (4, 3)},
         {"schedule": "constant", "optimizer": {"clip_norm": 0.1, "weight_decay": 0.1, "amsgrad": True}},
         {"task": Task(lookback=6, horizon=3, steps="all", every=40), "batch": 600},
     ],
@@ -50,19 +50,18 @@ def test_keras_gives_the_same_curve(settings: dict[str, Any]) -> None:
 
 def test_keras_gives_the_same_twice_and_is_swept_like_ours(tmp_path: Any) -> None:
     both = [small("lstm_lib"), small("keras")]
-    table = sweep(both, [0, 1], tmp_path, progress=False)
-    assert table["engine"].tolist() == ["lstm_lib", "keras"] * 2
+    table = sweep(both, [1], tmp_path, progress=False)
+    assert table["engine"].tolist() == ["lstm_lib", "keras"]
     assert "tensorflow" in table["versions"][1]
     record = run(small("keras"), 1)
-    assert record.history["valid_rmse"].tolist() == table["valid_rmse"][3]
-    assert table["test_rmse"][3] != table["test_rmse"][1]
+    assert record.history["valid_rmse"].tolist() == table["valid_rmse"][1]
 
 
 def test_the_best_parameters_are_those_of_the_best_epoch() -> None:
-    wild = small("keras", lr=0.05, schedule="constant", epochs=6)
+    wild = small("keras", lr=0.2, schedule="constant")
     record = run(wild, 0)
     best = int(record.history["valid_loss"].argmin())
-    assert best + 1 < 6
+    assert best + 1 < 3
     loss, _ = ll.mse(ll.predict(wild.spec, record.best_params, TASK.split().valid), TASK.split().valid.y)
     assert loss == record.history["valid_loss"][best]
 
@@ -85,5 +84,5 @@ def test_another_number_of_threads_is_refused_once_tensorflow_runs() -> None:
 
     assert tf is not None
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"
-    with pytest.raises(ValueError, match="TensorFlow has started with .* wants 2 threads"):
+    with pytest.raises(ValueError, match=r"TensorFlow has started with .* wants 2 threads"):
         run(small("keras", threads=2), 0)

@@ -69,7 +69,7 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
 
     What costs Keras least: the rows of an epoch are put in order beforehand, an epoch is one call of `fit`, and the
     graph is made before the first; none of this counts as training time. Without XLA, as Keras itself decides for an
-    LSTM on a processor: with one thread TensorFlow 2.21 was seen to wait for itself for ever in a step that XLA compiled.
+    LSTM on a processor: with one thread TensorFlow 2.21 was seen to wait for itself for ever in a step compiled by XLA.
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
