@@ -19,9 +19,8 @@ Needs filelock; `sweep` with jobs needs joblib, the comparisons need SciPy.
 
 from lstm_lib.experiments.comparing import against, explained, pareto, time_to_error
 from lstm_lib.experiments.configuration import Configuration, Task
-
 from lstm_lib.experiments.equal_cost import epochs_of_equal_time, lookback_of_equal_cost, units_of_equal_cost
-from lstm_lib.experiments.runs import row, run
+from lstm_lib.experiments.runs import predicted_step, row, run
 from lstm_lib.experiments.store import Store, StoreError
 from lstm_lib.experiments.sweeping import sweep
 
@@ -35,6 +34,7 @@ __all__ = [
     "explained",
     "lookback_of_equal_cost",
     "pareto",
+    "predicted_step",
     "row",
     "run",
     "sweep",

@@ -231,9 +231,9 @@ def explained(
     gate         2    1.0     1.0
     matrix       2    0.0     0.0
     """
-    factors = list(factors)
     if isinstance(factors, str) or not factors:
         raise ValueError(f"factors takes a list of at least one column, got {factors!r}")
+    factors = list(factors)
     _check_columns(table, [*factors, response])
     used = table[[*factors, response]].dropna()
     y = used[response].to_numpy("float64")

@@ -9,11 +9,11 @@ its seconds, as `predicted_step` gives them for a schedule of plans.
 >>> plan = isolate(spec, zone(spec, layer=0, unit=slice(0, 48)), depth="cut")
 >>> cost = plan.cost(steps=72, batch=64)
 >>> units_of_equal_cost(spec, cost, steps=72, batch=64)
-(43,)
+(37,)
 >>> lookback_of_equal_cost(spec, cost, steps=72, batch=64)
-45
+35
 >>> epochs_of_equal_time(spec, cost, epochs=8, steps=72, batch=64)
-5
+4
 """
 
 from __future__ import annotations

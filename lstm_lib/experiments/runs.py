@@ -22,7 +22,7 @@ from lstm_lib.adam import SCHEDULES, State
 from lstm_lib.cell import Array
 from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.network import Workspace
-from lstm_lib.plan import Plan, plain
+from lstm_lib.plan import plain
 from lstm_lib.schedules import Moment, plan_at
 from lstm_lib.series import metrics
 from lstm_lib.spec import Params, init_params
@@ -67,8 +67,9 @@ def _run_ours(configuration: Configuration, seed: int) -> Record:
 def _run_keras(configuration: Configuration, seed: int) -> Record:
     """The same training in Keras: weights, order of batches and rate of every step are those of `fit`.
 
-    What costs Keras least: XLA, which the benchmarks find fastest; the rows of an epoch are put in order beforehand,
-    an epoch is one call of `fit`, and the graph is compiled before the first. None of this counts as training time.
+    What costs Keras least: the rows of an epoch are put in order beforehand, an epoch is one call of `fit`, and the
+    graph is made before the first; none of this counts as training time. Without XLA, as Keras itself decides for an
+    LSTM on a processor: with one thread TensorFlow 2.21 was seen to wait for itself for ever in a step compiled by XLA.
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
@@ -78,11 +79,9 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     params = init_params(spec, seed, split.train.values.dtype)
     model, batch = to_keras(spec, params), configuration.batch
     steps = -(-len(split.train) // batch)
-    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error", jit_compile=True)
-    some = np.arange(
-        min(len(split.train), batch + len(split.train) % batch)
-    )  # a whole batch, and the last one's size
-    _compile_graph(model, *split.train.take(some), batch)
+    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error", jit_compile=False)
+    some = np.arange(min(batch + 1, len(split.train)))  # a whole batch and a part of one
+    _build_step(model, *split.train.take(some), batch)
     config = {
         "seed": seed,
         "batch": batch,
@@ -151,8 +150,8 @@ def _keras_adam(configuration: Configuration, steps: int) -> Any:
     )
 
 
-def _compile_graph(model: Any, x: Array, y: Array, batch: int) -> None:
-    """Have Keras compile its step for both sizes of batches; weights and optimiser are put back to where they were."""
+def _build_step(model: Any, x: Array, y: Array, batch: int) -> None:
+    """Have Keras make the graph of its step; weights and optimiser are put back to where they were."""
     weights = model.get_weights()
     model.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
     model.set_weights(weights)
@@ -234,32 +233,45 @@ def _test_errors(configuration: Configuration, prefix: str, params: Params, dive
 
 
 def _predicted(configuration: Configuration, record: Record) -> dict[str, Any]:
-    """What the cost model says, and the share of arcs that are updated, over the steps of the training."""
+    """How many times as fast as the dense step, by the cost model, and the share of arcs that are updated."""
     if configuration.engine != "lstm_lib":
         return {"predicted": None, "updated": 1.0}
+    if not len(record.history):
+        return {"predicted": None, "updated": None}
+    seconds, updated = predicted_step(configuration, record)
+    lookback = configuration.task.split().train.lookback
+    dense = plain(configuration.spec).cost(lookback, configuration.batch).seconds.total
+    return {"predicted": dense / seconds, "updated": updated}
+
+
+def predicted_step(configuration: Configuration, record: Record | None = None) -> tuple[float, float]:
+    """Seconds of a training step by the cost model, and the share of arcs it updates, means over the training.
+
+    A schedule that chooses by evidence needs the record of the training, and then counts its complete epochs.
+
+    >>> from lstm_lib.experiments import Task
+    >>> seconds, updated = predicted_step(Configuration("dense", Task(lookback=3, every=200), units=(2,)))
+    >>> 0 < seconds < 1, updated
+    (True, 1.0)
+    """
     spec, train = configuration.spec, configuration.task.split().train
     steps = -(-len(train) // configuration.batch)
-    seconds, updated, costs = [], [], dict[int, tuple[Plan, float]]()
-    for moment in _moments(record, configuration.epochs, steps):
-        plan = plan_at(configuration.plan, spec, moment)
-        if id(plan) not in costs:  # kept with the plan, since the number of one that is gone is used again
-            costs[id(plan)] = plan, plan.cost(train.lookback, configuration.batch).seconds.total
-        seconds.append(costs[id(plan)][1])
-        updated.append(1 - plan.zone.share)
-    if not seconds:
-        return {"predicted": None, "updated": None}
-    dense = plain(spec).cost(train.lookback, configuration.batch).seconds.total
-    return {"predicted": dense / float(np.mean(seconds)), "updated": float(np.mean(updated))}
+    moments = _moments(configuration.epochs, steps, record)
+    plans = [plan_at(configuration.plan, spec, moment) for moment in moments]
+    costs = {plan: plan.cost(train.lookback, configuration.batch).seconds.total for plan in set(plans)}
+    seconds = float(np.mean([costs[plan] for plan in plans]))
+    return seconds, float(np.mean([1 - plan.zone.share for plan in plans]))
 
 
-def _moments(record: Record, epochs: int, steps: int) -> Iterator[Moment]:
+def _moments(epochs: int, steps: int, record: Record | None) -> Iterator[Moment]:
     """Steps of every epoch: all, or some that a fixed seed draws, about `MOMENTS` in the whole training.
 
     The evidence is that of the end; a schedule that chooses by it reads there what it chose at each epoch.
     """
     rng, some = np.random.default_rng(0), min(steps, -(-MOMENTS // epochs))
-    evidence = None if record.checkpoint.watched is None else record.evidence()
-    for epoch in range(1, len(record.history) + 1):
+    watched = record is not None and record.checkpoint.watched is not None
+    evidence = record.evidence() if record is not None and watched else None
+    for epoch in range(1, 1 + (len(record.history) if record is not None and watched else epochs)):
         for k in np.sort(rng.choice(steps, some, replace=False)):
             yield Moment(epoch, epochs, (epoch - 1) * steps + int(k), evidence)
 
