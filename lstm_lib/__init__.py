@@ -19,12 +19,13 @@ The parts, lowest first; each imports only those above it in this list:
     training   fit() and the Record it leaves
     timing     steps that take turns, and how much faster each is
     selection  statistics that score blocks of arcs, and the choice of what to isolate
+    keras_bridge   weights to and from Keras, reference gradients by TensorFlow
+    experiments   runs that are stored as they finish, swept over seeds, and compared in pairs
     checks     gradient checks against differences, with a tolerance by dtype
     plots      figures
     lab        the demonstrator: a state, its transitions and views, and the widgets that show them
-    keras_bridge   weights to and from Keras, reference gradients by TensorFlow
 
-`import lstm_lib` needs NumPy and pandas; `checks`, `plots`, `lab` and `keras_bridge` are imported by name.
+`import lstm_lib` needs NumPy and pandas; `keras_bridge`, `experiments`, `checks`, `plots` and `lab` are imported by name.
 """
 
 from . import schedules
