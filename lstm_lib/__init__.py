@@ -25,7 +25,8 @@ The parts, lowest first; each imports only those above it in this list:
     plots      figures
     lab        the demonstrator: a state, its transitions and views, and the widgets that show them
 
-`import lstm_lib` needs NumPy and pandas; `keras_bridge`, `experiments`, `checks`, `plots` and `lab` are imported by name.
+`import lstm_lib` needs NumPy and pandas; `keras_bridge`, `experiments`, `checks`, `plots` and `lab` are imported by
+name.
 """
 
 from . import schedules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def test_settings_follow_the_widgets(page, file):
 
 def test_a_bad_file_is_answered_and_loses_nothing(page, file, tmp_path):
     page.go.click()
-    runs = page.state.runs
+    runs, first = page.state.runs, page.training
     page.path.value = str(tmp_path / "none.csv")
     assert "none.csv" in page.message.value
     bad = tmp_path / "bad.csv"
@@ -162,7 +163,18 @@ def test_a_bad_file_is_answered_and_loses_nothing(page, file, tmp_path):
     page.path.value = str(bad)
     assert "bad.csv" in page.message.value and "line" in page.message.value
     assert page.state.settings.series == str(file)
+    page.go.click()  # would train what doesn't stand there
+    assert "Mend the settings first" in page.message.value and page.training is first
     assert page.state.runs == runs and len(runs) == 1
+    page.path.value = str(file)
+    assert page.message.value == "" and page.state.refused == ""
+
+
+def test_too_few_rows_are_answered_with_more(page):
+    page.share.value = "last quarter"
+    assert "more of its rows than the last 25%" in page.message.value
+    page.share.value = "all"
+    assert page.message.value == ""
 
 
 def test_an_uploaded_file_is_read(page, file):
@@ -257,6 +269,18 @@ def test_points_come_during_the_training_and_progress_counts_up(settings, monkey
     done = [news[2] for news in told if news[0] is transitions.progress]
     assert done == sorted(done) and done[-1] == 1
     assert told[-1][1].curve == tuple(points)
+
+
+def test_the_seconds_of_the_epochs_add_up_and_the_rest_is_estimated(settings):
+    state, split = new(settings, len(load(settings).inputs)), load(settings)
+    watch = trainings.Watch(jobs(state)[0], split, lambda *_: None, lambda: False, (0.5, 0.5))
+    assert watch.steps == 14  # of 32 windows each
+    for step in range(1, 22):
+        within = step if step <= 14 else step - 14
+        watch.step(step, 0.1 * within, ll.init_params(state.spec))
+    assert watch.seconds == pytest.approx(2.1)
+    assert watch.place == "epoch 2 of 2" and watch.done == 0.875
+    assert watch.left == pytest.approx(0.1 * 7)
 
 
 def test_stop_keeps_what_was_learned(page):
@@ -365,16 +389,22 @@ def test_the_week_and_the_runs_of_the_forecast_are_chosen(trained):
     assert trained.week_picture.value != before
 
 
-def test_a_forecast_is_that_of_predict(trained, settings):
-    run, split = trained.state.runs[0], load(settings)
-    frame = forecast(run, split, 0)
-    yhat = split.unscale(ll.predict(run.settings.spec(len(split.inputs)), run.params, split.test))[:, 0]
-    rows = frame.dropna()
+@pytest.mark.parametrize("week", [0, 3, -1])
+def test_a_forecast_is_that_of_predict(trained, week):
+    """On a series with several weeks, by a network as it is before any training."""
+    settings = Settings(units=(3,))
+    split = load(settings)
+    spec = settings.spec(len(split.inputs))
+    params = ll.init_params(spec, seed=2)
+    run = replace(trained.state.runs[0], settings=settings, params=params)
+    frame, begins = forecast(run, split, week), weeks(split.test)[week]
     times = split.test.times.tz_convert(split.test.series.timezone)
-    inside = times < weeks(split.test)[0] + pd.Timedelta("7D")
+    inside = (times >= begins) & (times < begins + pd.Timedelta("7D"))
+    rows = frame.dropna()
+    yhat = split.unscale(ll.predict(spec, params, split.test))[inside, 0]
+    assert (list(rows.index) == list(times[inside]) and 100 < len(rows) <= 168) or week == -1
     assert np.array_equal(rows["measured"], split.test.actual[inside, 0])
-    assert rows["forecast"].to_numpy() == pytest.approx(yhat[inside], abs=1e-5)
-    assert list(rows.index) == list(times[inside])
+    assert rows["forecast"].to_numpy() == pytest.approx(yhat, abs=1e-5)
 
 
 def test_the_figures_draw_what_they_are_given(trained):
@@ -395,8 +425,6 @@ def test_the_reference_is_the_naive_forecast(settings):
 
 
 def test_a_run_whose_series_is_gone_is_told_of(trained, tmp_path, settings):
-    from dataclasses import replace
-
     gone = replace(
         trained.state.runs[0], name="9 gone", settings=replace(settings, series=str(tmp_path / "gone.csv"))
     )

@@ -351,7 +351,7 @@ def test_every_transition_leaves_the_state_it_was_given(state):
         "progress": ("", 0.5, 1.0), "point": (1.0, 1.0), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
         "invert": (), "load_runs": (to_zip([a_run()]),),
         "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"),
-        "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",),
+        "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",), "refuse_settings": ("why",),
     }  # fmt: skip
     named = {
         name for name, f in inspect.getmembers(transitions, inspect.isfunction)

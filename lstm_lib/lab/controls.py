@@ -60,9 +60,9 @@ class Controls:
         self.upload = widgets.FileUpload(
             accept=".csv,.gz,.parquet,.pq", description="Upload", layout=_wide(110)
         )
-        self.path = _text("File", "" if embedded else s.settings.series, 300, "path of a CSV or Parquet file")
+        self.path = _text("File", "" if embedded else s.settings.series, 250, "path of a CSV or Parquet file")
         given = dict(s.settings.options)
-        self.options = {name: _text(name.capitalize(), given.get(name, ""), 165, "") for name in OPTIONS}
+        self.options = {name: _text(name.capitalize(), given.get(name, ""), 155, "") for name in OPTIONS}
         self.file_row = widgets.HBox([self.upload, self.path, *self.options.values()])
         self.file_row.add_class("lab-row")
         self.file_row.layout.display = "none" if embedded else ""

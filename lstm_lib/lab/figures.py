@@ -46,7 +46,7 @@ def curves(state: State) -> Drawn | None:
     fig.subplots_adjust(0.125, 0.2, 0.98, 0.87)
     time_and_error(named, unit, {"last value": last_value_error(settings)}, ax=ax)
     ax.set_xlabel("training time (s)")
-    ax.set_ylabel(f"validation RMSE ({unit or 'unit not given'})")
+    ax.set_ylabel(_with_unit("validation RMSE", unit))
     last = "; ".join(f"{name}: {history['valid_rmse'].iloc[-1]:.3f}" for name, history in named.items())
     return Drawn(fig, f"Validation RMSE over training time. Latest values: {last} {unit}.")
 
@@ -66,8 +66,7 @@ def all_runs(state: State) -> Drawn | None:
         face = "none" if run.stopped else colour
         ax.plot(run.seconds, run.rmse, marker=marker, color=colour, markerfacecolor=face, ls="", ms=7)
         ax.annotate(run.name.partition(" ")[0], (run.seconds, run.rmse), (6, 5), textcoords="offset points")
-    unit = state.runs[-1].unit
-    ax.set(xlabel="training time (s)", ylabel=f"validation RMSE ({unit or 'unit not given'})")
+    ax.set(xlabel="training time (s)", ylabel=_with_unit("validation RMSE", state.runs[-1].unit))
     ax.set_xlim(left=0)
     low, high = min(run.rmse for run in state.runs), max(run.rmse for run in state.runs)
     room = max(0.02 * high, 0.25 * (high - low))  # so that a difference of some per mille looks like one
@@ -101,11 +100,16 @@ def week(state: State) -> Drawn | None:
             error = float(((frame["forecast"] - frame["measured"]) ** 2).mean() ** 0.5)
             words.append(f"{run.name}: RMSE {error:.3f} {run.unit}")
             ax.set_xlabel(f"RMSE of this week: {error:.3f} {run.unit}")
+            ax.set_ylabel(_with_unit(split.series.target, run.unit))
         axes[1].set_ylabel("")
     return Drawn(fig, f"A week of the test part, measured and forecast. {'; '.join(words)}.")
 
 
-def test_weeks(state: State) -> list[pd.Timestamp]:
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit else name
+
+
+def weeks_to_test(state: State) -> list[pd.Timestamp]:
     """The beginnings of the weeks that can be chosen: those of the run on the left; none if it can't be read."""
     run = next((run for run in state.runs if run.name == state.shown[0]), None)
     try:

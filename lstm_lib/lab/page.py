@@ -132,15 +132,15 @@ class Page(Controls):
 
     def change_settings(self) -> None:
         """Read the settings from the widgets and take them over, or say what is wrong with them."""
-
-        def transition(state: State) -> State:
-            settings = self._settings()
-            return transitions.with_settings(state, settings, len(load(settings).inputs))
-
         yours = self.series.value == YOURS
         self.file_row.layout.display = "" if yours else "none"
-        if not yours or self.path.value.strip():
-            self.do(transition)
+        if yours and not self.path.value.strip():
+            return
+        try:
+            settings = self._settings()
+            self.do(transitions.with_settings, settings, len(load(settings).inputs))
+        except (ValueError, OSError) as error:
+            self.do(transitions.refuse_settings, str(error))
 
     def _settings(self) -> Settings:
         yours = self.series.value == YOURS
@@ -295,7 +295,7 @@ class Page(Controls):
         for dropdown, name in zip((self.first, self.second), state.shown, strict=True):
             dropdown.options, dropdown.value = names, name
         self.week_picture.value = _picture(lambda: figures.week(state), "")
-        begins = figures.test_weeks(state)
+        begins = figures.weeks_to_test(state)
         self.week.options = [(f"{day:%d %b %Y}", k) for k, day in enumerate(begins)]
         self.week.value = min(state.week, len(begins) - 1) if begins else None
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.evidence import Evidence
-from lstm_lib.series import Split, Windows, load_series, naive_forecasts, windows
+from lstm_lib.series import SeriesError, Split, Windows, load_series, naive_forecasts, windows
 from lstm_lib.spec import Params, Spec, is_whole
 from lstm_lib.training import predict
 
@@ -112,7 +112,11 @@ def _load(name: str, options: tuple[tuple[str, str], ...], share: float, lookbac
     series = load_series(name, **given)
     series = series.with_calendar(*(["hour"] if series.step < pd.Timedelta("1D") else []), "weekday")
     rows = max(2, round(share * len(series.frame)))
-    return windows(dataclasses.replace(series, frame=series.frame.iloc[-rows:]), lookback=lookback)
+    try:
+        return windows(dataclasses.replace(series, frame=series.frame.iloc[-rows:]), lookback=lookback)
+    except SeriesError as error:
+        more = "" if share == 1 else f" Or take more of its rows than the last {share:.0%}."
+        raise SeriesError(f"{error}{more}") from None
 
 
 @lru_cache(maxsize=8)

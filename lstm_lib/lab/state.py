@@ -7,7 +7,7 @@ Every transition takes a state and returns the next; none changes anything. What
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -39,7 +39,8 @@ class State:
     """Everything the page shows. Made by `new`, changed by the transitions of this module.
 
     `zone` is the selection, `past` what it was before, for `undo`. `blocks` is into how many ranges of units the map
-    cuts a layer. `message` is what the page has to say, `wrong` whether it is bad news.
+    cuts a layer. `message` is what the page has to say, `wrong` whether it is bad news; while settings are
+    `refused`, nothing can be trained.
     """
 
     settings: Settings
@@ -59,7 +60,8 @@ class State:
     shown: tuple[str, str] = ("", "")  # names of the runs whose forecasts stand side by side
     week: int = 0
     message: str = ""
-    wrong: bool = field(default=False)
+    wrong: bool = False
+    refused: str = ""  # why the settings that stand in the page are not those of the state
 
 
 def new(settings: Settings | None = None, inputs: int = 11) -> State:
@@ -254,10 +256,15 @@ def with_settings(state: State, settings: Settings, inputs: int) -> State:
             zone, message = nothing(spec), "The selection was cleared: the new network has other blocks."
     span = None if state.span is None or state.span >= settings.lookback else state.span
     after = replace(
-        state, settings=settings, spec=spec, zone=zone, past=past, span=span, message=message,
+        state, settings=settings, spec=spec, zone=zone, past=past, span=span, message=message, refused="",
         from_epoch=min(state.from_epoch, settings.epochs),
     )  # fmt: skip
     return replace(after, statistic="magnitude") if lacks(after, state.statistic) else after
+
+
+def refuse_settings(state: State, why: str) -> State:
+    """Settings that can't be: the page says why, and trains nothing before they are mended."""
+    return replace(state, message=why, wrong=True, refused=why)
 
 
 def with_blocks(state: State, blocks: int) -> State:

@@ -52,8 +52,10 @@ class Job:
 def jobs(state: State) -> list[Job]:
     """What a press on Train asks for: the selection, and before it the dense run if there is none to compare with.
 
-    Raises ValueError where depth and selection don't fit.
+    Raises ValueError where depth and selection don't fit, and while the settings in the page are refused.
     """
+    if state.refused:
+        raise ValueError(f"Mend the settings first. {state.refused}")
     chosen = isolation(state)
     asked = []
     if needs_dense(state):

@@ -33,9 +33,10 @@ def price(state: State) -> tuple[str, bool]:
             f"<div class='lab-price'><p class='lab-wrong'>{html.escape(str(error), quote=False)}</p></div>",
             True,
         )
+    longest = max(dense for dense, _ in found.parts.values())
     bars = "".join(
-        f"<span>{part}</span><span class='lab-bar'><i style='width:{2 * dense:.1f}%'></i>"
-        f"<b style='width:{2 * left:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
+        f"<span>{part}</span><span class='lab-bar'><i style='width:{100 * dense / longest:.1f}%'></i>"
+        f"<b style='width:{100 * left / longest:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
         for part, (dense, left) in found.parts.items()
     )
     schedule = "" if found.whole == found.step else f" of a step; of the whole training {found.whole:.2f}×"
