@@ -29,7 +29,7 @@ from lstm_lib.training import Diverged, Record, fit, predict
 
 Event = tuple[Callable[..., State], tuple[Any, ...]]
 Tell = Callable[..., None]  # a transition, and its arguments behind the state
-FIRST_POINT = 0.4  # seconds of training before a curve's first point
+FIRST_POINT = 0.25  # seconds of training before a curve's first point
 ROUNDS = 30  # steps that take turns with dense ones, for the measured speed-up
 
 
