@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -218,6 +219,30 @@ def test_training_adds_the_dense_run_once_and_then_the_chosen(page):
     assert page.state.statistic == page.statistic.value == "magnitude" and "magnitude" in page.map.legend
 
 
+def test_in_a_running_loop_the_page_follows_the_thread(page):
+    """As in Jupyter: Train returns at once, and clicks are heard meanwhile."""
+
+    async def session() -> None:
+        page.go.click()
+        assert page.state.live is not None and page.go.disabled and not page.halt.disabled
+        click(page, "0[0]")
+        assert page.text.value == "0[0]"
+        await page.following
+
+    asyncio.run(session())
+    assert len(page.state.runs) == 1 and page.state.live is None and page.table.value.count("<tr") == 2
+
+
+def test_a_picture_that_fails_does_not_keep_the_page_from_going_on(page, monkeypatch):
+    def failing(_: State) -> None:
+        raise RuntimeError("no room on the canvas")
+
+    monkeypatch.setattr(figures, "curves", failing)
+    page.go.click()
+    assert "no room on the canvas" in page.curves.value
+    assert len(page.state.runs) == 1 and page.state.live is None and not page.go.disabled
+
+
 def test_a_run_says_what_fit_says(settings):
     """The numbers of the table are those of the same training by hand."""
     split = load(settings)
@@ -429,7 +454,7 @@ def test_a_run_whose_series_is_gone_is_told_of(trained, tmp_path, settings):
         trained.state.runs[0], name="9 gone", settings=replace(settings, series=str(tmp_path / "gone.csv"))
     )
     trained.do(transitions.finish, gone)
-    assert "can't be read" in trained.week_picture.value
+    assert "can't be drawn" in trained.week_picture.value
     assert "9" in trained.table.value
 
 

@@ -317,8 +317,8 @@ def _picture(draw: Callable[[], figures.Drawn | None], otherwise: str) -> str:
     """A figure as it stands in the page, with its words for a screen reader; or why there is none."""
     try:
         drawn = draw()
-    except (ValueError, OSError) as error:
-        drawn, otherwise = None, f"The series of a run can't be read any more: {error}"
+    except Exception as error:  # a series that is gone, say; the rest of the page must go on
+        drawn, otherwise = None, f"This can't be drawn: {error}"
     if drawn is None:
         return f"<div class='lab-empty'>{html.escape(otherwise, quote=False)}</div>"
     content = base64.b64encode(figures.as_bytes(drawn)).decode()
