@@ -244,7 +244,7 @@ def from_zip(content: bytes) -> tuple[Run, ...]:
         with zipfile.ZipFile(io.BytesIO(content)) as folder:
             about = json.loads(folder.read("runs.json"))
             return tuple(_run(row, folder.read(f"{k}.npz")) for k, row in enumerate(about))
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise ValueError(
             f"this is not a file of runs ({error}); expected runs.zip, as the page saves it"
         ) from None
