@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import io
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -333,6 +335,28 @@ def test_runs_saved_and_loaded_are_the_same(state):
     loaded = load_runs(finish(state, a_run()), to_zip(runs))
     assert [run.name for run in loaded.runs] == ["1 dense", "2 dense", "3 cut"]
     assert "2 runs" in loaded.message
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        '{"a": 1}',
+        "[]x",
+        "[1]",
+        '[{"name": "dense"}]',
+        '[{"name": "1 dense"}]',
+        '[{"name": "1 dense", "settings": {}}]',
+    ],
+)
+def test_a_file_that_is_none_of_ours_is_refused(about):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as folder:
+        folder.writestr("runs.json", about)
+        empty = io.BytesIO()
+        np.savez(empty)
+        folder.writestr("0.npz", empty.getvalue())
+    with pytest.raises(ValueError, match="not a file of runs"):
+        from_zip(file.getvalue())
 
 
 def test_forecasts_of_runs_that_are_there(state):

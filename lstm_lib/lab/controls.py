@@ -63,6 +63,7 @@ class Controls:
         self.path = _text("File", "" if embedded else s.settings.series, 250, "path of a CSV or Parquet file")
         given = dict(s.settings.options)
         self.options = {name: _text(name.capitalize(), given.get(name, ""), 155, "") for name in OPTIONS}
+        self.upload.tooltip = "up to 10 MB; of a larger file, type the path"
         self.file_row = widgets.HBox([self.upload, self.path, *self.options.values()])
         self.file_row.add_class("lab-row")
         self.file_row.layout.display = "none" if embedded else ""
