@@ -343,6 +343,7 @@ def test_runs_saved_and_loaded_are_the_same(state):
         '{"a": 1}',
         "[]x",
         "[1]",
+        '[{"name": 1}]',
         '[{"name": "dense"}]',
         '[{"name": "1 dense"}]',
         '[{"name": "1 dense", "settings": {}}]',
