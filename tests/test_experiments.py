@@ -357,15 +357,27 @@ def test_many_writers_lose_no_line(tmp_path: Path) -> None:
     assert not (tmp_path / "runs.jsonl.torn").exists()
 
 
-def test_readers_in_several_threads_see_every_line_once(tmp_path: Path) -> None:
-    filled(tmp_path, 300)
-    store, seen = Store(tmp_path), list[int]()
-    readers = [threading.Thread(target=lambda: seen.append(len(store.rows()))) for _ in range(8)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    assert seen == [300] * 8
+def test_a_reader_waits_for_another_thread_that_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """joblib asks for the next run in a thread of its own, while the first one stores a result."""
+    filled(tmp_path)
+    store, parsed, seen = Store(tmp_path), Store._parsed, list[int]()
+    reading = threading.Event()
+
+    def slowly(self: Store, line: bytes, number: int) -> dict[str, Any]:
+        reading.set()
+        time.sleep(0.02)
+        return parsed(self, line, number)
+
+    monkeypatch.setattr(Store, "_parsed", slowly)
+    first = threading.Thread(target=lambda: seen.append(len(store.rows())))
+    first.start()
+    reading.wait()
+    seen.append(len(store.rows()))
+    first.join()
+    assert seen == [3, 3]
+    assert len(store.rows()) == 3
 
 
 # ------------------------------------------------------------------------------------------------------------ sweep
