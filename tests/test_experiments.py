@@ -242,6 +242,19 @@ def test_a_row_says_what_the_record_says() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+def test_where_a_run_was_made_is_told_alike_whatever_else_is_loaded() -> None:
+    """Another library of products beside NumPy's, as SciPy brings, or TensorFlow, is not what the run was made with."""
+    import scipy.linalg
+
+    import lstm_lib.keras_bridge
+
+    assert scipy.linalg, lstm_lib.keras_bridge
+    found = row(small(), 0, run(small(), 0))
+    code = "import lstm_lib.experiments.runs as r; print(r.versions()); print(r.machine())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [found["versions"], found["machine"]]
+
+
 def test_a_schedule_of_plans_is_predicted_by_its_mean() -> None:
     """Half of the epochs isolated: the mean of both costs, and half of the arcs' share."""
     half = small(epochs=4, isolation=lambda spec: ll.schedules.from_epoch(3, cut_forget(spec)))
