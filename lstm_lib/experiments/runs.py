@@ -205,7 +205,11 @@ def row(
         "alone": alone,
         "diverged": diverged,
     }
-    circumstances = {"threads": record.config["threads"], "versions": versions(), "machine": machine()}
+    circumstances = {
+        "threads": record.config["threads"],
+        "versions": versions(configuration.engine),
+        "machine": machine(),
+    }
     circumstances |= {"load": _load(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
     own = words | numbers | circumstances
     if taken := sorted(configuration.labels.keys() & own.keys()):
@@ -276,24 +280,18 @@ def _moments(epochs: int, steps: int, record: Record | None) -> Iterator[Moment]
             yield Moment(epoch, epochs, (epoch - 1) * steps + int(k), evidence)
 
 
-def versions() -> str:
-    """The versions that a run depends on, in one line."""
+def versions(engine: str = "lstm_lib") -> str:
+    """The versions that a run by this engine depends on, in one line."""
     found = {"lstm_lib": sys.modules["lstm_lib"].__version__, "numpy": np.__version__}
-    if "tensorflow" in sys.modules:
-        found["tensorflow"] = version("tensorflow")
+    if engine == "keras":
+        found |= {name: version(name) for name in ("tensorflow", "keras")}
     return f"Python {platform.python_version()}, " + ", ".join(f"{k} {v}" for k, v in found.items())
 
 
 def machine() -> str:
-    """Processor, system and the library of the matrix products, in one line, without the machine's name."""
-    from threadpoolctl import threadpool_info
-
-    blas = {
-        f"{pool['internal_api']} {pool['version']}"
-        for pool in threadpool_info()
-        if pool["user_api"] == "blas"
-    }
-    return ", ".join([f"{os.cpu_count()} x {_processor()}", platform.system(), *sorted(blas)])
+    """Processor, system and the library of NumPy's products, in one line, without the machine's name."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{os.cpu_count()} x {_processor()}, {platform.system()}, {blas['name']} {blas['version']}"
 
 
 def _processor() -> str:
