@@ -68,8 +68,8 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     """The same training in Keras: weights, order of batches and rate of every step are those of `fit`.
 
     What costs Keras least: the rows of an epoch are put in order beforehand, an epoch is one call of `fit`, and the
-    graph is made before the first; none of this counts as training time. Without XLA, as Keras itself decides for an
-    LSTM on a processor: with one thread TensorFlow 2.21 was seen to wait for itself for ever in a step compiled by XLA.
+    graph is made before the first; none of this counts as training time. Compiled as Keras decides by itself, which
+    for an LSTM on a processor is without XLA: asked for XLA, TensorFlow 2.21 with one thread was seen to stop for good.
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
@@ -79,7 +79,7 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     params = init_params(spec, seed, split.train.values.dtype)
     model, batch = to_keras(spec, params), configuration.batch
     steps = -(-len(split.train) // batch)
-    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error", jit_compile=False)
+    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error")
     some = np.arange(min(batch + 1, len(split.train)))  # a whole batch and a part of one
     _build_step(model, *split.train.take(some), batch)
     config = {
