@@ -355,7 +355,7 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
 
     def load_own_variables(self, store: Any) -> None:
         """Load what `save_own_variables` saved."""
-        self.set_weights([np.asarray(store[str(k)]) for k in range(len(store.keys()))])
+        self.set_weights([np.asarray(store[str(k)][()]) for k in range(len(store.keys()))])
 
     # ------------------------------------------------------------------------------------------------- running
 
@@ -432,6 +432,11 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             config["activity_regularizer"] = keras.regularizers.serialize(self.activity_regularizer)
         words = {"zone": None if zone is None else str(zone), "depth": self._depth, "span": self._span}
         return {**super().get_config(), **config, **words}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> IsolatedLSTM:
+        """The layer of a `get_config`, or of that of a keras.layers.LSTM."""
+        return cls(**config)
 
 
 class _Plain(dict[Any, Any]):

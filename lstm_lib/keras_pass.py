@@ -369,7 +369,11 @@ def _backward(
     }
     by_c = [slopes[gate]() for gate in s.gates if gate != "o"]
     by_h = [tanh_c * o * (1 - o)] if "o" in s.gates else []
-    read: dict[str, Any] = {"f": f, "dc_dh": o * (1 - tanh_c * tanh_c), "slopes": tf.concat(by_c + by_h, axis=2)}
+    read: dict[str, Any] = {
+        "f": f,
+        "dc_dh": o * (1 - tanh_c * tanh_c),
+        "slopes": tf.concat(by_c + by_h, axis=2),
+    }
     if inject is not None:
         read["inject"] = some(inject[last])
         dh = tf.zeros_like(dh[0])
