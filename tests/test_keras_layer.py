@@ -360,7 +360,7 @@ def test_the_summary_counts_active_and_isolated_arcs():
 @KERAS_SAVES
 def test_saved_and_loaded_it_goes_on_as_if_nothing_had_been(rng, tmp_path):
     x, y = data(rng)
-    layer = IsolatedLSTM(H, MIXED, "cut", 3, name="lstm", dropout=0.1, seed=1, zero_output_for_mask=True)
+    layer = IsolatedLSTM(H, MIXED, "cut", 3, name="lstm", seed=1, zero_output_for_mask=True)
     model = model_of(keras.layers.Masking(), layer, keras.layers.Dense(1))
     model.compile("adam", "mse", jit_compile=False)
     layer.set_zone("0[0,2]", model=model)
@@ -610,23 +610,27 @@ def test_a_moving_average_of_a_thawed_arc_starts_from_its_value(rng):
     identical(np.asarray(optimizer._model_variables_moving_average[at]), layer.get_weights()[1])
 
 
-def test_training_after_a_change_is_that_of_a_model_made_so(rng):
-    """The new graph computes the new plan: with SGD, which remembers nothing, that of a model made with that zone."""
+@pytest.mark.parametrize(
+    ("zone", "depth", "span", "anew"), [(MIXED, "skip", 2, True), ("0[1,3]", "cut", None, False)]
+)
+def test_training_after_a_change_is_that_of_a_model_made_so(rng, zone, depth, span, anew):
+    """The graph computes the new plan: with SGD, which remembers nothing, that of a model made with that zone."""
     x, y = data(rng)
     model, layer = compiled(rng, "0[0,2]", "cut", keras.optimizers.SGD(0.1))
     model.fit(x, y, batch_size=6, verbose=0)
     model.evaluate(x, y, verbose=0), model.predict(x, verbose=0)
-    values = [one.get_weights() for one in model.layers]
-    assert layer.set_zone(MIXED, "skip", 2, model) is True
-    other, fresh = compiled(rng, MIXED, "skip", keras.optimizers.SGD(0.1))
-    fresh.set_zone(MIXED, span=2)
+    plain, values = isolate_layer(model, "lstm", None), [one.get_weights() for one in model.layers]
+    assert layer.set_zone(zone, depth, span, model) is anew
+    same(model.predict(x, verbose=0), plain(x).numpy(), 1e-5)
+    other, fresh = compiled(rng, zone, depth, keras.optimizers.SGD(0.1))
+    fresh.set_zone(zone, span=span)
     for one, w in zip(other.layers, values, strict=True):
         one.set_weights(w)
     for one in (model, other):
         one.fit(x, y, batch_size=6, verbose=0, shuffle=False)
     same(model.predict(x, verbose=0), other.predict(x, verbose=0), 1e-6)
     assert model.evaluate(x, y, verbose=0) == pytest.approx(other.evaluate(x, y, verbose=0), rel=1e-5)
-    same(model.predict(x, verbose=0), model(x).numpy(), 1e-6)
+    same(model.predict(x, verbose=0), isolate_layer(model, "lstm", None)(x).numpy(), 1e-5)
 
 
 def test_a_traced_layer_wants_its_model(rng):
