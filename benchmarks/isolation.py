@@ -7,6 +7,7 @@ shown. Beside it stands what can be done without this project: Keras with `train
 that puts isolated weights back, PyTorch with a gradient hook (where it is installed), each against its own dense step.
 
     python -m benchmarks.isolation [--rounds 15] [--shape 32,96,8,256] [--csv benchmarks/isolation.csv]
+    python -m benchmarks.isolation --png docs/isolation.png   (a figure of the CSV's first shape; times nothing)
 """
 
 from __future__ import annotations
@@ -299,6 +300,19 @@ def findings(table: pd.DataFrame) -> None:
     print(f"another plan at every step costs {redrawn:.2f} ms a step")
 
 
+def draw(csv: Path, png: Path) -> None:
+    """A figure of what is predicted and measured for the first shape of a table that --csv wrote."""
+    from lstm_lib import plots
+
+    table = pd.read_csv(csv)
+    table = table[(table["shape"] == table["shape"][0]) & table["step by FLOPs"].notna()].set_index("plan")
+    table = table[table["active"].isin([1, 0.5, 0.25, 0])]
+    columns = {"step by FLOPs": "FLOPs", "step predicted": "FLOPs and bytes", "step measured": "measured"}
+    spread = table["step 25 %"].to_numpy(), table["step 75 %"].to_numpy()
+    fig = plots.predicted_and_measured(table[list(columns)].rename(columns=columns), spread, most=4)
+    fig.savefig(png, dpi=110)
+
+
 def main() -> None:
     """Parse the command line and run every shape."""
     parser = argparse.ArgumentParser(
@@ -309,8 +323,12 @@ def main() -> None:
         "--shape", type=lambda s: tuple(map(int, s.split(","))), help="batch,steps,inputs,units"
     )
     parser.add_argument("--csv", type=Path, help="write the tables here as one CSV file")
+    parser.add_argument("--png", type=Path, help="draw the figure of benchmarks/isolation.csv here")
     parser.add_argument("--ours", action="store_true", help="leave Keras and PyTorch out")
     args = parser.parse_args()
+    if args.png:
+        draw(args.csv or Path(__file__).with_suffix(".csv"), args.png)
+        return
     threads = max(pool["num_threads"] for pool in threadpool_info())
     print(f"NumPy {np.__version__} on {threads} BLAS threads, {os.cpu_count()} processors")
     time_weights()

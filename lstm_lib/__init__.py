@@ -13,7 +13,7 @@ The parts, lowest first; each imports only those above it in this list:
     adam       the forms of Adam as one rule with named differences
     schedules  which plan holds from which epoch or step
     states     the output of isolated layers, remembered
-    series     an energy series, its windows and split, naive forecasts, metrics
+    series     an energy series: read, checked, cut into windows and folds; forecasts to beat, metrics
     environment   what this machine has of what the course needs
     training   fit() and the Record it leaves
     timing     steps that take turns, and how much faster each is
@@ -33,7 +33,9 @@ from .series import (
     Series,
     Split,
     Windows,
+    boosted_forecast,
     compare,
+    folds,
     load_series,
     metrics,
     naive_forecasts,
@@ -58,10 +60,12 @@ __all__ = [
     "Workspace",
     "Zone",
     "backward",
+    "boosted_forecast",
     "compare",
     "cross_entropy",
     "everything",
     "fit",
+    "folds",
     "forward",
     "init_params",
     "isolate",

@@ -162,7 +162,7 @@ class Adam:
             whole, arcs = [params[name], *state._moments(name)], active[name]
             count = state.t[name] = _advanced(state.t[name], arcs, params[name].shape)
             for at, g in parts:
-                t = count if isinstance(count, int) else _one_if_alike(_at(count, arcs, at))
+                t = count if np.ndim(count) == 0 else _one_if_alike(_at(np.asarray(count), arcs, at))
                 with _moving(whole, arcs, at) as moved:
                     self._move(g * shrink if shrink < 1 else g, t, scale, *moved)
 
@@ -300,7 +300,7 @@ def _advanced(count: int | Array, arcs: Arcs, shape: tuple[int, ...]) -> int | A
     """The step counts with those of the active arcs one higher."""
     if arcs is None:
         return count + 1
-    count = np.full(shape, count) if isinstance(count, int) else count
+    count = np.full(shape, count) if np.ndim(count) == 0 else np.asarray(count)
     for at in _parts(arcs):
         with _moving([count], arcs, at) as (some,):
             some += 1

@@ -97,14 +97,14 @@ class Plan:
         span = "" if self.span is None else f", span {self.span}"
         moments = "" if self.moments == "held" else f", moments {self.moments}"
         notes = "".join(f"; {note}" for note in self.notes)
-        return f"<Plan: {self.depth} {str(self.zone)!r}{span}{moments}{notes}>"
+        return f"<Plan: {self.depth} {self.zone.short!r}{span}{moments}{notes}>"
 
     def start(self, T: int) -> int:
         """The first of T steps that is back-propagated."""
         return 0 if self.span is None else max(0, T - self.span)
 
     def cost(self, steps: int, batch: int, dtype: DTypeLike = "float32") -> Cost:
-        """What one training step on a batch still costs; see `Cost`.
+        """What one training step on a batch still costs; see `Cost`. ValueError for sizes below 1.
 
         >>> from lstm_lib import zone
         >>> spec = Spec(inputs=2, units=(4,), outputs=1)
@@ -112,6 +112,9 @@ class Plan:
         >>> head.forward == dense.forward, head.error, head.weights, head.update
         (True, 0, 24, 60)
         """
+        for name, number in (("steps", steps), ("batch", batch)):
+            if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
         spec, B, back = self.spec, batch, steps - self.start(steps)
         every = spec.output == "every"
         arrive = back if every else 1  # steps at which the head has an error for the layer below

@@ -12,6 +12,7 @@ before, so that an interrupted training goes on as if it had not been.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,9 @@ def thaw_last(epochs: int, inner: PlanOrSchedule) -> Schedule:
 def alternate(plans: Sequence[PlanOrSchedule], every: int | Literal["epoch"] = "epoch") -> Schedule:
     """Follow each of `plans` in turn, for an epoch or for `every` steps; start again after the last.
 
+    A plan at depth "cache" computes its states anew after every turn of a plan that moves the layers below: it pays
+    over epochs, not over steps.
+
     >>> from lstm_lib import Spec, nothing, zone
     >>> spec = Spec(1, (2,), 1)
     >>> schedule = alternate([isolate(spec, nothing(spec)), isolate(spec, zone(spec, layer=0))], every=2)
@@ -113,7 +117,8 @@ def redraw(
 
     Parameters
     ----------
-    share : share of the blocks of every layer that are isolated, in [0, 1]; the head is always active.
+    share : share of the blocks of every layer that are isolated, in [0, 1], rounded to whole blocks, so that few
+        blocks make coarse shares; the head is always active.
     every : "epoch", or a number of steps.
     seed : of the draws; the k-th draw depends on seed and k alone.
     by, blocks : as for `partition`; with "unit" and None every unit is a block.
@@ -125,14 +130,14 @@ def redraw(
     >>> [str(schedule.plan_at(Moment(epoch, 3, 0)).zone) for epoch in (1, 2, 2)]
     ['0[2:4]', '0[1,3]', '0[1,3]']
     """
-    if not isinstance(share, int | float) or isinstance(share, bool) or not 0 <= share <= 1:
+    if not isinstance(share, int | float | np.floating) or isinstance(share, bool) or not 0 <= share <= 1:
         raise ValueError(f"share is {share!r}; it must be a number from 0 to 1")
     if depth == "cache":
         raise ValueError("depth 'cache' needs layers that stay isolated; redraw at depth 'skip' or 'cut'")
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
     cut = partition(spec, max(spec.units) if by == "unit" and blocks is None else blocks, by)
-    names = tuple(tuple(n for n in cut if n.startswith((f"{k}/", f"{k}["))) for k in range(spec.layers))
+    names = tuple(tuple(n for n in cut if re.split(r"[/\[]", n)[0] == str(k)) for k in range(spec.layers))
     schedule = _Redraw(spec, float(share), _every(every), int(seed), by, blocks, depth, span, cut, names)
     schedule.plan_at(Moment(1, 1, 0))  # refuses a depth or span that isn't one
     return schedule

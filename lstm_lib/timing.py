@@ -16,6 +16,7 @@ from .adam import Adam
 from .network import LOSSES, Workspace, backward, forward
 from .plan import Plan
 from .spec import Spec, init_params
+from .states import States
 from .training import Samples, _thread_limit, _threads
 
 
@@ -74,18 +75,21 @@ def steps_in_turn(
 
     Parameters
     ----------
-    plans : name -> plan, None for the dense step. Each has its own parameters, workspace and state of Adam.
+    plans : name -> plan, None for the dense step. Each has its own parameters, workspace and state of Adam;
+        at depth "cache" a step reads states that were computed before.
     samples : the first `batch` of them are used in every step.
     rounds : how often every plan has its turn; two more rounds before these are not counted.
     """
-    x, y = samples.take(np.arange(min(batch, len(samples))))
+    rows = np.arange(min(batch, len(samples)))
+    x, y = samples.take(rows)
 
     def stepper(plan: Plan | None) -> Callable[[], None]:
         params, work, optimizer = init_params(spec, dtype=x.dtype), Workspace(), Adam()
-        state = optimizer.init(params)
+        state, known = optimizer.init(params), 0 if plan is None else plan.cached
+        seen = States(spec, params, samples, known).take(rows)[0] if known else x
 
         def step() -> None:
-            yhat, trace = forward(spec, params, x, work)
+            yhat, trace = forward(spec, params, seen, work, known=known)
             _, dy = LOSSES[spec.head](yhat, y)
             optimizer.step(params, backward(spec, params, trace, dy, plan), state, plan)
 

@@ -445,7 +445,12 @@ def _start(
             pairs = ", ".join(
                 f"{k}: {before.get(k, resume.spec)} then, {config.get(k, spec)} now" for k in differs
             )
-            raise ValueError(f"cannot resume with other settings ({pairs})")
+            why = (
+                ""
+                if longer
+                else "; the rate or the isolation depends on the number of epochs, which is therefore fixed"
+            )
+            raise ValueError(f"cannot resume with other settings ({pairs})" + why * ("epochs" in differs))
         kept = {k: p.copy() for k, p in resume.checkpoint.params.items()}
         return dataclasses.replace(resume, params=kept, config=config, interrupted=False)
     if params is None:

@@ -51,14 +51,16 @@ class Zone:
     _masks: dict[str, Array] = field()  # parameters without an arc in the zone may be absent
 
     def mask(self, name: str) -> Array:
-        """Boolean array of the parameter's shape, True where the arc belongs to the zone.
+        """Read-only boolean array of the parameter's shape, True where the arc belongs to the zone.
 
         Raises ValueError for an unknown parameter name, with the valid ones.
         """
         if name not in self.spec.shapes:
             raise ValueError(f"no parameter {name!r}; the names are {', '.join(self.spec.shapes)}")
         found = self._masks.get(name)
-        return np.zeros(self.spec.shapes[name], bool) if found is None else found
+        mask = np.zeros(self.spec.shapes[name], bool) if found is None else found.view()
+        mask.flags.writeable = False  # a plan made of the zone would not follow a change
+        return mask
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -103,6 +105,8 @@ class Zone:
     __hash__ = None  # type: ignore[assignment]  # equality by value over arrays
 
     def _check(self, other: Zone) -> None:
+        if not isinstance(other, Zone):
+            raise ValueError(f"zones combine with zones, such as read_zone(spec, text); got {other!r}")
         if self.spec != other.spec:
             raise ValueError(f"zones of two networks do not combine: {self.spec} and {other.spec}")
 
@@ -110,9 +114,13 @@ class Zone:
         return " | ".join(_terms(self)) or "nothing"
 
     def __repr__(self) -> str:
+        return f"<Zone {self.short}: {self.size:,} of {self.spec.size:,} arcs, {100 * self.share:.1f} %>"
+
+    @property
+    def short(self) -> str:
+        """The text, or its first terms and how many more there are."""
         terms = list(_terms(self)) or ["nothing"]
-        shown = " | ".join(terms[:4]) + (f" | and {len(terms) - 4} terms more" if len(terms) > 4 else "")
-        return f"<Zone {shown}: {self.size:,} of {self.spec.size:,} arcs, {100 * self.share:.1f} %>"
+        return " | ".join(terms[:4]) + (f" | and {len(terms) - 4} terms more" if len(terms) > 4 else "")
 
 
 def everything(spec: Spec) -> Zone:
@@ -225,6 +233,7 @@ def _check_choices(
 
 # ---------------------------------------------------------------------------------------------- a zone and its text
 
+_BLANKS = re.compile(r"\s+(?=[\[\];:,])|(?<=[\[\];:,])\s+")  # around punctuation; elsewhere a blank is a slip
 _TERM = re.compile(
     r"(?P<layer>\d+|head)(?:/(?P<matrix>\w+|\*))?(?:/(?P<gate>\w+))?(?:\[(?P<unit>[^];]*)(?:;(?P<source>[^];]*))?\])?"
 )
@@ -245,7 +254,7 @@ def read_zone(spec: Spec, text: str) -> Zone:
         raise ValueError(f"a zone's text is a string such as '0/Wh/f[0:32] | 0/Wx/g'; got {text!r}")
     found = nothing(spec)
     for term in text.split("|"):
-        found = found | _read_term(spec, "".join(term.split()))
+        found = found | _read_term(spec, _BLANKS.sub("", term.strip()))
     return found
 
 
@@ -276,11 +285,13 @@ def _read_index(text: str | None) -> Index:
     """`0:4,7` as a list of positions; None and `:` as all."""
     if text is None or text == ":":
         return None
+    if not re.fullmatch(r"[0-9]+(:[0-9]+)?(,[0-9]+(:[0-9]+)?)*", text):
+        raise ValueError(f"[{text}] is no list of positions such as 0:32 or 0,4:8")
+    if re.fullmatch(r"[0-9]+:[0-9]+", text):
+        return slice(*map(int, text.split(":")))
     positions: list[int] = []
     for part in text.split(","):
         first, colon, last = part.partition(":")
-        if not (first.isdigit() and (last.isdigit() if colon else True)):
-            raise ValueError(f"[{text}] is no list of positions such as 0:32 or 0,4:8")
         positions += range(int(first), int(last) if colon else int(first) + 1)
     return positions
 
@@ -391,7 +402,7 @@ class Partition(Mapping[str, Zone]):
         """The blocks of these names together; no name gives `nothing`. KeyError for a name that isn't there."""
         masks: dict[str, Array] = {}
         whole: dict[str, list[Array]] = {}  # rows that belong to the union in full
-        for name in names:
+        for name in [names] if isinstance(names, str) else names:
             if name not in self._blocks:
                 some = ", ".join(list(self)[:6]) + (", …" if len(self) > 6 else "")
                 raise KeyError(f"no block {name!r}; the {len(self)} blocks are {some}")

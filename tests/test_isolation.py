@@ -493,3 +493,16 @@ def test_a_workspace_leaves_nothing_large_to_allocate(text: str, depth: str) -> 
     errors = 4 * 64 * 64 * 48 * 4  # bytes of dz of the lower layer
     assert peaks[0] > errors / 5
     assert peaks[1] < errors / 20, f"{peaks[1]:,} bytes at the second call, {peaks[0]:,} at the first"
+
+
+def test_a_count_may_be_a_number_of_numpy() -> None:
+    spec, opt = ll.Spec(1, (2,), 1), ll.Adam()
+    runs = []
+    for number in (int, np.int64):
+        params = ll.init_params(spec)
+        state = opt.init(params)
+        state.t = {k: number(3) for k in state.t}
+        for plan in (None, isolate(spec, zone(spec, gate="f")), None):
+            opt.step(params, {k: np.ones_like(p) for k, p in params.items()}, state, plan)
+        runs.append(params)
+    identical(*runs)

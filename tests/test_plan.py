@@ -115,9 +115,34 @@ def test_cut_keeps_the_units_that_an_active_arc_leads_to():
     assert plan.head.down.size == (1, 64)
     gates = isolate(spec, zone(spec, layer=0, gate="fi"), "cut").works[0]
     assert (gates.kept, gates.gates, gates.through.size) == (256, "og", (512, 256))
+    assert picked(gates.weights[0].rows, 1024).tolist() == [*range(512, 1024)]
     no_recurrence = isolate(spec, zone(spec, layer=0, matrix="Wh"), "cut").works[0]
     assert no_recurrence.through is None
     assert [r.size for r in no_recurrence.weights] == [(1024, 9)]
+
+
+def test_gathering_pays_while_it_moves_less_than_the_full_width() -> None:
+    """Some units: 11 numbers a gate, 16 of the state and 14 of the gathering; all units: 60."""
+    assert [work._gathering_units_pays(n, 4, 256) for n in (64, 207, 208, 250)] == [True, True, False, False]
+    assert [work._gathering_units_pays(n, 1, 41) for n in (59, 60, 61)] == [True, False, False]
+    assert work._gathering_units_pays(250, 2, 256)
+    # rows of a product: a copied row costs as much as a hundred columns, and saves those that stay behind
+    assert [work._gather_pays(some, 1024, 256) for some in (10, 736, 737, 1000)] == [True, True, False, False]
+
+
+def test_a_layer_that_no_error_reaches_has_nothing_to_do() -> None:
+    plan = isolate(SPEC, ll.read_zone(SPEC, "1/Wx"), "cut")
+    nothing = plan.works[0]
+    assert (len(picked(nothing.units, 3)), nothing.gates, nothing.kept) == (0, "", 0)
+    assert (nothing.through, nothing.below, nothing.weights) == (None, None, ())
+
+
+def test_the_update_moves_33_numbers_an_arc_and_14_more_where_arcs_are_gathered() -> None:
+    dense = plain(SPEC).cost(5, 2)
+    assert dense.bytes.update == 4 * 33 * SPEC.size
+    assert plain(SPEC).cost(5, 2, "float64").bytes.update == 8 * 33 * SPEC.size
+    some = isolate(SPEC, ll.read_zone(SPEC, "0/Wh/f[0]")).cost(5, 2)
+    assert some.bytes.update == 4 * (33 * (SPEC.size - 3) + 14 * (36 - 3))
 
 
 def test_a_plan_that_slices_cannot_help_keeps_the_full_width_and_says_so():
@@ -181,6 +206,8 @@ def test_cache_is_refused_where_no_layer_can_be_remembered(isolated):
         (lambda: isolate(SPEC, NOTHING, span=0), r"span must be a whole number of steps .* got 0"),
         (lambda: isolate(SPEC, NOTHING, span=2.0), r"span must be .* got 2.0"),
         (lambda: isolate(SPEC, NOTHING, span=True), r"span must be .* got True"),
+        (lambda: plain(SPEC).cost(0, 3), r"steps must be a whole number of at least 1, got 0"),
+        (lambda: plain(SPEC).cost(3, 7.5), r"batch must be a whole number of at least 1, got 7.5"),
         (lambda: isolate(SPEC, "0/Wh"), r"isolate\(\) takes a Zone, .* got a str"),
         (lambda: isolate(SPEC, NOTHING, moments="kept"), r"moments is 'kept'; the choices are held, tracked"),
         (lambda: isolate(SPEC, NOTHING, moments="tracked"), r"needs the gradients .* which depth 'skip' leaves out"),

@@ -79,6 +79,15 @@ def _blocks_of(z: ll.Zone, options: dict[str, Any]) -> list[str]:
     return [name for name, block in blocks.items() if not name.startswith("head") and (block & z) == block]
 
 
+def test_layers_of_one_block_are_drawn_too() -> None:
+    one = ll.Spec(1, (8, 1), 1)
+    for options in ({}, {"blocks": 1}, {"blocks": 1, "by": "gate"}):
+        assert str(redraw(one, 1.0, **options).plan_at(Moment(1, 1, 0)).zone) == "0 | 1"
+    eleven = ll.Spec(1, (2,) * 11, 1)
+    zone_of = redraw(eleven, 0.5).plan_at(Moment(1, 1, 0)).zone
+    assert all((zone_of & zone(eleven, layer=k)).size == zone(eleven, layer=k).size // 2 for k in range(11))
+
+
 def test_draws_depend_on_seed_and_turn_alone() -> None:
     one, other, third = (redraw(SPEC, 0.5, every=2, seed=seed) for seed in (1, 1, 2))
     forwards = [str(one.plan_at(Moment(1, 1, step)).zone) for step in range(10)]
@@ -188,7 +197,7 @@ def test_a_run_that_depends_on_its_length_cannot_be_made_longer(data: Any) -> No
             identical(run(data, isolation, resume=short).params, run(data, isolation).params)
         else:
             with pytest.raises(
-                ValueError, match=r"cannot resume with other settings \(epochs: 2 then, 4 now\)"
+                ValueError, match=r"settings \(epochs: 2 then, 4 now\); .* depends on the number"
             ):
                 run(data, isolation, resume=short)
 

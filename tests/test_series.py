@@ -1,8 +1,10 @@
 """Laws of reading, windows, naive forecasts and metrics. Each has been seen to fail on a planted fault."""
 
+import re
 import subprocess
 import sys
 import time as clock
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -278,7 +280,9 @@ def test_files_that_are_not_there(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"no data folder .*gone. LSTM_LIB_DATA points there"):
         load_series("sceaux")
     monkeypatch.delenv("LSTM_LIB_DATA")
-    monkeypatch.setattr("lstm_lib._read.__file__", str(tmp_path / "lstm_lib" / "_read.py"))
+    monkeypatch.setattr(
+        "lstm_lib.series.reading.__file__", str(tmp_path / "lstm_lib" / "series" / "reading.py")
+    )
     with pytest.raises(FileNotFoundError, match=r"no data folder .*part of the repository.*LSTM_LIB_DATA"):
         load_series("fontana")
 
@@ -572,7 +576,8 @@ def test_ridge_chooses_on_the_validation_part():
 
 def test_metrics_are_those_worked_out_by_hand():
     y, yhat, naive = [[1.0], [2.0], [3.0], [6.0]], [[1.0], [4.0], [3.0], [4.0]], [[0.0], [0.0], [5.0], [2.0]]
-    assert metrics(y, yhat) == {"mae": 1.0, "rmse": pytest.approx(2**0.5), "n": 4}  # errors 0, 2, 0, -2
+    root = pytest.approx(2**0.5)  # errors 0, 2, 0, -2
+    assert metrics(y, yhat) == {"mae": 1.0, "rmse": root, "nrmse": pytest.approx(2**0.5 / 3), "n": 4}
     assert metrics(y, yhat, naive)["skill"] == pytest.approx(
         1 - (2 / 6.25) ** 0.5
     )  # errors -1, -2, 2, -4: 25/4
@@ -608,8 +613,9 @@ def test_compare_scores_all_on_the_rows_they_share(horizon, steps):
     common = naive.notna().all(axis=1).to_numpy()
     assert 0 < common.sum() < len(cut.test) and (table["n"] == common.sum()).all()
     yesterday = np.asarray(naive["same hour yesterday"]).reshape(ridge.shape)[common]
-    by_hand = metrics(cut.test.actual[common], ridge.to_numpy()[common], yesterday)
-    assert table.loc["ridge"].to_dict() == pytest.approx(by_hand)
+    apart = np.nanmean(np.abs(np.diff(series.frame["load"].iloc[:420])))
+    by_hand = metrics(cut.test.actual[common], ridge.to_numpy()[common], yesterday, apart)
+    assert table.loc["ridge"].to_dict() == pytest.approx(by_hand, nan_ok=True)
     with pytest.raises(SeriesError, match=r"no forecast 'rigde'; .*Did you mean 'ridge'"):
         ls.compare(cut.test, {"ridge": ridge}, baseline="rigde")
     with pytest.raises(SeriesError, match=rf"'short' has shape \(3, {len(cut.test.offsets)}\); expected"):
@@ -638,3 +644,13 @@ def test_sceaux_next_hour_as_the_course_states_it():
 def test_scikit_learn_is_imported_only_where_it_is_used():
     code = "import sys, lstm_lib.series; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_modules_of_the_folder_import_only_those_above_them_in_its_list():
+    folder = Path(ls.__file__).parent
+    order = re.findall(r"^    (\w+) {2,}\S", ls.__doc__, flags=re.M)
+    assert sorted(order) == sorted(path.stem for path in folder.glob("[!_]*.py"))
+    for name in order:
+        source = (folder / f"{name}.py").read_text()
+        imported = re.findall(r"^ *from lstm_lib\.series(?:\.| import )(\w+)", source, flags=re.M)
+        assert set(imported) <= set(order[: order.index(name)]), name

@@ -19,6 +19,7 @@ PLANS = {
     "head": ll.isolate(SPEC, ALL_BUT_HEAD),
     "hold": ll.isolate(SPEC, ALL_BUT_HEAD, depth="hold"),  # computes what it must not use
 }
+CACHED = ll.isolate(SPEC, ALL_BUT_HEAD, depth="cache")
 
 
 @pytest.fixture
@@ -77,3 +78,22 @@ def test_rounds_of_warming_up_are_not_counted() -> None:
     contestants = {name: lambda name=name: calls.append(name) for name in "ab"}
     assert timing.interleave(contestants, rounds=3, warmup=2).shape == (3, 2)
     assert calls == ["a", "b"] * 5
+
+
+def test_a_step_at_depth_cache_reads_states_that_were_computed_before(
+    samples: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+    forward = timing.forward
+
+    def watched(spec: Any, params: Any, x: Any, work: Any, known: int) -> Any:
+        yhat, trace = forward(spec, params, x, work, known=known)
+        read.append((known, x.shape, yhat.copy()))
+        return yhat, trace
+
+    monkeypatch.setattr(timing, "forward", watched)
+    timing.steps_in_turn(SPEC, {"dense": None, "cache": CACHED}, samples, batch=3, rounds=1)
+    (known, shape, dense), (cached, remembered, same) = read[:2]  # the first step of each
+    assert (known, shape) == (0, (3, 5, 2))
+    assert (cached, remembered) == (1, (3, 1, 3))
+    np.testing.assert_allclose(same, dense, rtol=1e-6)

@@ -228,7 +228,12 @@ def test_terms_may_overlap_and_stand_in_any_order():
         ("0[0:9]", r"in the term '0\[0:9\]': unit=.* does not fit 0/Wx, which has units 0..2"),
         ("0[]", r"\[\] is no list of positions"),
         ("0[0:]", r"\[0:\] is no list of positions such as 0:32"),
-        ("0[2:2]", r"unit=\[\] does not fit"),
+        ("0[2:2]", r"unit=slice\(2, 2, None\) does not fit"),
+        ("0[0:999999999999]", r"unit=slice\(0, 999999999999, None\) does not fit"),
+        ("0 1", r"can't read the term '0 1'"),
+        ("0/Wh[1 2]", r"\[1 2\] is no list of positions"),
+        ("0/W h", r"can't read the term '0/W h'"),
+        ("0[²]", r"\[²\] is no list of positions"),
         ("0[-1]", r"\[-1\] is no list of positions"),
         ("0[0;1]", r"source=\[1\] needs matrix="),
         ("head/*/f", r"gate is 'f'"),
@@ -274,6 +279,9 @@ def test_every_arc_belongs_to_one_block_and_names_read_back(units, asked):
 def test_blocks_are_as_equal_as_can_be():
     blocks = partition(ll.Spec(2, (7,), 1), blocks=3, by="unit")
     assert list(blocks) == ["0[0:2]", "0[2:5]", "0[5:7]", "head/W", "head/b"]
+    whole = [f"0/{matrix}/{gate}" for matrix in ("Wx", "Wh", "b") for gate in "fiog"] + ["head/W", "head/b"]
+    assert list(partition(ll.Spec(2, (7,), 1))) == whole
+    assert list(partition(ll.Spec(2, (7,), 1), by="unit")) == ["0", "head/W", "head/b"]
     assert repr(blocks) == f"<Partition of {blocks.spec} into 5 blocks>"
     assert blocks.union([]) == ll.nothing(blocks.spec)
     some = blocks.union(["0[2:5]", "head/b"])
@@ -294,6 +302,16 @@ def test_blocks_are_as_equal_as_can_be():
 def test_a_cut_that_makes_no_sense_is_refused(asked, message):
     with pytest.raises(ValueError, match=message):
         partition(SPEC, **asked)
+
+
+def test_a_mask_cannot_be_changed_and_only_zones_combine():
+    z = zone(SPEC, layer=0)
+    for name in ("0/Wh", "head/W"):
+        with pytest.raises(ValueError, match="read-only"):
+            z.mask(name)[...] = False
+    with pytest.raises(ValueError, match=r"zones combine with zones, .* got '0/Wh'"):
+        _ = z | "0/Wh"
+    assert partition(SPEC).union("0/Wh/f") == read_zone(SPEC, "0/Wh/f")
 
 
 def test_a_name_that_is_no_block_is_refused_with_some_that_are():

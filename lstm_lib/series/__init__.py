@@ -1,0 +1,46 @@
+"""From a file to an honest forecast: an energy series read and checked, cut into windows, and the forecasts to beat.
+
+Five nouns. A `Series` is a table on a regular grid of UTC stamps with one target column; a missing value is
+NaN, and nothing is ever filled in. `load_series` reads one, embedded or your own; its `check()` lists what looks
+wrong as findings, its `clean()` makes missing what you name. `windows` cuts it into a `Split` of three parts, each
+a `Windows`: inputs x (N, T, D) and targets y (N, O), scaled by what the training rows say; `folds` makes several
+splits with a rolling origin. Forecasts (`naive_forecasts`, `ridge_forecast`, `boosted_forecast`) are tables in the
+target's unit, aligned with a part's `times`; `compare` and `metrics` score them on the rows where all of them exist.
+
+The modules, lowest first; each imports only those above it:
+
+    refusal    SeriesError, and how a wrong argument is answered
+    clock      stamps to UTC, the changes of the clocks, the grid, the calendar
+    faults     the rules that find what looks wrong
+    table      Series: check, clean, resample
+    layouts    the files that are known beforehand
+    reading    load_series: CSV and Parquet, row by row
+    cutting    windows and folds
+    forecasts  the baselines
+    scores     the measures
+"""
+
+from lstm_lib.series.cutting import Split, Windows, folds, windows
+from lstm_lib.series.faults import LIMITS, RULES
+from lstm_lib.series.forecasts import boosted_forecast, naive_forecasts, ridge_forecast
+from lstm_lib.series.reading import load_series
+from lstm_lib.series.refusal import SeriesError
+from lstm_lib.series.scores import compare, metrics
+from lstm_lib.series.table import Series
+
+__all__ = [
+    "LIMITS",
+    "RULES",
+    "Series",
+    "SeriesError",
+    "Split",
+    "Windows",
+    "boosted_forecast",
+    "compare",
+    "folds",
+    "load_series",
+    "metrics",
+    "naive_forecasts",
+    "ridge_forecast",
+    "windows",
+]

@@ -1,0 +1,239 @@
+"""Stamps and clocks: from what a file says to UTC, the regular grid, the changes of the clocks, the calendar.
+
+Two things have to be known of a stamp without an offset: the zone of the clock it was read from, and whether it
+marks the start or the end of its period. Where clocks are put back, an hour of local stamps occurs twice. It is
+told apart by the order of the rows if, and only if, the file shows the whole hour twice; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lstm_lib.series.refusal import SeriesError, choose, length
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+ClockChange = Literal["refuse", "missing"]
+Repeated = Literal["refuse", "first", "last", "missing"]
+
+# One row a feature: local stamps -> the share of its cycle, in [0, 1).
+CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Array]] = {
+    "hour": lambda local: np.asarray((local.hour + local.minute / 60) / 24),
+    "weekday": lambda local: np.asarray(local.day_of_week / 7),
+}
+# ISO 8601 with every digit there: pandas also takes 12:0, which may be what is left of 12:05, and a year alone.
+_STAMP = r"\d{4}-?\d\d-?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?)?"
+_OFFSET = r"[T ][\d:.]+ ?(?:Z|[+-][\d:]+)$"
+_CLOCKS = "If it is the change of the clocks, export the series in UTC or at a fixed offset."
+
+
+def zone_of(timezone: str) -> str:
+    """Return the name of a time zone if there is one."""
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise SeriesError(
+            f"There is no time zone {timezone!r}. Valid: 'UTC', a place such as "
+            f"'Europe/Paris', or a fixed offset such as 'Etc/GMT-1' (that is UTC+1: the sign "
+            f"is reversed)."
+        ) from error
+    return timezone
+
+
+def changes(
+    first: pd.Timestamp, last: pd.Timestamp, timezone: str
+) -> list[tuple[pd.Timestamp, pd.Timedelta]]:
+    """The changes of the clocks between two instants: the instant in UTC, and by how much clocks are put on.
+
+    >>> first, last = pd.Timestamp("2020-01-01", tz="UTC"), pd.Timestamp("2020-12-31", tz="UTC")
+    >>> for at, by in changes(first, last, "America/Los_Angeles"):
+    ...     print(at, by)
+    2020-03-08 10:00:00+00:00 0 days 01:00:00
+    2020-11-01 09:00:00+00:00 -1 days +23:00:00
+    """
+    every = pd.date_range(first.floor("30min"), last.ceil("30min"), freq="30min")
+    offsets = every.tz_convert(timezone).tz_localize(None) - every.tz_localize(None)
+    at = np.flatnonzero(np.diff(offsets.asi8)).tolist()
+    return [(every[k + 1], offsets[k + 1] - offsets[k]) for k in at]
+
+
+def calendar_features(index: pd.DatetimeIndex, timezone: str, feature: str) -> dict[str, Array]:
+    """A point on a circle for each stamp, in local time: {"hour_sin": (n,), "hour_cos": (n,)}."""
+    share = CALENDAR[choose(feature, CALENDAR, "calendar feature")](index.tz_convert(timezone))
+    waves = (("sin", np.sin), ("cos", np.cos))
+    return {f"{feature}_{suffix}": wave(2 * np.pi * share) for suffix, wave in waves}
+
+
+# --------------------------------------------------------------------------------------------- reading stamps
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """The stamps of a file, understood.
+
+    index : UTC, strictly increasing, of the rows that are kept
+    keep : which rows of the file these are
+    several : which of the kept rows share their stamp with a row that is not kept
+    doubtful : the text of each stamp that was left out, because it occurs twice or not at all
+    offset : whether the stamps carry their offset from UTC
+    """
+
+    index: pd.DatetimeIndex
+    keep: Mask
+    several: Mask
+    doubtful: list[str]
+    offset: bool
+
+
+def read_stamps(
+    text: pd.Series,
+    zone: str,
+    where: str,
+    form: str | None = None,
+    clock_change: ClockChange = "refuse",
+    repeated: Repeated = "refuse",
+) -> Stamps:
+    """Stamps as text, or as dates out of a Parquet file, to UTC; the index of `text` numbers lines or rows."""
+    choose(clock_change, ("refuse", "missing"), "way with a clock_change")
+    choose(repeated, ("refuse", "first", "last", "missing"), "way with repeated stamps, repeated =")
+
+    def refuse(bad: npt.ArrayLike, why: str, of: pd.Series = text) -> None:
+        bad = np.asarray(bad)
+        if bad.any():
+            row = int(bad.argmax())
+            raise SeriesError(
+                f"{where}{text.index.name} {of.index[row]}, column {text.name!r}: {str(of.iloc[row])!r} {why}"
+            )
+
+    stamps = _parse(text, form, refuse)
+    aware, keep = stamps.tz is not None, np.ones(len(text), bool)
+    if not aware:
+        stamps, gone, twice = _localise(stamps, zone)
+        if clock_change == "refuse":
+            remedy = (
+                "Export the series in UTC or at a fixed offset, and give that zone: timezone='UTC', or "
+                "'Etc/GMT-1' for UTC+1; or give clock_change='missing' to leave such rows out."
+            )
+            never = f"occurs twice or not at all in {zone}, at a change of the clocks: "
+            refuse(
+                gone,
+                f"{never}not at all, clocks skip it, so the stamps are not local time there. {remedy}",
+            )
+            refuse(twice, f"{never}twice, and the file does not show the whole hour twice. {remedy}")
+        keep = ~(gone | twice)
+    kept, doubtful = text[keep], [str(stamp) for stamp in text[~keep]]
+    stamps = stamps[keep].as_unit("us")
+    if not len(stamps):
+        raise SeriesError(f"{where}no stamp of column {text.name!r} is left.")
+    since = np.diff(stamps.asi8, prepend=stamps.asi8[:1] - 1)
+    refuse(since < 0, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}", kept)
+    again = since == 0
+    if repeated == "refuse":
+        refuse(
+            again,
+            f"repeats the stamp before it; keep one of the two rows, or give repeated='first', 'last' or "
+            f"'missing'. {_CLOCKS}",
+            kept,
+        )
+    ahead = np.append(again[1:], False)  # the next row has the same stamp
+    chosen = ~ahead if repeated == "last" else ~again
+    keep[np.flatnonzero(keep)[~chosen]] = False
+    return Stamps(stamps[chosen], keep, (again | ahead)[chosen], doubtful, aware)
+
+
+def _parse(text: pd.Series, form: str | None, refuse: Callable[..., None]) -> pd.DatetimeIndex:
+    """Stamps in UTC where they carry an offset, else without a zone."""
+    if isinstance(text.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_dtype(text.dtype):
+        refuse(text.isna(), "is not a stamp.")
+        stamps = pd.DatetimeIndex(text)
+        return stamps if stamps.tz is None else stamps.tz_convert("UTC")
+    text = text.astype(object).where(text.notna(), "").astype(str)
+    like = "2016-07-15 00:00, with or without an offset such as +00:00" if form is None else f"{form!r}"
+    expected = f"is not a stamp; expected the form {like}" + (
+        "; for another one give stamp_format, such as '%d/%m/%Y %H:%M'." if form is None else "."
+    )
+    if form is not None:
+        parsed = pd.to_datetime(text, format=form, errors="coerce", utc="%z" in form)
+        refuse(parsed.isna().to_numpy(), expected)
+        return pd.DatetimeIndex(parsed)
+    aware = text.str.contains(_OFFSET, regex=True).to_numpy(dtype=bool)
+    whole = text.str.fullmatch(_STAMP).to_numpy(dtype=bool)
+    refuse(
+        pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).isna().to_numpy() | ~whole, expected
+    )
+    refuse(
+        aware != aware[0],
+        f"{'has no' if aware[0] else 'has an'} offset, unlike the first stamp; give all of them the same form.",
+    )
+    return pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", utc=bool(aware[0])))
+
+
+def _localise(stamps: pd.DatetimeIndex, zone: str) -> tuple[pd.DatetimeIndex, Mask, Mask]:
+    """Local stamps to UTC; which of them no clock shows, and which it shows twice without telling which."""
+    local = stamps.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    bad = np.asarray(local.isna())
+    if not bad.any():
+        return local.tz_convert("UTC"), bad, bad
+    everywhere = np.ones(len(stamps), bool)
+    gone = np.asarray(stamps.tz_localize(zone, ambiguous=everywhere, nonexistent="NaT").isna())
+    first, told = _passes(stamps, bad & ~gone, zone)
+    local = stamps.tz_localize(zone, ambiguous=first, nonexistent="NaT")
+    return local.tz_convert("UTC"), gone, bad & ~gone & ~told
+
+
+def _passes(stamps: pd.DatetimeIndex, twice: Mask, zone: str) -> tuple[Mask, Mask]:
+    """Which rows belong to the first pass of an hour that occurs twice, and of which rows that is certain.
+
+    It is where the rows run through the hour, go back once, and run through it again: the same clock times,
+    step by step, from its beginning to its end.
+    """
+    first, told = np.zeros(len(stamps), bool), np.zeros(len(stamps), bool)
+    steps, counts = np.unique(np.diff(stamps.asi8), return_counts=True)
+    step = int(steps[counts.argmax()]) if len(steps) else 0
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], twice, [False]]).astype(int)))
+    for begin, end in edges.reshape(-1, 2):
+        clock = stamps.asi8[begin:end]
+        half = len(clock) // 2
+        early = stamps[begin : begin + 1].tz_localize(zone, ambiguous=np.array([True]))
+        late = stamps[begin : begin + 1].tz_localize(zone, ambiguous=np.array([False]))
+        lasts = int((late.tz_convert("UTC") - early.tz_convert("UTC")).as_unit(stamps.unit).asi8[0])
+        whole = half * step == lasts and (np.diff(clock[:half]) == step).all()
+        if len(clock) == 2 * half and whole and (clock[:half] == clock[half:]).all():
+            first[begin : begin + half] = told[begin:end] = True
+    return first, told
+
+
+# ------------------------------------------------------------------------------------------------------ the grid
+
+
+def grid(
+    text: pd.Series, stamps: pd.DatetimeIndex, step: str | pd.Timedelta | None, where: str
+) -> pd.DatetimeIndex:
+    """The regular grid from the first to the last stamp, after checking that every stamp lies on it."""
+    if len(stamps) < 2:
+        raise SeriesError(f"{where}only 1 row; a series needs at least 2.")
+    gaps, counts = np.unique(np.diff(stamps.asi8), return_counts=True)
+    width = pd.Timedelta(int(gaps[counts.argmax()]), "us") if step is None else length(step, "step")
+    off = (stamps - stamps[0]) % width != pd.Timedelta(0)
+    if off.any():
+        row = int(off.argmax())
+        raise SeriesError(
+            f"{where}{text.index.name} {text.index[row]}, column {text.name!r}: {str(text.iloc[row])!r} is not "
+            f"a whole number of steps of {width} after the first stamp {str(text.iloc[0])!r}. "
+            f"Bring the series to a regular grid first, or give step=..."
+        )
+    rows = int((stamps[-1] - stamps[0]) / width) + 1
+    if rows > 10 * len(stamps):
+        raise SeriesError(
+            f"{where}{len(stamps)} rows for {rows} steps of {width} from {stamps[0]} to "
+            f"{stamps[-1]}: more than nine in ten are missing. Look for a wrong year, or give "
+            f"step=..."
+        )
+    return pd.date_range(stamps[0], periods=rows, freq=width, name="time")

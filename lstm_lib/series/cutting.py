@@ -1,0 +1,400 @@
+"""Windows: a series cut into pairs of inputs and targets, in parts in order of time, once or at a rolling origin.
+
+A `Split` has three parts, each a `Windows`: inputs x (N, T, D) and targets y (N, O), scaled by what its training
+rows say. `windows` makes one split; `folds` makes several, whose border between the known and the unknown moves on.
+
+Letters: n rows of the series, N windows, T = lookback, D input columns, K target columns, S steps, O = K S target
+values a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lstm_lib.series.refusal import SeriesError, choose, count
+from lstm_lib.series.table import Series
+
+Array = npt.NDArray[Any]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Windows:
+    """The windows of one part of a split: N pairs of inputs and targets, in order of time.
+
+    Window k reads the rows `starts[k]` ... `starts[k] + lookback - 1` and is compared at the rows
+    `target_rows[k]`. All parts look at the same scaled array `values` (n, D); nothing is copied before it is
+    asked for. With several target columns the O values of a window are all steps of the first, then all
+    steps of the second, and so on.
+    """
+
+    name: str
+    series: Series
+    lookback: int
+    offsets: Rows  # (S,) target rows counted from the window's start
+    starts: Rows  # (N,)
+    values: Array  # (n, D), scaled, read-only
+    targets: Array  # (n, K), scaled, read-only
+    scale: float  # what one scaled unit of the target is in the series' unit; 1.0 with several targets
+    target_names: tuple[str, ...]  # (K,)
+    steps_apart: npt.NDArray[np.float64]  # (K,) mean |step| between neighbouring training rows, for MASE
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __repr__(self) -> str:
+        return (
+            f"Windows {self.name!r}: x {(len(self), self.lookback, self.values.shape[1])}, y "
+            f"{(len(self), self.outputs)}, {self.values.dtype}, targets "
+            f"{self.times[0]:%Y-%m-%d %H:%M} to {self.times[-1]:%Y-%m-%d %H:%M}"
+        )
+
+    @property
+    def outputs(self) -> int:
+        """O, the number of target values a window has."""
+        return len(self.target_names) * len(self.offsets)
+
+    @property
+    def x(self) -> Array:
+        """Scaled inputs (N, T, D): a read-only view if the starts are evenly spaced, else a copy."""
+        between = np.diff(self.starts)
+        if len(between) and (between != between[0]).any():
+            return self._gather(self.starts)
+        return self._view(self.starts)
+
+    def blocks(self) -> list[Array]:
+        """Scaled inputs as read-only views, one (N_b, T, D) for each unbroken run of windows; N_b add up to N.
+
+        For a part with gaps, of which `x` would have to be a copy.
+        """
+        between = np.diff(self.starts)
+        breaks = np.flatnonzero(between > between.min(initial=len(self.values))) + 1
+        return [self._view(starts) for starts in np.split(self.starts, breaks)]
+
+    @property
+    def y(self) -> Array:
+        """Scaled targets (N, O), a copy."""
+        return self.along(self.targets, self.target_rows)
+
+    @property
+    def actual(self) -> npt.NDArray[np.float64]:
+        """What really happened (N, O): the targets in the series' unit, float64, as in the file."""
+        return self.along(self.measured, self.target_rows)
+
+    @property
+    def measured(self) -> npt.NDArray[np.float64]:
+        """The target columns of the whole series in their own units, (n, K)."""
+        return self.series.frame[list(self.target_names)].to_numpy(dtype=np.float64)
+
+    @property
+    def target_rows(self) -> Rows:
+        """The rows of the series the targets are taken from, (N, S)."""
+        return self.starts[:, None] + self.offsets
+
+    @property
+    def ahead(self) -> Rows:
+        """How many rows ahead of the last input each step of the forecast is, (S,)."""
+        return self.offsets - self.lookback + 1
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """The stamp of each window's (first) target, (N,)."""
+        return pd.DatetimeIndex(self.series.frame.index[self.starts + self.offsets[0]], name="time")
+
+    @property
+    def origin(self) -> pd.DatetimeIndex:
+        """The stamp of each window's last input: the moment of the forecast, (N,)."""
+        return pd.DatetimeIndex(self.series.frame.index[self.starts + self.lookback - 1], name="origin")
+
+    def take(self, rows: npt.ArrayLike | slice) -> tuple[Array, Array]:
+        """A batch: inputs (B, T, D) and targets (B, O) of the windows `rows`, as C-contiguous copies.
+
+        rows : indices, a mask, or a slice; IndexError for a window that isn't there.
+        """
+        starts: Rows = self.starts[rows if isinstance(rows, slice) else np.asarray(rows)]
+        return self._gather(starts), self.along(self.targets, starts[:, None] + self.offsets)
+
+    def along(self, columns: Array, rows: Rows) -> Array:
+        """Values of columns (n, K) at rows (N, S), laid out as targets are: (N, K S)."""
+        taken = columns[rows].transpose(0, 2, 1)
+        return np.ascontiguousarray(taken.reshape(len(rows), -1))
+
+    def _gather(self, starts: Rows) -> Array:
+        windows: Array = self.values[starts[:, None] + np.arange(self.lookback)]
+        return windows
+
+    def _view(self, starts: Rows) -> Array:
+        """Evenly spaced windows, not copied."""
+        view = np.lib.stride_tricks.sliding_window_view(self.values, self.lookback, axis=0).transpose(0, 2, 1)
+        return view[starts[0] : starts[-1] + 1 : int(starts[1] - starts[0]) if len(starts) > 1 else 1]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Three parts in order of time, and what was learnt from the training rows alone.
+
+    scaling : DataFrame, a row for each input and target, columns mean and sd, in the columns' units
+    counts : DataFrame, a row for each part: its rows of the series (`first`, `rows`), its `windows`, and how
+        many more there would be without the missing values (`gap`) and without the borders (`border`)
+    """
+
+    train: Windows
+    valid: Windows
+    test: Windows
+    series: Series
+    inputs: tuple[str, ...]
+    scaling: pd.DataFrame
+    counts: pd.DataFrame
+
+    def __repr__(self) -> str:
+        parts = "".join(f"\n  {part!r}" for part in (self.train, self.valid, self.test))
+        return f"Split of {self.series.name!r}, inputs {', '.join(self.inputs)}{parts}"
+
+    def unscale(self, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Scaled target values, back to the series' unit, float64: any shape, or (..., O) with several targets."""
+        scaled = np.asarray(y, dtype=np.float64)
+        if len(self.test.target_names) > 1 and scaled.shape[-1:] != (self.test.outputs,):
+            raise SeriesError(
+                f"y has shape {scaled.shape}; with several targets expected (..., {self.test.outputs})."
+            )
+        rows = self.scaling.loc[list(self.test.target_names)]
+        mean, sd = (np.repeat(rows[column].to_numpy(), len(self.test.offsets)) for column in ("mean", "sd"))
+        if len(self.test.target_names) == 1:
+            mean, sd = mean[0], sd[0]
+        return np.asarray(scaled * sd + mean)
+
+
+def windows(
+    series: Series,
+    lookback: int = 72,
+    horizon: int = 1,
+    *,
+    split: Sequence[float] = (0.70, 0.15, 0.15),
+    inputs: Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    steps: Literal["last", "all"] = "last",
+    every: int = 1,
+    dtype: npt.DTypeLike = "float32",
+) -> Split:
+    """Cut a series into windows, in three parts in order of time.
+
+    lookback : T, how many rows a window reads
+    horizon : how many rows ahead the forecast is
+    split : shares of the rows for training, validation, test
+    inputs : D columns to read; all columns if not given, the target's own past among them
+    target : another column to forecast than the series' target, or several at once: K columns
+    steps : "last" forecasts the row `horizon` ahead (S = 1), "all" every row up to it (S = horizon)
+    every : take every so-many-th window, counted from the first row of each part
+    dtype : of the scaled arrays, float32 or float64
+
+    Scaling is (value - mean) / sd with the mean and sd (over n, not n - 1) of the training rows. A window is
+    dropped if a row it reads or is compared with is missing (`gap`), or lies in another part (`border`; a
+    window that would be dropped for both counts as border). So no window of one part shares a row with
+    another part.
+
+    Raises SeriesError for an argument out of range, a series shorter than one window, a part without
+    windows, and an input that is constant in the training rows.
+
+    Twelve hours, of which hour 4 is missing; three parts: rows 0-4, 5-7, 8-11.
+
+    >>> index = pd.date_range("2020-01-01", periods=12, freq="h", tz="UTC")
+    >>> load = np.arange(12.0)
+    >>> load[4] = np.nan
+    >>> demo = Series("demo", pd.DataFrame({"load": load}, index), "load", "kW")
+    >>> parts = windows(demo, lookback=2, horizon=1, split=(0.4, 0.25, 0.35))
+    >>> for part in (parts.train, parts.valid, parts.test):
+    ...     for start, row in zip(part.starts, part.target_rows):
+    ...         print(part.name, "reads rows", [*range(start, start + 2)], "and forecasts row", *row)
+    train reads rows [0, 1] and forecasts row 2
+    train reads rows [1, 2] and forecasts row 3
+    valid reads rows [5, 6] and forecasts row 7
+    test reads rows [8, 9] and forecasts row 10
+    test reads rows [9, 10] and forecasts row 11
+
+    Dropped: [2, 3] to 4, a gap; [3, 4] to 5, [4, 5] to 6, [6, 7] to 8 and [7, 8] to 9, which cross a border.
+
+    >>> parts.counts
+           first  rows  windows  gap  border
+    train      0     5        2    1       2
+    valid      5     3        1    0       2
+    test       8     4        2    0       0
+    >>> parts.train.x.shape, parts.train.y.shape, float(parts.scaling.loc["load", "mean"])
+    ((2, 2, 1), (2, 1), 1.5)
+    """
+    _checked(series)
+    shares = np.asarray(split, dtype=np.float64)
+    if shares.shape != (3,) or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-9:
+        raise SeriesError(
+            f"split={split!r} has to be three shares above 0 that add up to 1, such as (0.70, 0.15, 0.15)."
+        )
+    n = len(series.frame)
+    borders = (0, round(n * shares[0]), round(n * (shares[0] + shares[1])), n)
+    return _cut(
+        series,
+        lookback,
+        horizon,
+        borders,
+        inputs=inputs,
+        target=target,
+        steps=steps,
+        every=every,
+        dtype=dtype,
+    )
+
+
+def folds(
+    series: Series,
+    lookback: int = 72,
+    horizon: int = 1,
+    *,
+    number: int = 4,
+    valid: float = 0.1,
+    test: float = 0.1,
+    training: Literal["growing", "fixed"] = "growing",
+    inputs: Sequence[str] | None = None,
+    target: str | Sequence[str] | None = None,
+    steps: Literal["last", "all"] = "last",
+    every: int = 1,
+    dtype: npt.DTypeLike = "float32",
+) -> list[Split]:
+    """Splits with a rolling origin: each is tested on the stretch that follows what it knows, the last on the end.
+
+    number : of folds; their test parts follow one another without overlap, up to the end of the series
+    valid, test : the share of the rows in each validation part and each test part
+    training : "growing" trains on all rows before the validation part, "fixed" on as many as the first fold
+        has, so that old rows are left behind
+    lookback, horizon, inputs, target, steps, every, dtype : as for `windows`
+
+    Returns a list of `Split`, in order of time, each scaled by its own training rows. Raises SeriesError as
+    `windows` does, and if the shares leave no rows to train on.
+
+    >>> index = pd.date_range("2020-01-01", periods=100, freq="h", tz="UTC")
+    >>> demo = Series("demo", pd.DataFrame({"load": np.arange(100.0)}, index), "load", "kW")
+    >>> for fold in folds(demo, lookback=2, number=3):
+    ...     print(*(f"{name} {row['first']}-{row['first'] + row['rows'] - 1}" for name, row in fold.counts.iterrows()))
+    train 0-59 valid 60-69 test 70-79
+    train 0-69 valid 70-79 test 80-89
+    train 0-79 valid 80-89 test 90-99
+    """
+    where, number = _checked(series), count(number, "number")
+    choose(training, ("growing", "fixed"), "way of training")
+    n = len(series.frame)
+    held, tested = round(n * valid), round(n * test)
+    known = n - number * tested - held  # rows that the first fold trains on
+    if not (0 < valid < 1 and 0 < test < 1) or min(held, tested, known) < 1:
+        raise SeriesError(
+            f"{where}number={number}, valid={valid!r}, test={test!r} leave {known} of {n} rows to train the first "
+            f"fold on; each has to be above 0, and valid + number x test below 1."
+        )
+    result = []
+    for k in range(number):
+        end = known + k * tested  # of the training rows
+        borders = (end - known if training == "fixed" else 0, end, end + held, end + held + tested)
+        result.append(
+            _cut(
+                series, lookback, horizon, borders,
+                inputs=inputs, target=target, steps=steps, every=every, dtype=dtype,
+            )
+        )  # fmt: skip
+    return result
+
+
+def _checked(series: Series) -> str:
+    if not isinstance(series, Series):
+        raise SeriesError(f"windows() takes a Series, from load_series(...); got {type(series).__name__}.")
+    return f"Series {series.name!r}: "
+
+
+def _named(given: str | Iterable[str] | None, series: Series, argument: str) -> tuple[str, ...]:
+    """Columns of the series by their names, at least one, none twice."""
+    names = tuple(given or ())
+    if isinstance(given, str) or not names or len(set(names)) < len(names):
+        raise SeriesError(f"{argument}={given!r} has to be a list of at least one column, none twice.")
+    return tuple(
+        choose(column, series.frame.columns, "column", f"Series {series.name!r}: ") for column in names
+    )
+
+
+def _cut(
+    series: Series,
+    lookback: int,
+    horizon: int,
+    borders: tuple[int, int, int, int],
+    *,
+    inputs: Sequence[str] | None,
+    target: str | Sequence[str] | None,
+    steps: str,
+    every: int,
+    dtype: npt.DTypeLike,
+) -> Split:
+    """Windows in three parts: rows borders[0] ... borders[1] - 1 for training, and so on."""
+    where, n = _checked(series), borders[3]
+    lookback, horizon, every = count(lookback, "lookback"), count(horizon, "horizon"), count(every, "every")
+    choose(steps, ("last", "all"), "steps")
+    if np.dtype(dtype).name not in ("float32", "float64"):
+        raise SeriesError(f"dtype={dtype!r} was given; valid are 'float32' and 'float64'.")
+    width = lookback + horizon
+    if len(series.frame) < width:
+        raise SeriesError(
+            f"{where}it has {len(series.frame)} rows, and one window needs lookback + horizon = {lookback} + "
+            f"{horizon} = {width}."
+        )
+    names = _named(tuple(series.frame.columns) if inputs is None else inputs, series, "inputs")
+    target = series.target if target is None else target
+    goals = _named((target,) if isinstance(target, str) else target, series, "target")
+
+    columns = list(dict.fromkeys([*names, *goals]))
+    training = series.frame.iloc[borders[0] : borders[1]][columns]
+    scaling = _scaling(training, where)
+    scaled = (series.frame[columns] - scaling["mean"]) / scaling["sd"]
+    values, targets = (np.array(scaled[list(which)], dtype, order="C") for which in (names, goals))
+    values.flags.writeable = targets.flags.writeable = False
+    apart = training[list(goals)].diff().abs().mean().to_numpy(dtype=np.float64)
+    scale = float(scaling["sd"][goals[0]]) if len(goals) == 1 else 1.0
+
+    offsets = np.arange(lookback, width) if steps == "all" else np.array([width - 1])
+    holes, lacks = (_missing_before(array) for array in (values, targets))
+    parts: dict[str, Windows] = {}
+    counts: dict[str, dict[str, int]] = {}
+    for name, first, end in zip(("train", "valid", "test"), borders[:3], borders[1:], strict=True):
+        starts = np.arange(first, min(end, n - width + 1), every)
+        inside = starts[starts + width <= end]
+        missing = lacks[inside + width] > lacks[inside + offsets[0]]
+        kept = inside[(holes[inside + lookback] == holes[inside]) & ~missing]
+        lost = {"gap": len(inside) - len(kept), "border": len(starts) - len(inside)}
+        if not len(kept):
+            holed = series.frame[columns].iloc[first:end].isna().sum()
+            most = f"; most are missing in {holed.idxmax()!r} ({holed.max()})" if lost["gap"] else ""
+            raise SeriesError(
+                f"{where}no window is left in the {name} part: it has {end - first} rows, a "
+                f"window needs {width}; dropped by gap {lost['gap']}, by border "
+                f"{lost['border']}{most}. Give a larger share in split=, a smaller lookback, "
+                f"or fewer inputs."
+            )
+        parts[name] = Windows(name, series, lookback, offsets, kept, values, targets, scale, goals, apart)
+        counts[name] = {"first": first, "rows": end - first, "windows": len(kept), **lost}
+    return Split(**parts, series=series, inputs=names, scaling=scaling, counts=pd.DataFrame(counts).T)
+
+
+def _missing_before(values: Array) -> Rows:
+    """How many rows with a missing value there are before each row, (n + 1,)."""
+    return np.concatenate([[0], np.isnan(values).any(axis=1).cumsum()])
+
+
+def _scaling(training: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Mean and sd of each column of the training rows; a column that can't be scaled is refused."""
+    for column, values in training.items():
+        if not values.max() > values.min():  # constant, or nothing but NaN
+            state = f"is {values.max()} throughout" if values.notna().any() else "has no value in"
+            raise SeriesError(
+                f"{where}column {column!r} {state} the {len(training)} training rows and "
+                f"can't be scaled; leave it out with inputs=[...] if it is not the target, or "
+                f"give the training part a larger share in split=."
+            )
+    return pd.DataFrame({"mean": training.mean(), "sd": training.std(ddof=0)})

@@ -1,0 +1,479 @@
+"""From a file to a `Series`, with each check on the way.
+
+A refusal names the file, line or column, what was given, what was expected, and what to do. Nothing is
+repaired in silence. A CSV is read row by row, and only the columns asked for are kept, as numbers: a large file
+needs no more memory than its table. Every number is the float64 nearest to its text.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import os
+import re
+import zlib
+from array import array
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lstm_lib.series.clock import ClockChange, Repeated, Stamps, grid, read_stamps, zone_of
+from lstm_lib.series.faults import Finding
+from lstm_lib.series.layouts import EMBEDDED, Known, describe, plain, recognise
+from lstm_lib.series.refusal import SeriesError, choose, listed
+from lstm_lib.series.table import Series
+
+Values = npt.NDArray[np.float64]
+_TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
+_MISSING = ("", "na", "nan", "n/a", "null", "none")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# Fields, joined by \0, that float() reads as _number does; longer ones may be more than a float can hold.
+_PLAIN = re.compile(r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}")
+_KINDS = (".csv", ".csv.gz", ".parquet", ".pq")
+
+
+def load_series(
+    name_or_path: str | os.PathLike[str],
+    *,
+    target: str | None = None,
+    time: str | None = None,
+    columns: Sequence[str] | Mapping[str, str] | None = None,
+    timezone: str | None = None,
+    unit: str | None = None,
+    step: str | pd.Timedelta | None = None,
+    calendar: Sequence[str] = (),
+    stamps_in: str | None = None,
+    stamped: Literal["start", "end"] = "start",
+    stamp_format: str | None = None,
+    clock_change: ClockChange = "refuse",
+    repeated: Repeated = "refuse",
+    separator: str = ",",
+    decimal: Literal[".", ","] = ".",
+) -> Series:
+    """Load "sceaux" or "fontana", "drahix" from the data folder, or a CSV (plain or .gz) or Parquet file of yours.
+
+    name_or_path : an embedded series; a path; the name of a file in the data folder (`data/` of the
+        checkout; the environment variable LSTM_LIB_DATA names another one); or a folder with one such file
+    target : the column to forecast; needed for a file with several number columns of no known layout
+    time : the column of stamps; found by its name if it is called time, date, datetime, timestamp ...
+    columns : the columns to load, all of them if not given; {"name in file": "new name"} renames them.
+        The target is always loaded.
+    timezone : the local time zone, for the calendar and for stamps without an offset; "UTC" if not given (an
+        embedded series and a known layout have their own)
+    unit : the target's unit; if not given, what is known, or what stands in brackets in the target's name
+    step : the grid, such as "15min"; if not given, the most frequent difference between stamps
+    calendar : any of "hour", "weekday": adds hour_sin, hour_cos, ... computed in local time
+    stamps_in : the zone of stamps without an offset, if it is not `timezone`: such as "UTC"
+    stamped : whether a stamp marks the "start" or the "end" of its period; a Series has starts
+    stamp_format : the form of the stamps if it is not ISO 8601, such as "%d/%m/%Y %H:%M"
+    clock_change : what to do with a local stamp that occurs twice or not at all where clocks change. An hour
+        that the file shows twice, as a whole and in order, is understood. Else "refuse", or leave the rows
+        out ("missing").
+    repeated : what to do with a stamp that is repeated: "refuse", take the "first" or the "last" of its
+        rows, or make its values "missing"
+    separator, decimal : ";" and "," for many a European file
+
+    Stamps missing from the grid become rows of NaN and are counted in `Series.inserted`. An empty field (or
+    NA, NaN, null, none) is a missing value. Nothing else is repaired: text or infinity in a number column, a
+    stamp that is unreadable, repeated, out of order, off the grid, or on a clock change raises SeriesError
+    with its line number. A file or data folder that isn't there raises FileNotFoundError. What was recognised
+    and what was done on demand stands in `Series.notes`, and is shown with the series.
+
+    >>> sceaux = load_series("sceaux", columns=["power", "voltage"], calendar=["hour"])
+    >>> sceaux
+    Series 'sceaux': 34589 rows every 1 h, 2006-12-16 16:00 to 2010-11-26 20:00 UTC
+      target 'power' [kW], 438 missing; 0 rows inserted; local time Etc/GMT-1
+      columns: power, voltage, hour_sin, hour_cos
+    """
+    choose(stamped, ("start", "end"), "way to stamp a period, stamped =")
+    path, known = _locate(name_or_path)
+    where, table = f"{path.name}: ", _open(path, separator, decimal)
+    notes = []
+    time = _time_column(table.header, time, where)
+    others = [column for column in table.header if column != time]
+    if known is None:
+        known = recognise(path.name, table.header)
+        notes += [] if known is None else [describe(known, others)]
+        known = known or Known("", {}, "")
+    renamed, target = _chosen(columns, target, known, others, where)
+    text, values, refusal = table.read(time, list(renamed))
+    zone, local = (
+        zone_of(timezone or known.timezone),
+        zone_of(stamps_in or known.stamps_in or timezone or "UTC"),
+    )
+    if known in EMBEDDED.values():
+        local = zone
+    stamps = read_stamps(text, local, where, stamp_format, clock_change, repeated)
+    if refusal:
+        raise SeriesError(refusal)
+    names = list(renamed.values())
+    frame = pd.DataFrame(values, columns=names)[stamps.keep]
+    if repeated == "missing":
+        frame[stamps.several] = np.nan
+    index = grid(text[stamps.keep], stamps.index, step, where)
+    frame.index = stamps.index
+    if len(frame) < len(index):
+        frame = frame.reindex(index)
+    if stamped == "end":
+        index = index - (index[1] - index[0])
+    frame.index = pd.DatetimeIndex(index, name="time")
+    notes += _said(stamps, local, stamped, bool(stamps_in or known.stamps_in or timezone), repeated)
+
+    units = {new: known.units.get(old) or _bracket(old) for old, new in renamed.items()}
+    units[target] = units[target] if unit is None else unit
+    series = Series(
+        _name(path),
+        frame,
+        target,
+        units[target],
+        known.source,
+        zone,
+        len(index) - len(stamps.index),
+        {column: its for column, its in units.items() if its},
+        notes=tuple(notes),
+        found=_repeats(
+            stamps, grid_first=stamps.index[0], step=index[1] - index[0], names=names, how=repeated
+        ),
+    )
+    return series.with_calendar(*([calendar] if isinstance(calendar, str) else calendar))
+
+
+# --------------------------------------------------------------------------------------- what was asked for
+
+
+def _time_column(header: list[str], time: str | None, where: str) -> str:
+    if time is not None:
+        return _column(time, header, where)
+    found = [column for column in header if column.lower() in _TIME_NAMES]
+    if len(found) == 1:
+        return found[0]
+    raise SeriesError(
+        f"{where}{'no column is' if not found else 'several columns are'} called like a time; "
+        f"give time=..., one of {', '.join(map(repr, header))}."
+    )
+
+
+def _column(name: str, header: Sequence[str], where: str) -> str:
+    """A column of the file by its name, whose blanks need not be counted."""
+    alike = [column for column in header if plain(column) == plain(str(name))]
+    return alike[0] if len(alike) == 1 else choose(name, header, "column", where)
+
+
+def _chosen(
+    columns: Sequence[str] | Mapping[str, str] | None,
+    target: str | None,
+    known: Known,
+    header: list[str],
+    where: str,
+) -> tuple[dict[str, str], str]:
+    """Columns of the file by their new names, the target among them, and the target's new name."""
+    asked = [columns] if isinstance(columns, str) else header if columns is None else columns
+    pairs = asked.items() if isinstance(asked, Mapping) else ((column, column) for column in asked)
+    renamed = {_column(old, header, where): new for old, new in pairs}
+    names = list(renamed.values())
+    if len(set(names)) < len(names) or len(renamed) < len(asked):
+        raise SeriesError(f"{where}columns={names} names one column twice; give each its own name.")
+    if target is None:
+        target = known.target or (names[0] if len(names) == 1 else "")
+        if not target:
+            raise SeriesError(
+                f"{where}which column is to be forecast? Give target=..., one of "
+                f"{', '.join(map(repr, names))}."
+            )
+    if target in names:
+        return renamed, target
+    old = _column(target, header, where)
+    if old in renamed:  # given by its name in the file
+        return renamed, renamed[old]
+    return {old: old} | renamed, old
+
+
+def _bracket(name: str) -> str:
+    """The unit in a column's name, such as "Usage [kW]"."""
+    found = re.search(r"[\[(]([^\])]+)[\])]", name)
+    return found[1] if found else ""
+
+
+def _said(stamps: Stamps, local: str, stamped: str, told: bool, repeated: str) -> list[str]:
+    """What was understood of the stamps, as far as it isn't plain from the file."""
+    notes = []
+    if not stamps.offset:
+        guess = "" if told else ", since neither timezone nor stamps_in was given"
+        notes.append(f"stamps carry no offset and were read as {local}{guess}")
+    if stamped == "end":
+        notes.append("stamps mark the end of their period and were put to its start")
+    if stamps.doubtful:
+        notes.append(
+            f"{len(stamps.doubtful)} rows left out at changes of the clocks: {listed(stamps.doubtful, 4)}"
+        )
+    if stamps.several.any():
+        notes.append(
+            f"{int(stamps.several.sum())} stamps were repeated; taken as asked: repeated={repeated!r}"
+        )
+    return notes
+
+
+def _repeats(
+    stamps: Stamps, grid_first: pd.Timestamp, step: pd.Timedelta, names: list[str], how: str
+) -> tuple[Finding, ...]:
+    rows = (stamps.index[stamps.several] - grid_first) // step
+    rule = f"the stamp is repeated in the file; read with repeated={how!r}"
+    return tuple(
+        Finding("duplicate", tuple(names), int(k), int(k) + 1, "several rows, one stamp", rule) for k in rows
+    )
+
+
+def _name(path: Path) -> str:
+    kind = next((kind for kind in _KINDS if path.name.lower().endswith(kind)), "")
+    return path.name[: len(path.name) - len(kind)] if kind else path.name
+
+
+# ---------------------------------------------------------------------------------------- finding the file
+
+
+def _data_folder() -> Path:
+    given = os.environ.get("LSTM_LIB_DATA")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "data"
+    if not folder.is_dir():
+        remedy = (
+            "LSTM_LIB_DATA points there; correct or unset it."
+            if given
+            else (
+                "The embedded series are part of the repository, not of the installed package: work in a "
+                "checkout (pip install -e .), or set the environment variable LSTM_LIB_DATA to its data folder."
+            )
+        )
+        raise FileNotFoundError(f"There is no data folder {folder}. {remedy}")
+    return folder
+
+
+def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, Known | None]:
+    """The file meant, and what is known of it if it is embedded."""
+    name = os.fspath(name_or_path)
+    if name in EMBEDDED:
+        path = _data_folder() / f"{name}.csv.gz"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; make it again with: python data/make_{name}.py")
+        return path, EMBEDDED[name]
+    if name.lower() == "drahix":
+        return _only(_data_folder(), "drahix"), None
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path, None
+    if path.is_dir():
+        return _only(path), None
+    if not path.suffix and len(path.parts) <= 1:
+        choose(name, EMBEDDED, "series", "For a file of your own give its path, such as 'data/mine.csv'. ")
+    if path.is_absolute():
+        raise FileNotFoundError(f"There is no file {path}.")
+    inside = _data_folder() / path
+    if not inside.is_file():
+        there = _tables(inside.parent) if inside.parent.is_dir() else []
+        raise FileNotFoundError(
+            f"There is no file {path} in {Path.cwd()}, nor in the data folder "
+            f"{_data_folder()}, which holds {', '.join(p.name for p in there) or 'no CSV file'}."
+        )
+    return inside, None
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.name.lower().endswith(_KINDS) and p.is_file())
+
+
+def _only(folder: Path, part: str = "") -> Path:
+    """The one file of the user's in a folder, with `part` in its name."""
+    own = [p for p in _tables(folder) if _name(p) not in EMBEDDED and part in p.name.lower()]
+    if len(own) == 1:
+        return own[0]
+    if part and not own:
+        raise FileNotFoundError(
+            f"There is no file with {part!r} in its name in the data folder {folder}. The laboratory's series may not "
+            f"be redistributed; data/README.md says whom to ask for it."
+        )
+    holds = f"holds {listed([p.name for p in own])}; give the path of one" if own else "holds none"
+    raise SeriesError(f"{folder} is a folder; of CSV and Parquet files of yours it {holds}.")
+
+
+# ------------------------------------------------------------------------------------------ what is in a file
+
+
+class _Bad:
+    """The fields of one column that are no numbers: the first of them, and how many there are."""
+
+    def __init__(self, column: str, place: str, text: str) -> None:
+        self.column, self.place, self.text, self.count = column, place, text, 0
+
+    def __str__(self) -> str:
+        remedy = (
+            "write decimals with a point"
+            if re.fullmatch(r"-?\d+,\d+", self.text)
+            else (
+                "correct it, leave the field empty for a missing value, or leave the column out with "
+                "columns=[...]"
+            )
+        )
+        return (
+            f"{self.place}, column {self.column!r}: {self.text!r} is not a finite "
+            f"number ({self.count} such in the column); {remedy}."
+        )
+
+
+class _Text:
+    """A CSV. Blank lines are passed over, but counted."""
+
+    def __init__(self, path: Path, separator: str = ",", decimal: str = ".") -> None:
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise SeriesError(
+                f"separator={separator!r} was given; expected one character, such as ',' or ';'."
+            )
+        choose(decimal, (".", ","), "decimal sign")
+        if separator == decimal:
+            raise SeriesError(f"{separator!r} can't both separate columns and mark decimals.")
+        self.path, self.separator, self.decimal = path, separator, decimal
+        rows = self._rows()
+        self.header = next(rows, (0, list[str]()))[1]
+        if not self.header:
+            raise SeriesError(f"{path.name} is empty; expected a header line and rows.")
+        if len(self.header) == 1 and (other := re.search("[,;\t]", self.header[0])):
+            raise SeriesError(
+                f"{path.name}: the header is one single column, {self.header[0]!r}; save it with "
+                f"commas between columns and points in numbers, or give separator={other[0]!r} and the decimal "
+                f"sign, decimal='.' or ','."
+            )
+        twice = [name for name in self.header if self.header.count(name) > 1]
+        if twice:
+            raise SeriesError(
+                f"{path.name}: the header names column {twice[0]!r} more than once; rename one of them."
+            )
+        first = next(rows, None)
+        if first is None:
+            raise SeriesError(f"{path.name} has a header but no rows.")
+        self._check_width(*first)
+        rows.close()
+
+    def _rows(self) -> Generator[tuple[int, list[str]]]:
+        """Line number and stripped fields of every line that isn't blank."""
+        done = 0
+        try:
+            opened = gzip.open if self.path.suffix == ".gz" else open
+            with opened(self.path, "rt", encoding="utf-8-sig", newline="") as file:
+                reader = csv.reader(file, strict=True, delimiter=self.separator)
+                for row in reader:
+                    fields = [field.strip() for field in row]
+                    done += 1
+                    if any(fields):
+                        yield reader.line_num, fields
+        except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise SeriesError(
+                f"{self.path.name} can't be read as a CSV in UTF-8, after line {done}: {error}"
+            ) from error
+
+    def _check_width(self, line: int, fields: list[str]) -> None:
+        if len(fields) != len(self.header):
+            raise SeriesError(
+                f"{self.path.name}: line {line} has {len(fields)} fields, the header has "
+                f"{len(self.header)}; was the file cut off, or is a comma missing or too many?"
+            )
+
+    def read(self, time: str, names: list[str]) -> tuple[pd.Series, Values, str]:
+        """The stamps as text, indexed by line; the numbers (rows, columns); and why they can't be used, or ""."""
+        at, picked = self.header.index(time), [self.header.index(name) for name in names]
+        lines, stamps, flat, bad = list[int](), list[str](), array("d"), dict[str, _Bad]()
+        rows = self._rows()
+        next(rows)
+        for line, fields in rows:
+            self._check_width(line, fields)
+            lines.append(line)
+            stamps.append(fields[at])
+            chosen = [fields[k] for k in picked]
+            numbers = self._plain(chosen)
+            if numbers is None:
+                place = f"{self.path.name}: line {line}"
+                pairs = zip(names, chosen, strict=True)
+                numbers = [_number(field, name, place, bad, self.decimal) for name, field in pairs]
+            flat.extend(numbers)
+        values = np.frombuffer(flat, dtype=np.float64).reshape(len(lines), len(names))
+        text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=time)
+        return text, values, next((str(bad[name]) for name in names if name in bad), "")
+
+    def _plain(self, fields: list[str]) -> list[float] | None:
+        """The numbers of a row of plain ones and empty fields, quickly; None if it is another."""
+        if self.decimal != "." or not _PLAIN.fullmatch("\0".join(fields)):
+            return None
+        try:
+            return [float(field) if field else math.nan for field in fields]
+        except ValueError:  # such as "1.2.3"
+            return None
+
+
+def _number(text: str, column: str, place: str, bad: dict[str, _Bad], decimal: str = ".") -> float:
+    """The number that a field holds, NaN for a missing value; what is neither is noted in `bad`."""
+    if text.lower() in _MISSING:
+        return math.nan
+    written = text.replace(",", ".") if decimal == "," and "." not in text else text
+    if _NUMBER.fullmatch(written) and (decimal == "." or "." not in text):
+        number = float(written)
+        if math.isfinite(number):
+            return number
+    bad.setdefault(column, _Bad(column, place, text)).count += 1
+    return math.nan
+
+
+class _Parquet:
+    """A Parquet file. Its dates may also be the index of the table that was saved."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            frame = pd.read_parquet(path)
+        except ImportError as error:
+            raise SeriesError(
+                f"{path.name}: reading Parquet needs the package pyarrow: pip install 'lstm_lib[series]'"
+            ) from error
+        except (ValueError, OSError) as error:
+            raise SeriesError(f"{path.name} can't be read as a Parquet file: {error}") from error
+        if isinstance(frame.index, pd.DatetimeIndex):
+            frame = frame.rename_axis(
+                index=str("time" if frame.index.name is None else frame.index.name)
+            ).reset_index()
+        self.frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1)
+        self.header = list(self.frame.columns)
+        if frame.empty:
+            raise SeriesError(f"{path.name} has no rows.")
+        if not self.frame.columns.is_unique:
+            raise SeriesError(
+                f"{path.name}: two of the columns {self.header} have the same name; rename one."
+            )
+
+    def read(self, time: str, names: list[str]) -> tuple[pd.Series, Values, str]:
+        """The stamps, indexed by row; the numbers (rows, columns); and why they can't be used, or ""."""
+        rows = pd.Index(np.arange(1, len(self.frame) + 1), name="row")
+        text, bad = self.frame[time].set_axis(rows), dict[str, _Bad]()
+        values = np.empty((len(rows), len(names)))
+        for k, name in enumerate(names):
+            values[:, k] = self._column(name, bad)
+        return text, values, next((str(bad[name]) for name in names if name in bad), "")
+
+    def _column(self, name: str, bad: dict[str, _Bad]) -> Values:
+        column, place = self.frame[name], f"{self.path.name}: row "
+        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+            texts = column.astype(object).where(column.notna(), "").astype(str).str.strip()
+            return np.array([_number(t, name, f"{place}{k}", bad) for k, t in enumerate(texts, start=1)])
+        values: Values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        # whole numbers from 2**53 on are rounded by a float64
+        rounded = pd.api.types.is_integer_dtype(column) & (np.abs(values) >= 2**53)
+        wrong = np.isinf(values) | rounded
+        if wrong.any():
+            row = int(wrong.argmax())
+            bad[name] = _Bad(name, f"{place}{row + 1}", str(column.iloc[row]))
+            bad[name].count = int(wrong.sum())
+        return values
+
+
+def _open(path: Path, separator: str, decimal: str) -> _Text | _Parquet:
+    return _Parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _Text(path, separator, decimal)

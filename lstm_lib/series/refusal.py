@@ -1,0 +1,56 @@
+"""How a series, or what was asked of it, is refused: what was given, what is valid, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+
+class SeriesError(ValueError):
+    """A series, or what was asked of it, can't be used; the message says what to change."""
+
+
+def choose(given: object, valid: Iterable[str], what: str, where: str = "") -> str:
+    """Return `given` if it is one of `valid`; else say which are, and which one was probably meant."""
+    names = list(valid)
+    if isinstance(given, str) and given in names:
+        return given
+    near = [name for name in names if name.lower() == str(given).lower()]
+    near = near or difflib.get_close_matches(str(given), names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise SeriesError(
+        f"{where}There is no {what} {given!r}; there is {', '.join(map(repr, names)) or 'none'}.{hint}"
+    )
+
+
+def count(value: object, name: str) -> int:
+    """Return `value` if it is a whole number of 1 or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise SeriesError(
+            f"{name}={value!r} was given; it counts steps of the series and has to be a whole "
+            f"number, 1 or more."
+        )
+    return int(value)
+
+
+def length(given: str | pd.Timedelta, name: str) -> pd.Timedelta:
+    """A length of time above 0, such as "1h"."""
+    try:
+        width = pd.Timedelta(given)
+    except ValueError as error:
+        raise SeriesError(
+            f"{name}={given!r} is not a length of time; give one such as '1h' or '15min'."
+        ) from error
+    if not width > pd.Timedelta(0):
+        raise SeriesError(f"{name}={given!r} has to be longer than nothing, such as '1h'.")
+    return width
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """Names for a sentence; of many, the first ones and how many more."""
+    words = [str(name) for name in names]
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more

@@ -1,0 +1,187 @@
+"""How good a forecast is: five measures, on rows that all forecasts share, as a whole or by step, hour or target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lstm_lib.series.cutting import Windows
+from lstm_lib.series.forecasts import naive_forecasts
+from lstm_lib.series.refusal import SeriesError, choose
+
+Values = npt.NDArray[np.float64]
+
+
+def metrics(
+    y: npt.ArrayLike,
+    yhat: npt.ArrayLike,
+    naive: npt.ArrayLike | None = None,
+    steps_apart: npt.ArrayLike | None = None,
+) -> dict[str, float]:
+    """Errors of the forecast `yhat` of `y`, both (N, O) or (N,), over all N·O values.
+
+    mae : mean of |yhat - y|, in their unit
+    rmse : root of the mean of (yhat - y)², in their unit
+    nrmse : rmse / mean of y, also called CV(RMSE); NaN where that mean isn't above 0
+    mase : only with `steps_apart`, the mean step |y(t) - y(t-1)| of the training rows, a number above 0 or one
+        for each of the O columns: the mean of |yhat - y| / steps_apart. Below 1 is better than the last value
+        was, one step ahead, on the training rows (Hyndman and Koehler 2006).
+    skill : only with `naive`, another forecast of y: 1 - rmse / rmse of the naive one. 1 is perfect, 0 no
+        better than naive, below 0 worse.
+    n : the number of rows, N
+
+    Raises SeriesError for shapes that differ, no rows, a value that isn't finite, a naive forecast
+    without error, and steps_apart that isn't above 0.
+
+    >>> scores = metrics([1, 2, 3, 4], [1, 2, 3, 6], naive=[3, 4, 5, 6], steps_apart=2)
+    >>> scores
+    {'mae': 0.5, 'rmse': 1.0, 'nrmse': 0.4, 'mase': 0.25, 'skill': 0.5, 'n': 4}
+    """
+    given = {"y": y, "yhat": yhat} | ({} if naive is None else {"naive": naive})
+    arrays = {}
+    for name, values in given.items():
+        array = np.asarray(values, dtype=np.float64)
+        arrays[name] = array[:, None] if array.ndim == 1 else np.atleast_2d(array)
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if len(set(shapes.values())) > 1 or 0 in shapes["y"]:
+        raise SeriesError(
+            f"Shapes {', '.join(f'{name} {shape}' for name, shape in shapes.items())}: all "
+            f"have to be the same, with at least one row."
+        )
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise SeriesError(
+                f"{name} has {int((~np.isfinite(array)).any(axis=1).sum())} rows of "
+                f"{len(array)} that are missing or not finite; score the rows that all "
+                f"forecasts have, as compare() does."
+            )
+    apart = None if steps_apart is None else np.asarray(steps_apart, dtype=np.float64)
+    if apart is not None and not (np.isfinite(apart) & (apart > 0)).all():
+        raise SeriesError(f"steps_apart={steps_apart!r} has to be above 0; without it there is no mase.")
+    if apart is not None:
+        apart = np.broadcast_to(apart, shapes["y"])
+    if naive is not None and not (arrays["naive"] != arrays["y"]).any():
+        raise SeriesError("naive has no error at all, so there is no skill relative to it.")
+    return _scores(arrays["y"], arrays["yhat"], arrays.get("naive"), apart) | {"n": len(arrays["y"])}
+
+
+def _scores(y: Values, yhat: Values, naive: Values | None, apart: Values | None) -> dict[str, float]:
+    """The measures of values of any shape, without a check; what can't be told is NaN."""
+    error = yhat - y
+    mae, rmse, mean = float(np.abs(error).mean()), _rms(error), float(y.mean())
+    scores = {"mae": mae, "rmse": rmse, "nrmse": rmse / mean if mean > 0 else np.nan}
+    if apart is not None:
+        scores["mase"] = float((np.abs(error) / apart).mean())
+    if naive is not None:
+        reference = _rms(naive - y)
+        scores["skill"] = 1 - rmse / reference if reference > 0 else np.nan
+    return scores
+
+
+def _rms(error: Values) -> float:
+    return float(np.sqrt((error**2).mean()))
+
+
+def compare(
+    part: Windows,
+    forecasts: Mapping[str, npt.ArrayLike],
+    baseline: str = "last value",
+    by: Literal["horizon", "hour", "target"] | None = None,
+) -> pd.DataFrame:
+    """Score forecasts of `part` next to the naive ones, on the same rows: those where none is missing.
+
+    forecasts : name -> (N, O) in the target's unit, such as {"LSTM": split.unscale(yhat)}
+    baseline : the forecast that skill is relative to
+    by : score by "horizon" (how many steps ahead), by "hour" (of the forecast moment, in local time) or by
+        "target" (if there are several). Measures that a group doesn't have are NaN, such as nrmse and skill
+        of solar power at night.
+
+    Returns a row for each forecast with the columns of `metrics`, or with `by` a row for each forecast and group.
+    `n` is the number of common rows (by hour: of values). mase is relative to the training rows. Raises
+    SeriesError as `metrics` does, for an unknown baseline, and for a forecast with stamps (a DataFrame) that
+    are not those of `part`.
+
+    >>> from lstm_lib.series import load_series, ridge_forecast, windows
+    >>> split = windows(load_series("fontana"))
+    >>> table = compare(split.test, {"ridge": ridge_forecast(split)})
+    >>> table.round(2)
+                          mae  rmse  nrmse  mase  skill     n
+    last value           3.73  4.78   0.19  1.30   0.00  1242
+    same hour yesterday  3.92  5.28   0.21  1.37  -0.10  1242
+    same hour last week  5.64  7.61   0.30  1.98  -0.59  1242
+    ridge                2.67  3.53   0.14  0.93   0.26  1242
+    """
+    if not isinstance(part, Windows) or not isinstance(forecasts, Mapping):
+        raise SeriesError(
+            f"compare() takes a part of a split, such as split.test, and a dict of forecasts, such as "
+            f'{{"LSTM": values}}; got {type(part).__name__} and {type(forecasts).__name__}.'
+        )
+    _check_stamps(part, forecasts)
+    naive = naive_forecasts(part)
+    table = {name: naive[name] for name in dict.fromkeys(naive.columns.get_level_values(0))} | dict(forecasts)
+    choose(baseline, table, "forecast")
+    shape = len(part), part.outputs
+    arrays = {name: np.asarray(values, dtype=np.float64) for name, values in table.items()}
+    for name, array in arrays.items():
+        if array.size != shape[0] * shape[1] or len(array) != len(part):
+            raise SeriesError(
+                f"Forecast {name!r} has shape {array.shape}; expected "
+                f"{shape}, a row for each window of the {part.name} part."
+            )
+    arrays = {name: array.reshape(shape) for name, array in arrays.items()}
+    common = np.logical_and.reduce([~np.isnan(array).any(axis=1) for array in arrays.values()])
+    if not common.any():
+        raise SeriesError(
+            f"There is no row of the {part.name} part that has all of the forecasts "
+            f"{', '.join(map(repr, arrays))}."
+        )
+    actual = part.actual[common]
+    arrays = {name: array[common] for name, array in arrays.items()}
+    steps_apart = np.repeat(part.steps_apart, len(part.offsets))
+    apart = steps_apart if np.isfinite(steps_apart).all() else None  # no two neighbouring rows to train on
+    if by is None:
+        scores = {name: metrics(actual, array, arrays[baseline], apart) for name, array in arrays.items()}
+        return pd.DataFrame(scores).T.astype({"n": int})
+    groups = _groups(part, common, choose(by, ("horizon", "hour", "target"), "way to group scores, by ="))
+    wide = None if apart is None else np.broadcast_to(apart, actual.shape)
+    rows: dict[tuple[str, Any], dict[str, float]] = {}
+    for name, array in arrays.items():
+        for group, chosen in groups.items():
+            parts = (a if a is None else a[chosen] for a in (actual, array, arrays[baseline], wide))
+            size = chosen.sum() if by == "hour" else len(actual)
+            rows[name, group] = _scores(*parts) | {"n": size}  # type: ignore[arg-type]  # wide alone may be None
+    index = pd.MultiIndex.from_tuples(rows, names=["forecast", by])
+    return pd.DataFrame(list(rows.values()), index=index).astype({"n": int})
+
+
+def _check_stamps(part: Windows, forecasts: Mapping[str, npt.ArrayLike]) -> None:
+    """Refuse forecasts of as many windows, but of other ones."""
+    for name, values in forecasts.items():
+        stamps = getattr(values, "index", None)
+        if (
+            isinstance(stamps, pd.DatetimeIndex)
+            and len(stamps) == len(part)
+            and not stamps.equals(part.times)
+        ):
+            raise SeriesError(
+                f"Forecast {name!r} is for the stamps {stamps[0]} to {stamps[-1]}; the {part.name} part has "
+                f"{part.times[0]} to {part.times[-1]}, in order of time."
+            )
+
+
+def _groups(part: Windows, common: npt.NDArray[np.bool_], by: str) -> dict[Any, npt.NDArray[np.bool_]]:
+    """Which of the common rows' values (N, O) belong to each group."""
+    shape = int(common.sum()), len(part.target_names), len(part.offsets)
+    if by == "horizon":
+        labels: npt.NDArray[Any] = np.broadcast_to(part.ahead, shape)
+    elif by == "hour":
+        labels = np.broadcast_to(part.series.local.hour.to_numpy()[part.target_rows[common]][:, None], shape)
+    else:
+        labels = np.broadcast_to(np.array(part.target_names, dtype=object)[:, None], shape)
+    labels = labels.reshape(len(labels), -1)
+    names = part.target_names if by == "target" else np.unique(labels).tolist()
+    return {name: labels == name for name in names}
