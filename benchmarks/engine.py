@@ -211,21 +211,32 @@ def compare(shape: tuple[int, int, int, int], rounds: int, only: str | None) -> 
     )
 
 
-def main() -> None:
-    """Parse the command line and run every shape."""
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """What benchmarks over shapes have in common: --rounds and --shape."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument(
         "--shape", type=lambda s: tuple(map(int, s.split(","))), help="batch,steps,inputs,units"
     )
+    return parser
+
+
+def machine() -> str:
+    """The line that every table begins with."""
+    threads = max(pool["num_threads"] for pool in threadpool_info())
+    return f"NumPy {np.__version__} on {threads} BLAS threads, {os.cpu_count()} processors"
+
+
+def main() -> None:
+    """Parse the command line and run every shape."""
+    parser = command_line(__doc__)
     parser.add_argument(
         "--only", choices=("ours", "Keras", "PyTorch", "products"), help="time this one alone"
     )
     args = parser.parse_args()
-    threads = max(pool["num_threads"] for pool in threadpool_info())
-    print(f"NumPy {np.__version__} on {threads} BLAS threads, {os.cpu_count()} processors")
+    print(machine())
     for shape in [args.shape] if args.shape else SHAPES:
         compare(shape, args.rounds, args.only)
 

@@ -12,18 +12,15 @@ that puts isolated weights back, PyTorch with a gradient hook (where it is insta
 
 from __future__ import annotations
 
-import argparse
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_info
 
 import lstm_lib as ll
-from benchmarks.engine import FIT_BATCHES, SHAPES
+from benchmarks.engine import FIT_BATCHES, SHAPES, command_line, machine
 from lstm_lib.spec import Params
 from lstm_lib.timing import interleave, speed_up
 from lstm_lib.training import _thread_limit, _threads
@@ -155,7 +152,8 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> pd.DataFrame:
             row |= {"step by FLOPs": dense.total / cost.total, "step predicted": cost.speed_up(dense)}
         for k, part in enumerate(PARTS):
             row |= {f"{part} ms": 1e3 * np.median(seconds[:, k])}
-            low, middle, high = np.quantile(ratio[:, k], [0.25, 0.5, 0.75])
+            with np.errstate(invalid="ignore"):  # between two infinities
+                low, middle, high = np.quantile(ratio[:, k], [0.25, 0.5, 0.75])
             row |= {f"{part} measured": middle, f"{part} 25 %": low, f"{part} 75 %": high}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -315,13 +313,7 @@ def draw(csv: Path, png: Path) -> None:
 
 def main() -> None:
     """Parse the command line and run every shape."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument(
-        "--shape", type=lambda s: tuple(map(int, s.split(","))), help="batch,steps,inputs,units"
-    )
+    parser = command_line(__doc__)
     parser.add_argument("--csv", type=Path, help="write the tables here as one CSV file")
     parser.add_argument("--png", type=Path, help="draw the figure of benchmarks/isolation.csv here")
     parser.add_argument("--ours", action="store_true", help="leave Keras and PyTorch out")
@@ -329,8 +321,7 @@ def main() -> None:
     if args.png:
         draw(args.csv or Path(__file__).with_suffix(".csv"), args.png)
         return
-    threads = max(pool["num_threads"] for pool in threadpool_info())
-    print(f"NumPy {np.__version__} on {threads} BLAS threads, {os.cpu_count()} processors")
+    print(machine())
     time_weights()
     tables = []
     for shape in [args.shape] if args.shape else SHAPES:

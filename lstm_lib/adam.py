@@ -155,9 +155,14 @@ class Adam:
         """
         active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.updates
         chosen = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in active.items()}
+        tracked: dict[str, Arcs] = {} if plan is None or plan.moments != "tracked" else _isolated(plan)
+        watched = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in tracked.items()}
         shrink = self._shrink(chosen)
-        if plan is not None and plan.moments == "tracked":
-            self._track(grads, state, plan, shrink)
+        for name, parts in watched.items():
+            state.t[name] = _advanced(state.t[name], tracked[name], params[name].shape)
+            for at, g in parts:
+                with _moving(state._moments(name), tracked[name], at) as moved:
+                    self._average(g * shrink if shrink < 1 else g, *moved)
         for name, parts in chosen.items():
             whole, arcs = [params[name], *state._moments(name)], active[name]
             count = state.t[name] = _advanced(state.t[name], arcs, params[name].shape)
@@ -165,16 +170,6 @@ class Adam:
                 t = count if np.ndim(count) == 0 else _one_if_alike(_at(np.asarray(count), arcs, at))
                 with _moving(whole, arcs, at) as moved:
                     self._move(g * shrink if shrink < 1 else g, t, scale, *moved)
-
-    def _track(self, grads: Params, state: State, plan: Plan, shrink: float) -> None:
-        """Run the moments and step counts of isolated arcs on with their gradients."""
-        for name, g in grads.items():
-            if (isolated := plan.zone.mask(name)).any():
-                arcs = np.flatnonzero(isolated)
-                state.t[name] = _advanced(state.t[name], arcs, g.shape)
-                ((_, own),) = _chosen(name, state.m[name], g, arcs)
-                with _moving(state._moments(name), arcs, arcs) as moved:
-                    self._average(own * shrink if shrink < 1 else own, *moved)
 
     def _shrink(self, chosen: dict[str, list[tuple[Any, Array]]]) -> float:
         """What clipping multiplies the gradients by, at most 1."""
@@ -271,6 +266,12 @@ def _chosen(name: str, w: Array, g: Array, arcs: Arcs) -> list[tuple[Any, Array]
         total = sum(part.size for _, part in parts)
         raise NotFinite(f"grads[{name!r}] holds {bad} of {total} values that are not finite")
     return parts
+
+
+def _isolated(plan: Plan) -> dict[str, Arcs]:
+    """The flat positions of the isolated arcs, by parameter that has some."""
+    masks = {name: plan.zone.mask(name) for name in plan.spec.shapes}
+    return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
 
 
 def _parts(arcs: Arcs) -> tuple[Any, ...]:

@@ -88,6 +88,7 @@ class Errors:
     def __init__(self, layer: Layer) -> None:
         self.store = Store(layer.gates.dtype)
         self.work = full_errors(layer.H, layer.D)
+        self.views: Views  # of the last `prepare`
         self._views: dict[tuple[Any, ...], Views] = {}
         # dz holds errors from this step on; None: no backward pass since the forward
         self.stop: int | None = None
@@ -95,14 +96,9 @@ class Errors:
     def prepare(self, layer: Layer, work: LayerWork) -> Views:
         """The views for what `work` keeps, made when they are first needed."""
         self.work = work
-        where = (
-            work.units
-            if work.units is None
-            else (work.units.start,)
-            if isinstance(work.units, slice)
-            else "any"
-        )
-        key = (work.gates, work.kept, where)
+        # a slice has views of its own place; any other units are gathered into the same arrays
+        place = work.units.start if isinstance(work.units, slice) else work.units is None
+        key = (work.gates, work.kept, type(work.units), place)
         if key not in self._views:
             before = self.store.grown
             made = Views(layer, self.store, work.units, work.gates, work.kept)
@@ -111,8 +107,9 @@ class Errors:
             elif len(self._views) == MOST_VIEWS:
                 self._views.pop(next(iter(self._views)))
             self._views[key] = made
-        self._views[key].units = work.units  # gathered units may be others at every call
-        return self._views[key]
+        self.views = self._views[key]
+        self.views.units = work.units  # gathered units may be others at every call
+        return self.views
 
     def dz(self, layer: Layer) -> Array:
         """(T, 4H, B): the errors of the last pass, 0 where none was kept or reached (a copy)."""
@@ -120,7 +117,7 @@ class Errors:
         if self.stop is not None and self.stop < layer.T:
             units = picked(self.work.units, layer.H)
             kept = kept_rows(self.work.gates, units, layer.H)
-            dz[self.stop :, kept] = self.prepare(layer, self.work).dz[self.stop :]
+            dz[self.stop :, kept] = self.views.dz[self.stop :]
         return dz
 
 
@@ -243,7 +240,7 @@ def _pick(a: Array, at: Part, axis: int, out: Array) -> None:
 def pass_down(layer: Layer, passage: Passage, W: Array, stop: int, out: Array) -> None:
     """Write the error of what the layer reads, at the steps from `stop` on, into `out` (T, receivers, B)."""
     errors = errors_of(layer)
-    dz = errors.prepare(layer, errors.work).dz
+    dz = errors.views.dz
     if passage.whole:
         np.matmul(W.T, dz[stop:], out=out[stop:])
         return
@@ -295,9 +292,8 @@ def _kept(layer: Layer, v: Views, first: int, last: int) -> tuple[Array, ...]:
         return tuple(a[:, at] for a in (*layer.gate_views(steps), *states))
     gates, *kept = (a[first - last :] for a in v.gathered)
     np.take(layer.gates[steps].reshape(-1, 4, H, layer.B), units, axis=2, out=gates, mode="clip")
-    h = layer.sources[
-        first + 1 : last + 1
-    ]  # its first rows; of layer.h, a view, take() would make a copy first
+    # h is the first rows of the sources; of layer.h, a view, take() would make a copy first
+    h = layer.sources[first + 1 : last + 1]
     for a, out in zip((layer.cells[steps], layer.tanh_c[steps], h), kept, strict=True):
         np.take(a, units, axis=1, out=out, mode="clip")
     return *(gates[:, k] for k in range(4)), *kept
@@ -336,7 +332,7 @@ def weight_gradients(layer: Layer, grads: tuple[Array, Array, Array]) -> None:
     What no rectangle covers is left as it is.
     """
     errors = errors_of(layer)
-    v, stop, store = errors.prepare(layer, errors.work), errors.stop, errors.store
+    v, stop, store = errors.views, errors.stop, errors.store
     dz, sources = v.dz[stop:], layer.sources[stop : layer.T]
     last: Part | str = "none yet"
     for r in errors.work.weights:

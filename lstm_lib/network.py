@@ -444,7 +444,7 @@ def _layer_gradients(layer: Layer, grads: Params, k: int) -> None:
 def _state_gradients(layer: Layer, k: int, grads: Params) -> None:
     """Gradients of the state before the first step, if the error got so far."""
     errors = errors_of(layer)
-    v = errors.prepare(layer, errors.work)
+    v = errors.views
     for name, error in (("h0", v.dh), ("c0", v.dc)):
         grads[f"{k}/{name}"] = found = np.zeros((layer.B, layer.H), error.dtype)
         if errors.stop == 0:

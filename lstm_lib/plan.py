@@ -26,7 +26,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ from .cost import (
     count_head,
     count_weights,
 )
-from .spec import Spec
+from .spec import Spec, is_whole
 from .work import (
     HeadWork,
     LayerWork,
@@ -59,7 +59,7 @@ from .work import (
     reached_units,
     with_weights,
 )
-from .zones import HEAD_MATRICES, MATRICES, Zone, everything, nothing
+from .zones import HEAD_MATRICES, MATRICES, Zone, everything, nothing, runs
 
 DEPTHS = ("hold", "skip", "cut", "cache")
 MOMENTS = ("held", "tracked")
@@ -113,7 +113,7 @@ class Plan:
         (True, 0, 24, 60)
         """
         for name, number in (("steps", steps), ("batch", batch)):
-            if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
+            if not is_whole(number, 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
         spec, B, back = self.spec, batch, steps - self.start(steps)
         every = spec.output == "every"
@@ -201,7 +201,7 @@ def _check(spec: Spec, zone: Zone, depth: str, span: int | None, moments: str) -
         raise ValueError(f"the zone was made for {zone.spec}, not for {spec}")
     if depth not in DEPTHS:
         raise ValueError(f"depth is {depth!r}; the choices are {', '.join(DEPTHS)}")
-    if span is not None and (not isinstance(span, int | np.integer) or isinstance(span, bool) or span < 1):
+    if span is not None and not is_whole(span, 1):
         raise ValueError(f"span must be a whole number of steps of at least 1, or None for all, got {span!r}")
     if moments not in MOMENTS:
         raise ValueError(f"moments is {moments!r}; the choices are {', '.join(MOMENTS)}")
@@ -234,12 +234,12 @@ def _arcs(mask: Array) -> Arcs:
     if mask.all():
         return None
     rows = np.flatnonzero(mask.reshape(len(mask), -1).any(axis=1))
-    edges = [0, *(1 + np.flatnonzero(np.diff(rows) > 1)).tolist(), len(rows)]
     if not mask[rows].all():
         return np.flatnonzero(mask)
-    if len(rows) * mask[0].size < RANGE * (len(edges) - 1):
+    ranges = runs(rows)
+    if len(rows) * mask[0].size < RANGE * len(ranges):
         return (rows,)
-    return tuple(slice(int(rows[a]), int(rows[b - 1]) + 1) for a, b in pairwise(edges))
+    return tuple(slice(first, last) for first, last in ranges)
 
 
 def _active(active: Zone, k: int) -> Array:
@@ -277,7 +277,7 @@ def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tupl
         reached[k] = found
         arrives = np.asarray(mask[np.tile(found, 4), H:-1].any(axis=0))
     lowest = min(reached, default=spec.layers)
-    works, notes = [no_errors(H) for H in spec.units[:lowest]], []
+    works, notes = [no_errors()] * lowest, []
     below = receivers = np.arange(spec.fan_in(lowest) if lowest < spec.layers else 0)
     for k in range(lowest, spec.layers):
         H, mask = spec.units[k], masks[k]

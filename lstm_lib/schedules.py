@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from .plan import Plan, isolate, plain
-from .spec import Spec
+from .spec import Spec, is_whole
 from .zones import partition
 
 
@@ -134,7 +134,7 @@ def redraw(
         raise ValueError(f"share is {share!r}; it must be a number from 0 to 1")
     if depth == "cache":
         raise ValueError("depth 'cache' needs layers that stay isolated; redraw at depth 'skip' or 'cut'")
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+    if not is_whole(seed, 0):
         raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
     cut = partition(spec, max(spec.units) if by == "unit" and blocks is None else blocks, by)
     names = tuple(tuple(n for n in cut if re.split(r"[/\[]", n)[0] == str(k)) for k in range(spec.layers))
@@ -260,7 +260,7 @@ def _checked(inner: PlanOrSchedule) -> PlanOrSchedule:
 
 
 def _whole(name: str, number: int) -> int:
-    if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < 1:
+    if not is_whole(number, 1):
         raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
     return int(number)
 

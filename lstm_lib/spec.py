@@ -21,6 +21,15 @@ OUTPUTS = ("last", "every")
 Params = dict[str, Array]
 
 
+def is_whole(number: object, least: int) -> bool:
+    """Whether this is a whole number, of Python or NumPy, of at least `least`; True and False are none.
+
+    >>> is_whole(np.int64(2), 1), is_whole(0, 1), is_whole(2.0, 1), is_whole(True, 1)
+    (True, False, False, False)
+    """
+    return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(number >= least)
+
+
 @dataclass(frozen=True)
 class Spec:
     """The shape of a network: stacked LSTM layers and a dense head.
@@ -58,7 +67,7 @@ class Spec:
             ("outputs", self.outputs),
             *(("units", u) for u in units),
         ):
-            if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+            if not is_whole(size, 1):
                 raise ValueError(f"Spec.{name} must be a whole number of at least 1, got {size!r}")
         if not units:
             raise ValueError("Spec.units is empty; give one entry a layer, for example units=(64,)")

@@ -24,8 +24,8 @@ from .spec import Params, Spec
 GROUP = 256  # windows that are computed together
 
 
-class Source(Protocol):
-    """What windows are taken from: see `lstm_lib.training.Samples`."""
+class Samples(Protocol):
+    """Anything with a length and `take(rows) -> (x, y)`: the parts of a split, or a pair of arrays wrapped by `fit`."""
 
     def __len__(self) -> int: ...
     def take(self, rows: Array) -> tuple[Array, Array]:  # noqa: D102
@@ -59,7 +59,7 @@ class States:
         self,
         spec: Spec,
         params: Params,
-        samples: Source,
+        samples: Samples,
         known: int,
         memory: int = 2**30,
         folder: str | Path | None = None,

@@ -16,8 +16,8 @@ from .adam import Adam
 from .network import LOSSES, Workspace, backward, forward
 from .plan import Plan
 from .spec import Spec, init_params
-from .states import States
-from .training import Samples, _thread_limit, _threads
+from .states import Samples, States
+from .training import _thread_limit, _threads
 
 
 def interleave(

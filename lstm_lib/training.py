@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,21 +28,13 @@ from .cell import Array
 from .network import LOSSES, Workspace, backward, forward
 from .plan import Plan
 from .schedules import Moment, PlanOrSchedule, Schedule, plan_at
-from .spec import Params, Spec, init_params
-from .states import States
+from .spec import Params, Spec, init_params, is_whole
+from .states import Samples, States
 
 SMALL_PRODUCT = (
     5e6  # FLOPs of a time step's product below which a second thread gains little (see `_thread_limit`)
 )
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
-
-
-class Samples(Protocol):
-    """Anything with a length and `take(rows) -> (x, y)`: the parts of a split, or a pair of arrays wrapped by `fit`."""
-
-    def __len__(self) -> int: ...
-    def take(self, rows: Array) -> tuple[Array, Array]:  # noqa: D102
-        ...
 
 
 @dataclass(frozen=True)
@@ -480,7 +472,7 @@ def _check_settings(
         "memory": memory,
     }
     for name, value in counts.items():
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        if not is_whole(value, 1):
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
     if not len(train):
         raise ValueError("train holds no sample")

@@ -115,9 +115,9 @@ def full_errors(H: int, D: int) -> LayerWork:
     return LayerWork(None, "".join(GATES), H, Passage(size=(4 * H, H)), Passage(size=(4 * H, D)), ())
 
 
-def no_errors(H: int) -> LayerWork:
+def no_errors() -> LayerWork:
     """Nothing of a layer."""
-    return LayerWork(part(np.arange(0), H), "", 0, None, None, ())
+    return LayerWork(np.arange(0), "", 0, None, None, ())
 
 
 def reached_units(Wh: Array, rows: Array, arrives: Array) -> Array:
@@ -153,10 +153,8 @@ def cut_errors(
     """
     H = len(reached)
     by_gate: Array = rows.reshape(4, H) & reached
-    units, gates = (
-        np.flatnonzero(reached),
-        "".join(g for g, at in zip(GATES, by_gate, strict=True) if at.any()),
-    )
+    units = np.flatnonzero(reached)
+    gates = "".join(gate for gate, at in zip(GATES, by_gate, strict=True) if at.any())
     costly = isinstance(part(units, H), np.ndarray) and not _gathering_units_pays(len(units), len(gates), H)
     if costly:
         units, gates = np.arange(H), "".join(GATES)
@@ -262,9 +260,8 @@ def _best_join(sources: Array, rows: Array) -> tuple[float, int, int]:
     common = sources.astype(np.float32) @ sources.T.astype(np.float32)
     union = counts[:, None] + counts[None, :] - common
     added = (rows[:, None] + rows[None, :]) * union - (rows * counts)[:, None] - (rows * counts)[None, :]
-    gain = (
-        COPY * common + 2 * COPY - added
-    )  # sources that are copied once instead of twice, and one call less
+    # sources that are copied once instead of twice, and one call less
+    gain = COPY * common + 2 * COPY - added
     gain[np.tril_indices(len(rows))] = -np.inf
     a, b = np.unravel_index(int(gain.argmax()), gain.shape)
     return float(gain[a, b]), int(a), int(b)

@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 
 from .cell import GATES, Array
-from .spec import Spec
+from .spec import Spec, is_whole
 
 MATRICES = ("Wx", "Wh", "b")
 HEAD_MATRICES = ("W", "b")
@@ -364,9 +364,17 @@ def _runs(positions: Array, size: int) -> str:
     """
     if len(positions) == size:
         return ":"
+    return ",".join(f"{a}" if b == a + 1 else f"{a}:{b}" for a, b in runs(positions))
+
+
+def runs(positions: Array) -> list[tuple[int, int]]:
+    """Positions in order, at least one, as ranges of neighbours.
+
+    >>> runs(np.array([0, 1, 2, 7]))
+    [(0, 3), (7, 8)]
+    """
     edges = [0, *(1 + np.flatnonzero(np.diff(positions) > 1)).tolist(), len(positions)]
-    runs = [(int(positions[a]), int(positions[b - 1]) + 1) for a, b in pairwise(edges)]
-    return ",".join(f"{a}" if b == a + 1 else f"{a}:{b}" for a, b in runs)
+    return [(int(positions[a]), int(positions[b - 1]) + 1) for a, b in pairwise(edges)]
 
 
 # ------------------------------------------------------------------------------------------------------- partitions
@@ -447,8 +455,7 @@ def partition(
     (26, 8, True)
     """
     for name, number in (("blocks", blocks), ("sources", sources)):
-        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-        if number is not None and (not whole or number < 1):
+        if number is not None and not is_whole(number, 1):
             raise ValueError(
                 f"{name} must be a whole number of at least 1, or None for no cut, got {number!r}"
             )

@@ -506,3 +506,37 @@ def test_a_count_may_be_a_number_of_numpy() -> None:
             opt.step(params, {k: np.ones_like(p) for k, p in params.items()}, state, plan)
         runs.append(params)
     identical(*runs)
+
+
+def test_where_no_error_comes_the_gradients_of_x_and_state_are_zero() -> None:
+    case = build(ll.Spec(2, (3, 2), 1), T=5)
+    _, trace = case.forward()
+    for text, reached in (("1/Wx", (1,)), ("head/W", ())):
+        found = case.backward(trace, isolate(case.spec, ll.read_zone(case.spec, text), "cut"))
+        assert found["x"].shape == case.x.shape
+        assert not found["x"].any()
+        for k, H in enumerate(case.spec.units):
+            for name in ("h0", "c0"):
+                assert found[f"{k}/{name}"].shape == (3, H)
+                assert found[f"{k}/{name}"].any() == (k in reached)
+
+
+@pytest.mark.parametrize("bad", ["0/Wx", "0/b", "head/b"])
+def test_a_tracked_gradient_that_is_not_finite_leaves_everything_as_it_was(bad: str) -> None:
+    """Isolated arcs come last in some parameters and first in others: nothing moves before all are checked."""
+    case = build(ll.Spec(2, (3,), 1), dtype="float32")
+    plan = isolate(
+        case.spec, zone(case.spec, gate="f") | zone(case.spec, layer="head"), "hold", moments="tracked"
+    )
+    opt, params = ll.Adam(), {k: p.copy() for k, p in case.params.items()}
+    state = opt.init(params)
+    grads = {k: np.ones_like(p) for k, p in params.items()}
+    opt.step(params, grads, state, plan)
+    before = {
+        part: {k: np.array(a) for k, a in named.items()} for part, named in parts_of(params, state).items()
+    }
+    grads[bad].flat[0] = np.nan  # the first row is the forget gate's: isolated
+    with pytest.raises(ll.adam.NotFinite, match=rf"grads\['{bad}'\] holds 1 of"):
+        opt.step(params, grads, state, plan)
+    for part, named in parts_of(params, state).items():
+        identical({k: np.array(a) for k, a in named.items()}, before[part])
