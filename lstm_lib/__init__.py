@@ -19,7 +19,7 @@ The parts, lowest first; each imports only those above it in this list:
     timing     steps that take turns, and how much faster each is
     checks     gradient checks against differences, with a tolerance by dtype
     plots      figures
-    keras_pass, keras_moments, keras_layer, keras_isolate   the LSTM layer of Keras with a zone
+    keras_layer    the LSTM layer of Keras with a zone, and its use in models
     keras_bridge   weights to and from Keras, reference gradients by TensorFlow, and that layer
 
 `import lstm_lib` needs NumPy and pandas; `checks`, `plots` and `keras_bridge` are imported by name.

@@ -18,9 +18,8 @@ from numpy.typing import ArrayLike
 
 from ._keras import keras, tf
 from .cell import GATES, Array, get_cell
-from .keras_isolate import Isolation, isolate_layer, least_moved
-from .keras_layer import IsolatedLSTM
-from .keras_pass import KERAS_ORDER
+from .keras_layer import IsolatedLSTM, Isolation, isolate_layer, least_moved
+from .keras_layer.compiled import KERAS_ORDER
 from .spec import Params, Spec, check_params
 
 __all__ = [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 import lstm_lib as ll
 from lstm_lib.keras_bridge import IsolatedLSTM, Isolation, isolate_layer, keras, least_moved, tf
-from lstm_lib.keras_pass import MATRICES, join_arcs, keras_columns
+from lstm_lib.keras_layer.compiled import MATRICES, join_arcs, keras_columns
 
 B, T, D, H = 3, 5, 2, 4
 SPEC = ll.Spec(D, (H,), 1, output="every")

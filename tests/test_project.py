@@ -97,8 +97,8 @@ def test_the_version_stands_in_one_place() -> None:
 ORDER = (
     "cell", "spec", "zones", "work", "cost", "plan", "layer", "layer_backward", "network", "adam",
     "schedules", "states", "series", "environment", "training",
-    "timing", "selection", "experiments", "checks", "plots", "lab", "_keras", "keras_pass", "keras_moments",
-    "keras_layer", "keras_isolate", "keras_bridge",
+    "timing", "selection", "experiments", "checks", "plots", "lab", "_keras",
+    "keras_layer", "keras_bridge",
 )  # fmt: skip
 NUMPY_ONLY = ORDER[: ORDER.index("series")]
 # `import lstm_lib` must not load these: a user of the engine has not even to have them.

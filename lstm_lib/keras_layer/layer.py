@@ -12,13 +12,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ._keras import keras, tf
-from .cell import Array
-from .keras_moments import Held
-from .keras_pass import MATRICES, Split, compile_plan, join_arcs, run, split_arcs
-from .plan import Plan, isolate
-from .spec import Spec
-from .zones import Zone, nothing, read_zone
+from lstm_lib._keras import keras, tf
+from lstm_lib.cell import Array
+from lstm_lib.keras_layer.compiled import MATRICES, Split, compile_plan, join_arcs, split_arcs
+from lstm_lib.keras_layer.moments import Held
+from lstm_lib.keras_layer.running import run
+from lstm_lib.plan import Plan, isolate
+from lstm_lib.spec import Spec
+from lstm_lib.zones import Zone, nothing, read_zone
 
 # Arguments of keras.layers.LSTM that have one value here: the value, and why.
 _WHOLE = "it acts on whole variables, isolated arcs included"

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .cell import Array
-from .keras_pass import Split, join_arcs, split_arcs
+from lstm_lib.cell import Array
+from lstm_lib.keras_layer.compiled import Split, join_arcs, split_arcs
 
 Slot = tuple[str, int]  # its name, and which of that name
 AVERAGE = "average"  # what Keras names the slots of use_ema
