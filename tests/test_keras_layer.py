@@ -185,7 +185,7 @@ def in_matrices(layer, found):
     values, full = iter(found), []
     for matrix, split in layer._splits.items():
         parts = {"isolated": np.zeros(split.isolated)}
-        if "active" in split.names:
+        if "active" in split.shapes:
             parts["active"] = next(values)
         full.append(join_arcs(split, layer._orders[matrix], parts))
     return full

@@ -58,7 +58,8 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
             raise ValueError(
                 f"no IsolatedLSTM {self.layer!r} in the model; there are {', '.join(names) or 'none'}"
             )
-        self._found, self._step = found, 0
+        self._found = found
+        self._step: int | None = None
         self._plan: Plan | None = None
         if isinstance(self.follow, Plan | Schedule):
             spec, own = self.follow.spec, found.plan.spec
@@ -70,6 +71,8 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """The plan of the epoch."""
         self._epoch = epoch + 1
+        if self._step is None:
+            self._step = epoch * (self.params["steps"] or 0)  # more than 0 with fit(initial_epoch=...)
         moment = self._moment()
         if not isinstance(self.follow, Plan | Schedule):
             chosen = self.follow(self._found, moment)

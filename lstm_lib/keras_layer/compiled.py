@@ -54,9 +54,10 @@ class Split:
     found: Ref
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The kinds of variables there are: "active", "isolated" or both."""
-        return (self.form,) if self.form in ("active", "isolated") else ("active", "isolated")
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The variables there are, "active", "isolated" or both, with their shapes."""
+        both = {"active": self.active, "isolated": self.isolated}
+        return {self.form: both[self.form]} if self.form in both else both
 
 
 @dataclass(frozen=True)

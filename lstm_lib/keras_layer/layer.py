@@ -7,6 +7,7 @@ one (`keras_pass.py`), with the products that `isolate` leaves.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from lstm_lib._keras import keras, tf
 from lstm_lib.cell import Array
-from lstm_lib.keras_layer.compiled import MATRICES, Split, compile_plan, join_arcs, split_arcs
+from lstm_lib.keras_layer.compiled import MATRICES, Split, Structure, compile_plan, join_arcs, split_arcs
 from lstm_lib.keras_layer.moments import Held
 from lstm_lib.keras_layer.running import run
 from lstm_lib.plan import Plan, isolate
@@ -22,23 +23,23 @@ from lstm_lib.spec import Spec
 from lstm_lib.zones import Zone, nothing, read_zone
 
 # Arguments of keras.layers.LSTM that have one value here: the value, and why.
-_WHOLE = "it acts on whole variables, isolated arcs included"
+_WHOLE = "it sets whole columns, isolated arcs included"
 ONLY: dict[str, tuple[Any, str]] = {
     "activation": ("tanh", "the gradients are derived for the standard cell"),
     "recurrent_activation": ("sigmoid", "the gradients are derived for the standard cell"),
     "use_bias": (True, "the gradients are derived with a bias"),
-    "kernel_regularizer": (None, _WHOLE),
-    "recurrent_regularizer": (None, _WHOLE),
-    "bias_regularizer": (None, _WHOLE),
     "kernel_constraint": (None, _WHOLE),
     "recurrent_constraint": (None, _WHOLE),
     "bias_constraint": (None, _WHOLE),
-    "recurrent_dropout": (0.0, "the gradients are derived without it"),
     "stateful": (False, "pass initial_state and use return_state instead"),
     "unroll": (False, "the loop over time is never unrolled"),
 }
 DEPTHS = ("hold", "skip", "cut")
 DTYPES = ("float32", "float64")
+SUMS = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)  # over arcs, one by one
+REGULARIZERS = dict(
+    zip(MATRICES, ("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"), strict=True)
+)
 
 
 def _check_only(given: dict[str, Any]) -> None:
@@ -68,15 +69,17 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         says of the head is left to the Dense layer that is the head.
     depth : "hold", "skip" or "cut", as for `lstm_lib.isolate`; "cache" has no counterpart here.
     span : errors travel the last `span` steps only (of the order in which steps are computed); None: all.
-    kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias, dropout, seed, return_sequences,
-    return_state, go_backwards, zero_output_for_mask, activity_regularizer, name, dtype, trainable :
+    kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias, dropout, recurrent_dropout, seed,
+    return_sequences, return_state, go_backwards, zero_output_for_mask, activity_regularizer, name, dtype, trainable :
         as for keras.layers.LSTM. dtype is "float32" or "float64".
+    kernel_regularizer, recurrent_regularizer, bias_regularizer : L1, L2 or L1L2; they sum over active arcs.
     kwargs : the other arguments of keras.layers.LSTM, at their default values.
 
     Call arguments are those of keras.layers.LSTM: sequences (B, T, D), initial_state [h, c] each (B, H), mask (B, T),
     training. Returns h (B, H), or (B, T, H) with return_sequences; with return_state a tuple of it, h and c.
 
-    `get_weights` and `set_weights` have the layout of keras.layers.LSTM whatever the zone.
+    `get_weights` and `set_weights` have the layout of keras.layers.LSTM whatever the zone; so has what is saved. Those
+    of a model list its variables, so that weights taken from a model at one zone are refused at another.
 
     Raises ValueError, by name, for an argument that isn't supported, a depth, a span, a dtype or a zone that isn't
     one; for a zone's text when the layer is built, since only then the number of inputs is known.
@@ -101,7 +104,11 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         recurrent_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
         unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
         dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         seed: int | None = None,
         return_sequences: bool = False,
         return_state: bool = False,
@@ -113,8 +120,9 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**kwargs)
         if not isinstance(units, int | np.integer) or isinstance(units, bool) or units < 1:
             raise ValueError(f"units must be a whole number of at least 1, got {units!r}")
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"dropout must be from 0 to 1, got {dropout!r}")
+        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
+            if not 0 <= rate <= 1:
+                raise ValueError(f"{name} must be from 0 to 1, got {rate!r}")
         if self.compute_dtype not in DTYPES or self.variable_dtype != self.compute_dtype:
             raise ValueError(
                 f"IsolatedLSTM has dtype={self.dtype_policy.name!r}; only {' and '.join(DTYPES)} are supported"
@@ -124,9 +132,11 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.unit_forget_bias = unit_forget_bias
-        self.dropout = dropout
+        given = kernel_regularizer, recurrent_regularizer, bias_regularizer
+        self.regularizers = {m: _a_sum(REGULARIZERS[m], r) for m, r in zip(MATRICES, given, strict=True)}
+        self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed=seed) if dropout else None
+        self.seed_generator = keras.random.SeedGenerator(seed=seed) if dropout or recurrent_dropout else None
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
         self.stateful = False
@@ -229,21 +239,18 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
     def _change(self, plan: Plan, model: Any) -> bool:
         """Put the arcs where the plan wants them; True if anything must be traced anew."""
         structure, arrays = compile_plan(plan)
+        anew = bool(structure != self._structure)
         full = dict(zip(MATRICES, self.get_weights(), strict=True))
         optimizer = None if model is None else model.optimizer
-        optimizer = optimizer if optimizer is not None and optimizer.built else None
-        if optimizer is not None:
-            taken = self._held.take(
-                optimizer, list(optimizer._trainable_variables), self._own(), self._splits, self._orders
-            )
-        anew = bool(structure != self._structure)
-        self._write_arrays(structure, arrays)
-        replaced = self._place(full)
-        if optimizer is not None:
-            trained = model.trainable_variables if replaced else list(optimizer._trainable_variables)
+        if optimizer is not None and optimizer.built:
+            taken = self._held.take(optimizer, self._own(), self._splits, self._orders)
+            self._hold(structure, arrays, full, anew)
+            trained = model.trainable_variables if anew else optimizer._trainable_variables
             model.optimizer = self._held.give(
-                optimizer, list(trained), self._own(), self._splits, self._orders, taken, not replaced
+                optimizer, list(trained), self._own(), self._splits, self._orders, taken, not anew
             )
+        else:
+            self._hold(structure, arrays, full, anew)
         if anew and model is not None:
             if model.train_function is not None:
                 model.make_train_function(force=True)
@@ -263,9 +270,9 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         self._variables: dict[tuple[str, str], Any] = _Plain()
         self._arrays: dict[str, Any] = _Plain()
         plan = isolate(self._spec, self._read(self._zone_given), self._depth, self._span)
+        self._mark: Any = None
         with tf.init_scope():
-            self._write_arrays(*compile_plan(plan))
-            self._place(self._initial(int(D), H))
+            self._hold(*compile_plan(plan), self._initial(int(D), H), anew=True)
         self._plan = plan
 
     def _initial(self, D: int, H: int) -> dict[str, Array]:
@@ -280,49 +287,63 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             bias = np.asarray(self.bias_initializer((4 * H,), dtype=dtype))
         return {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias}
 
-    def _write_arrays(self, structure: Any, arrays: dict[str, Array]) -> None:
-        """Keep the arrays of a plan where a graph reads them."""
-        for name in [name for name in self._arrays if name not in arrays]:
-            del self._arrays[name]
-        for name, array in arrays.items():
-            there = self._arrays.get(name)
-            if there is not None and tuple(there.shape) == array.shape:
-                there.assign(array)
-            else:
-                self._arrays[name] = tf.Variable(array, trainable=False, dtype=array.dtype)
+    def _hold(
+        self, structure: Structure, arrays: dict[str, Array], full: dict[str, Array], anew: bool
+    ) -> None:
+        """Keep a compiled plan and the weights: in the variables there are, or in new ones for a new structure."""
         self._structure = structure
         self._splits: dict[str, Split] = dict(structure.splits)
         self._orders = {k: arrays[s.order] if s.order else None for k, s in self._splits.items()}
-
-    def _place(self, full: dict[str, Array]) -> bool:
-        """Write the weights into the variables of the splits; True if any variable had to be made anew."""
-        parts = {
-            (matrix, kind): value
-            for matrix, split in self._splits.items()
-            for kind, value in split_arcs(split, self._orders[matrix], full[matrix]).items()
-        }
-        wanted = {key: (value.shape, len(self._splits[key[0]].names)) for key, value in parts.items()}
-        if list(wanted) == list(self._variables) and all(
-            tuple(self._variables[key].shape) == shape for key, (shape, _) in wanted.items()
-        ):
-            for key, value in parts.items():
-                self._variables[key].assign(value)
-            return False
-        for variable in self._variables.values():
-            self._untrack_variable(variable)
-        self._variables.clear()
         locked = self._tracker.locked
         self._tracker.unlock()
-        for (matrix, kind), value in parts.items():
-            self._variables[matrix, kind] = self.add_weight(
-                shape=value.shape,
-                initializer=_Values(value),
-                name=matrix if len(self._splits[matrix].names) == 1 else f"{matrix}_{kind}",
-                trainable=kind == "active",
-            )
+        if anew:
+            self._give_up_variables()
+            for name, array in arrays.items():
+                self._arrays[name] = tf.Variable(array, trainable=False, dtype=array.dtype)
+            for matrix, split in self._splits.items():
+                for kind, shape in split.shapes.items():
+                    self._variables[matrix, kind] = self.add_weight(
+                        shape=shape,
+                        initializer="zeros",
+                        name=matrix if len(split.shapes) == 1 else f"{matrix}_{kind}",
+                        trainable=kind == "active",
+                        regularizer=self.regularizers[matrix] if kind == "active" else None,
+                    )
+        else:
+            for name, array in arrays.items():
+                self._arrays[name].assign(array)
+        self._write(full)
+        self._mark_arcs()
         if locked:
             self._tracker.lock()
-        return True
+
+    def _give_up_variables(self) -> None:
+        """Let go of all variables. They become NaN: whoever still runs a graph with them shall notice."""
+        for variable in self._variables.values():
+            variable.assign(np.full(variable.shape, np.nan))
+            self._untrack_variable(variable)
+        self._variables.clear()
+        self._arrays.clear()
+
+    def _mark_arcs(self) -> None:
+        """Have a weight of no numbers whose shape differs from zone to zone.
+
+        Variables of two zones can have the same shapes and hold other arcs. With it Keras refuses to put weights that
+        a model gave at one zone, as EarlyStopping keeps them, back at another.
+        """
+        orders = b"".join(order.tobytes() for order in self._orders.values() if order is not None)
+        shape = (0, zlib.crc32(orders))
+        if self._mark is not None and tuple(self._mark.shape) != shape:
+            self._untrack_variable(self._mark)
+            self._mark = None
+        if self._mark is None and orders:
+            self._mark = self.add_weight(shape=shape, initializer="zeros", name="arcs", trainable=False)
+
+    def _write(self, full: dict[str, Array]) -> None:
+        """Write the weights into the variables."""
+        for matrix, split in self._splits.items():
+            for kind, value in split_arcs(split, self._orders[matrix], full[matrix]).items():
+                self._variables[matrix, kind].assign(value)
 
     def _own(self) -> dict[int, str]:
         """Matrix of every variable of active arcs, by its id."""
@@ -334,7 +355,7 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             return []
         values = {key: np.asarray(v) for key, v in self._variables.items()}
         return [
-            join_arcs(s, self._orders[m], {kind: values[m, kind] for kind in s.names})
+            join_arcs(s, self._orders[m], {kind: values[m, kind] for kind in s.shapes})
             for m, s in self._splits.items()
         ]
 
@@ -347,7 +368,7 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
                 f"layer {self.name!r} takes weights of shapes {shapes}, got {[w.shape for w in full]}"
                 + ("" if self.built else "; build the layer first")
             )
-        self._place(dict(zip(MATRICES, full, strict=True)))
+        self._write(dict(zip(MATRICES, full, strict=True)))
 
     def save_own_variables(self, store: Any) -> None:
         """Save the weights in the layout of keras.layers.LSTM, so that a layer with another zone can load them."""
@@ -368,12 +389,12 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             self._traced = True
         x = tf.convert_to_tensor(sequences)
         if training and self.dropout:
-            kept = keras.random.dropout(tf.ones_like(x[:, 0, :]), self.dropout, seed=self.seed_generator)
-            x = x * kept[:, None]
+            x = x * self._dropped(x[:, 0, :], self.dropout)[:, None]
         if isinstance(mask, list | tuple):
             mask = mask[0]
         h, c = self.get_initial_state(tf.shape(x)[0]) if initial_state is None else initial_state
         h, c = (tf.cast(tf.convert_to_tensor(a), x.dtype) for a in (h, c))
+        seen = self._dropped(h, self.recurrent_dropout) if training and self.recurrent_dropout else None
         x = tf.transpose(x, (1, 0, 2))
         if mask is not None:
             mask = tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
@@ -381,12 +402,16 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             x, mask = tf.reverse(x, [0]), None if mask is None else tf.reverse(mask, [0])
         parts = {key: tf.convert_to_tensor(v) for key, v in self._variables.items()}
         arrays = {name: tf.convert_to_tensor(v) for name, v in self._arrays.items()}
-        hs, c = run(self._structure, arrays, parts, x, h, c, mask, self.return_sequences)
+        hs, c = run(self._structure, arrays, parts, x, h, c, mask, self.return_sequences, seen)
         h = hs[-1] if self.return_sequences else hs
         output = hs if mask is None else hs * self._shown(mask, hs.dtype)
         if self.return_sequences:
             output = tf.transpose(output, (1, 0, 2))
         return (output, h, c) if self.return_state else output
+
+    def _dropped(self, like: Any, rate: float) -> Any:
+        """0, or 1 / (1 - rate), drawn for every number."""
+        return keras.random.dropout(tf.ones_like(like), rate, seed=self.seed_generator)
 
     def _shown(self, mask: Any, dtype: Any) -> Any:
         """1 where Keras shows an output, 0 where it shows zeros: at masked steps if asked to, else before the first."""
@@ -425,12 +450,13 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         """The arguments that make this layer again, with the zone it has now as a text."""
         zone = self._zone_given if self._plan is None else self._plan.zone
         flags = ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
-        own = ("units", "unit_forget_bias", "dropout", "seed", *flags)
+        own = ("units", "unit_forget_bias", "dropout", "recurrent_dropout", "seed", *flags)
         initializers = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
         config = {name: getattr(self, name) for name in own}
         config |= {name: keras.initializers.serialize(getattr(self, name)) for name in initializers}
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = keras.regularizers.serialize(self.activity_regularizer)
+        penalties = {REGULARIZERS[m]: r for m, r in self.regularizers.items()}
+        penalties["activity_regularizer"] = self.activity_regularizer
+        config |= {k: None if r is None else keras.regularizers.serialize(r) for k, r in penalties.items()}
         words = {"zone": None if zone is None else str(zone), "depth": self._depth, "span": self._span}
         return {**super().get_config(), **config, **words}
 
@@ -444,14 +470,14 @@ class _Plain(dict[Any, Any]):
     """A dict that Keras leaves as it is, since the layer keeps track of what is in it."""
 
 
-class _Values(keras.initializers.Initializer):  # type: ignore[misc]
-    """An initializer that gives the values it has."""
-
-    def __init__(self, values: Array) -> None:
-        self.values = values
-
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        return tf.constant(self.values, dtype)
+def _a_sum(name: str, given: Any) -> Any:
+    """A regularizer that adds up what it makes of every arc, so that it can leave isolated ones out; or None."""
+    found = keras.regularizers.get(given)
+    if found is not None and type(found) not in SUMS:
+        raise ValueError(
+            f"IsolatedLSTM has {name}={given!r}; only L1, L2 and L1L2 are supported: others act on whole variables"
+        )
+    return found
 
 
 def _checked(depth: str, span: Any) -> tuple[str, int | None]:

@@ -5,40 +5,64 @@ must go along, or an arc would go on with another's. Here the moments of isolate
 `lstm_lib.Adam`, and taken up again when the arcs are thawed. An arc that was never active starts from what the
 optimiser starts from; its moving average (`use_ema`) from its value. Keras counts its steps by optimiser, not by arc,
 so that Adam takes the first moments of a late arc for settled ones: its first steps are up to 3.2 times as long.
+
+A slot is one of the variables that an optimiser keeps beside a variable of the model, such as a moment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lstm_lib.cell import Array
 from lstm_lib.keras_layer.compiled import Split, join_arcs, split_arcs
 
-Slot = tuple[str, int]  # its name, and which of that name
 AVERAGE = "average"  # what Keras names the slots of use_ema
 
 
-def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, dict[int, tuple[int, Slot]]]:
-    """An optimiser of the same settings for these variables, and (variable, slot) of each of its own by position."""
+class Slot(NamedTuple):
+    """Beside which variable, by its id (0: none), under which name, which of these."""
+
+    beside: int
+    name: str
+    which: int
+
+
+def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, list[Slot]]:
+    """An optimiser of the same settings, built for these variables, and what each of its own variables is.
+
+    Raises ValueError for an optimiser that keeps arrays of which it doesn't say what they stand beside.
+    """
     made = type(optimizer).from_config(optimizer.get_config())
-    of: dict[int, tuple[int, Slot]] = {}
+    for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):  # not in its config
+        if hasattr(optimizer, name):
+            setattr(made, name, getattr(optimizer, name))
     add = made.add_variable_from_reference
-    counts: dict[tuple[int, str], int] = {}
+    beside: dict[int, tuple[int, str]] = {}
 
     def recorded(reference_variable: Any, name: Any = None, **more: Any) -> Any:
         slot = add(reference_variable, name=name, **more)
-        key = id(reference_variable), str(name)
-        counts[key] = counts.get(key, -1) + 1
-        of[id(slot)] = id(reference_variable), (str(name), counts[key])
+        beside[id(slot)] = id(reference_variable), str(name)
         return slot
 
     made.add_variable_from_reference = recorded
     made.build(variables)
     del made.add_variable_from_reference
-    return made, {k: of[id(v)] for k, v in enumerate(made.variables) if id(v) in of}
+    counts: dict[tuple[int, str], int] = {}
+    slots = []
+    for variable in made.variables:
+        key = beside.get(id(variable), (0, ""))
+        if not key[0] and len(variable.shape):
+            raise ValueError(
+                f"{type(optimizer).__name__} keeps {variable.path!r} of shape {tuple(variable.shape)}, which set_zone "
+                "can't divide by arcs; choose the zone before compile(), or use an optimiser with one moment an arc, "
+                "such as Adam, AdamW, RMSprop or SGD"
+            )
+        slots.append(Slot(*key, counts.setdefault(key, 0)))
+        counts[key] += 1
+    return made, slots
 
 
 class Held:
@@ -46,69 +70,59 @@ class Held:
 
     def __init__(self) -> None:
         self.optimizer: Any = None
-        self.values: dict[tuple[str, Slot], tuple[Array, Array]] = {}
+        self.values: dict[tuple[str, str, int], tuple[Array, Array]] = {}
 
     def take(
-        self, optimizer: Any, variables: list[Any], own: Mapping[int, str],
+        self, optimizer: Any, own: Mapping[int, str],
         splits: Mapping[str, Split], orders: Mapping[str, Array | None],
-    ) -> dict[tuple[int, Slot], Array]:  # fmt: skip
+    ) -> dict[Slot, Array]:  # fmt: skip
         """Read the optimiser; `own` names the matrix of each of the layer's active variables by its id.
 
-        Returns what belongs to the other variables, and under (0, ("", k)) the k-th number that belongs to none, such
-        as the steps made.
+        Returns what belongs to other variables or, as the number of steps made, to none.
         """
+        _, slots = rebuilt(optimizer, list(optimizer._trainable_variables))
         if optimizer is not self.optimizer:
             self.values.clear()
-        _, of = rebuilt(optimizer, variables)
-        others: dict[tuple[int, Slot], Array] = {}
-        unbound = 0
-        for k, variable in enumerate(optimizer.variables):
-            if k not in of:
-                others[0, ("", unbound)] = np.asarray(variable)
-                unbound += 1
-                continue
-            at, slot = of[k]
-            if at not in own:
-                others[at, slot] = np.asarray(variable)
-                continue
-            matrix = own[at]
-            split, order = splits[matrix], orders[matrix]
+        others: dict[Slot, Array] = {}
+        for slot, variable in zip(slots, optimizer.variables, strict=True):
             new = np.asarray(variable)
-            full, known = self.values.get(
-                (matrix, slot), (np.zeros(split.shape, new.dtype), np.zeros(split.shape, bool))
+            if slot.beside not in own:
+                others[slot] = new
+                continue
+            matrix = own[slot.beside]
+            split, order = splits[matrix], orders[matrix]
+            blank = np.zeros(split.shape, new.dtype), np.zeros(split.shape, bool)
+            full, known = self.values.get((matrix, slot.name, slot.which), blank)
+            self.values[matrix, slot.name, slot.which] = (
+                join_arcs(split, order, {**split_arcs(split, order, full), "active": new}),
+                join_arcs(
+                    split, order, {**split_arcs(split, order, known), "active": np.ones(new.shape, bool)}
+                ),
             )
-            pair = []
-            for held, active in ((full, new), (known, np.ones(new.shape, bool))):
-                pair.append(
-                    join_arcs(split, order, {**split_arcs(split, order, held), "active": active}).copy()
-                )
-            self.values[matrix, slot] = pair[0], pair[1]
         return others
 
     def give(
         self, old: Any, variables: list[Any], own: Mapping[int, str],
         splits: Mapping[str, Split], orders: Mapping[str, Array | None],
-        others: Mapping[tuple[int, Slot], Array], same: bool,
+        others: Mapping[Slot, Array], same: bool,
     ) -> Any:  # fmt: skip
         """The optimiser with what was taken: `old` itself when all variables are the `same`, else a new one."""
-        fresh, of = rebuilt(old, variables)
+        fresh, slots = rebuilt(old, variables)
         target = old if same else fresh
         by_id = {id(v): v for v in variables}
-        unbound = 0
-        for k, variable in enumerate(target.variables):
-            at, slot = of.get(k, (0, ("", unbound)))
-            unbound += k not in of
-            if at not in own:
-                value = others.get((at, slot))
-                if value is not None and value.shape == tuple(variable.shape):
-                    variable.assign(value)
+        for slot, variable, start in zip(slots, target.variables, fresh.variables, strict=True):
+            if slot.beside not in own:
+                if slot in others:
+                    variable.assign(others[slot])
                 continue
-            matrix = own[at]
-            start = np.asarray(by_id[at] if slot[0] == AVERAGE else fresh.variables[k])
-            if (matrix, slot) in self.values:
-                split, order = splits[matrix], orders[matrix]
-                full, known = (split_arcs(split, order, a)["active"] for a in self.values[matrix, slot])
-                start = np.where(known, full, start)
-            variable.assign(start)
+            matrix = own[slot.beside]
+            value = np.asarray(by_id[slot.beside] if slot.name == AVERAGE else start)
+            if (matrix, slot.name, slot.which) in self.values:
+                full, known = (
+                    split_arcs(splits[matrix], orders[matrix], a)["active"]
+                    for a in self.values[matrix, slot.name, slot.which]
+                )
+                value = np.where(known, full, value)
+            variable.assign(value)
         self.optimizer = target
         return target

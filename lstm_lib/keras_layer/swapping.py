@@ -17,7 +17,8 @@ def isolate_layer(
     Parameters
     ----------
     model : a built Sequential or functional model. It stays as it is.
-    layer : the name of its keras.layers.LSTM or IsolatedLSTM, which may stand in a model within the model.
+    layer : the name of its keras.layers.LSTM or IsolatedLSTM, which may stand in a model within the model, or be one of
+        the two in a Bidirectional, such as "forward_lstm".
     zone, depth, span : as for `IsolatedLSTM`; zone=None makes it a keras.layers.LSTM.
 
     Returns
@@ -60,12 +61,18 @@ def isolate_layer(
         if one is old:
             swapped += 1
             return new
-        return one.__class__.from_config(one.get_config())
+        config = one.get_config()
+        if isinstance(one, keras.layers.Bidirectional):
+            for part, key in ((one.forward_layer, "layer"), (one.backward_layer, "backward_layer")):
+                if part is old:
+                    swapped += 1
+                    config[key] = keras.saving.serialize_keras_object(new)
+        return one.__class__.from_config(config)
 
     made = keras.models.clone_model(model, clone_function=clone, recursive=True)
     if not swapped:
         raise ValueError(
-            f"layer {layer!r} stands inside a layer that wraps it, such as Bidirectional; "
+            f"layer {layer!r} stands inside a layer that wraps it and is no Bidirectional; "
             "wrap an IsolatedLSTM yourself and give it the weights with set_weights"
         )
     _copy_weights(model, made)
@@ -73,8 +80,13 @@ def isolate_layer(
 
 
 def _copy_weights(old: Any, new: Any) -> None:
-    if not isinstance(old, keras.Model):
+    """Layer by layer, since an IsolatedLSTM has the layout of an LSTM, but the model around it has not."""
+    if isinstance(old, keras.Model):
+        pairs = list(zip(old.layers, new.layers, strict=True))
+    elif isinstance(old, keras.layers.Bidirectional):
+        pairs = [(old.forward_layer, new.forward_layer), (old.backward_layer, new.backward_layer)]
+    else:
         new.set_weights(old.get_weights())
         return
-    for one, other in zip(old.layers, new.layers, strict=True):
+    for one, other in pairs:
         _copy_weights(one, other)
