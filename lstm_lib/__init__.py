@@ -11,12 +11,14 @@ The parts, lowest first; each imports only those above it in this list:
     layer, layer_backward   one layer over a whole sequence, forward and back: the fast path
     network    stacked layers and a head: forward, backward, losses, workspace
     adam       the forms of Adam as one rule with named differences
+    evidence   what a training has at hand to judge its arcs by
     schedules  which plan holds from which epoch or step
     states     the output of isolated layers, remembered
     series     an energy series: read, checked, cut into windows and folds; forecasts to beat, metrics
     environment   what this machine has of what the course needs
     training   fit() and the Record it leaves
     timing     steps that take turns, and how much faster each is
+    selection  statistics that score blocks of arcs, and the choice of what to isolate
     checks     gradient checks against differences, with a tolerance by dtype
     plots      figures
     keras_layer    the LSTM layer of Keras with a zone, and its use in models
@@ -29,6 +31,7 @@ from . import schedules
 from .adam import Adam
 from .network import Trace, Workspace, backward, cross_entropy, forward, mse
 from .plan import Plan, isolate
+from .selection import Price, by_statistic, choose, score
 from .series import (
     Series,
     Split,
@@ -51,6 +54,7 @@ __all__ = [
     "Diverged",
     "Partition",
     "Plan",
+    "Price",
     "Record",
     "Series",
     "Spec",
@@ -61,6 +65,8 @@ __all__ = [
     "Zone",
     "backward",
     "boosted_forecast",
+    "by_statistic",
+    "choose",
     "compare",
     "cross_entropy",
     "everything",
@@ -79,6 +85,7 @@ __all__ = [
     "read_zone",
     "ridge_forecast",
     "schedules",
+    "score",
     "windows",
     "zone",
 ]

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from ._keras import keras, tf
 from .cell import GATES, Array, get_cell
-from .keras_layer import IsolatedLSTM, Isolation, isolate_layer, least_moved
+from .keras_layer import IsolatedLSTM, Isolation, isolate_layer
 from .keras_layer.compiled import KERAS_ORDER
 from .spec import Params, Spec, check_params
 
@@ -31,7 +31,6 @@ __all__ = [
     "from_tf15",
     "isolate_layer",
     "keras",
-    "least_moved",
     "tf",
     "tf_gradients",
     "to_keras",

@@ -6,8 +6,9 @@ put into each other:
 
     thaw_last(2, from_epoch(3, redraw(spec, share=0.75)))   dense, redrawn from epoch 3 on, dense in the last two
 
-To thaw an arc is to update it again. A plan depends on the moment and on seeds alone, never on what happened
-before, so that an interrupted training goes on as if it had not been.
+To thaw an arc is to update it again. A plan depends on the moment and on seeds alone, so that an interrupted
+training goes on as if it had not been; what a moment knows of the past is in its evidence, which a checkpoint keeps.
+`lstm_lib.selection.by_statistic` makes a schedule that reads it.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from .evidence import Evidence
 from .plan import Plan, isolate, plain
 from .spec import Spec, is_whole
 from .zones import partition
 
 
 class Moment(NamedTuple):
-    """Where a training stands: epoch 1 … epochs, and the number of steps made since its start."""
+    """Where a training stands: epoch 1 … epochs, the number of steps made since its start, and the evidence.
+
+    The evidence is that at the end of the epoch before, where the training watches (see `lstm_lib.fit`).
+    """
 
     epoch: int
     epochs: int
     step: int
+    evidence: Evidence | None = None
 
 
 class Schedule(ABC):
@@ -51,6 +57,11 @@ class Schedule(ABC):
         """Whether its plans depend on the number of epochs of the whole training."""
         return False
 
+    @property
+    def needs_evidence(self) -> bool:
+        """Whether its plans depend on what the training has learned of its arcs."""
+        return False
+
 
 PlanOrSchedule = Plan | Schedule
 
@@ -62,8 +73,8 @@ def plan_at(isolation: PlanOrSchedule | None, spec: Spec, moment: Moment) -> Pla
     return isolation if isinstance(isolation, Plan) else isolation.plan_at(moment)
 
 
-def from_epoch(epoch: int, inner: PlanOrSchedule) -> Schedule:
-    """Isolate nothing before `epoch` (counted from 1), then follow `inner`.
+def from_epoch(epoch: int, inner: PlanOrSchedule, before: PlanOrSchedule | None = None) -> Schedule:
+    """Follow `before` (None isolates nothing) up to `epoch`, counted from 1, and `inner` from it on.
 
     >>> from lstm_lib import Spec, zone
     >>> spec = Spec(1, (2,), 1)
@@ -71,7 +82,8 @@ def from_epoch(epoch: int, inner: PlanOrSchedule) -> Schedule:
     >>> [str(schedule.plan_at(Moment(epoch, 4, 0)).zone) for epoch in (2, 3)]
     ['nothing', '0']
     """
-    return _FromEpoch(_checked(inner), _whole("epoch", epoch))
+    first = None if before is None else _checked(before)
+    return _Switch(first, _checked(inner), _whole("epoch", epoch))
 
 
 def thaw_last(epochs: int, inner: PlanOrSchedule) -> Schedule:
@@ -83,7 +95,7 @@ def thaw_last(epochs: int, inner: PlanOrSchedule) -> Schedule:
     >>> [str(schedule.plan_at(Moment(epoch, 3, 0)).zone) for epoch in (2, 3)]
     ['0', 'nothing']
     """
-    return _ThawLast(_checked(inner), _whole("epochs", epochs))
+    return _Switch(_checked(inner), None, -_whole("epochs", epochs))
 
 
 def alternate(plans: Sequence[PlanOrSchedule], every: int | Literal["epoch"] = "epoch") -> Schedule:
@@ -147,44 +159,43 @@ def redraw(
 
 
 @dataclass(frozen=True)
-class _FromEpoch(Schedule):
-    inner: PlanOrSchedule
+class _Switch(Schedule):
+    """`first` up to an epoch, `then` from it on; the epoch counts from 1, or back from the end if negative."""
+
+    first: PlanOrSchedule | None
+    then: PlanOrSchedule | None
     epoch: int
 
-    @property
-    def spec(self) -> Spec:  # type: ignore[override]
-        return self.inner.spec
-
-    def plan_at(self, moment: Moment) -> Plan:
-        return plan_at(self.inner if moment.epoch >= self.epoch else None, self.spec, moment)
-
-    def describe(self) -> dict[str, Any]:
-        return {"from epoch": self.epoch, "plan": self.inner.describe()}
-
-    @property
-    def needs_epochs(self) -> bool:
-        return _needs_epochs(self.inner)
-
-
-@dataclass(frozen=True)
-class _ThawLast(Schedule):
-    inner: PlanOrSchedule
-    epochs: int
+    def __post_init__(self) -> None:
+        specs = [inner.spec for inner in (self.first, self.then) if inner is not None]
+        if specs[0] != specs[-1]:
+            raise ValueError(
+                f"the plans of a schedule are for one network, not for {specs[0]} and {specs[-1]}"
+            )
 
     @property
     def spec(self) -> Spec:  # type: ignore[override]
-        return self.inner.spec
+        return next(inner.spec for inner in (self.first, self.then) if inner is not None)
 
     def plan_at(self, moment: Moment) -> Plan:
-        thawed = moment.epoch > moment.epochs - self.epochs
-        return plan_at(None if thawed else self.inner, self.spec, moment)
+        begins = self.epoch if self.epoch > 0 else moment.epochs + 1 + self.epoch
+        return plan_at(self.then if moment.epoch >= begins else self.first, self.spec, moment)
 
     def describe(self) -> dict[str, Any]:
-        return {"thawed for the last epochs": self.epochs, "plan": self.inner.describe()}
+        if self.epoch < 0:
+            assert self.first is not None
+            return {"thawed for the last epochs": -self.epoch, "plan": self.first.describe()}
+        assert self.then is not None
+        before = {} if self.first is None else {"before": self.first.describe()}
+        return {"from epoch": self.epoch, "plan": self.then.describe()} | before
 
     @property
     def needs_epochs(self) -> bool:
-        return True
+        return self.epoch < 0 or _any("needs_epochs", self.first, self.then)
+
+    @property
+    def needs_evidence(self) -> bool:
+        return _any("needs_evidence", self.first, self.then)
 
 
 @dataclass(frozen=True)
@@ -210,7 +221,11 @@ class _Alternate(Schedule):
 
     @property
     def needs_epochs(self) -> bool:
-        return any(_needs_epochs(plan) for plan in self.plans)
+        return _any("needs_epochs", *self.plans)
+
+    @property
+    def needs_evidence(self) -> bool:
+        return _any("needs_evidence", *self.plans)
 
 
 @dataclass(frozen=True)
@@ -249,8 +264,8 @@ def _turn(every: int | str, moment: Moment) -> int:
     return moment.epoch - 1 if every == "epoch" else moment.step // int(every)
 
 
-def _needs_epochs(inner: PlanOrSchedule) -> bool:
-    return isinstance(inner, Schedule) and inner.needs_epochs
+def _any(needs: str, *inner: PlanOrSchedule | None) -> bool:
+    return any(isinstance(one, Schedule) and getattr(one, needs) for one in inner)
 
 
 def _checked(inner: PlanOrSchedule) -> PlanOrSchedule:

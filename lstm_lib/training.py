@@ -25,6 +25,7 @@ import pandas as pd
 
 from .adam import SCHEDULES, Adam, NotFinite, State
 from .cell import Array
+from .evidence import Evidence, Watch, Watched
 from .network import LOSSES, Workspace, backward, forward
 from .plan import Plan
 from .schedules import Moment, PlanOrSchedule, Schedule, plan_at
@@ -34,6 +35,7 @@ from .states import Samples, States
 SMALL_PRODUCT = (
     5e6  # FLOPs of a time step's product below which a second thread gains little (see `_thread_limit`)
 )
+WATCHED = ("start", "gradient", "change", "path")  # the arrays of a `Watched`
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
 
 
@@ -70,10 +72,11 @@ class Arrays:
 
 @dataclass
 class Checkpoint:
-    """The state at the end of an epoch, from which a run can go on."""
+    """The state at the end of an epoch, from which a run can go on; what was watched, where `fit` watches."""
 
     params: Params
     state: State
+    watched: Watched | None = None
 
 
 @dataclass
@@ -99,6 +102,14 @@ class Record:
         """Training time of all complete epochs."""
         return float(self.history["seconds"].sum())
 
+    def evidence(self) -> Evidence:
+        """What is known of the arcs after the last complete epoch, for the statistics of `lstm_lib.selection`."""
+        at, config = self.checkpoint, self.config
+        optimizer, epoch = Adam(**config["optimizer"]), len(self.history)
+        return Evidence(
+            self.spec, at.params, at.state, optimizer, epoch, config["steps"], config["batch"], at.watched
+        )
+
     def save(self, path: str | Path) -> Path:
         """Write the record to one `.npz` file and return its path."""
         path = Path(path)
@@ -113,11 +124,14 @@ class Record:
             "v_max": self.checkpoint.state.v_max or {},
             "t": {k: np.asarray(t) for k, t in self.checkpoint.state.t.items()},
         }
+        watched = self.checkpoint.watched
+        groups |= {} if watched is None else {name: getattr(watched, name) for name in WATCHED}
         about = {
             "spec": dataclasses.asdict(self.spec),
             "config": self.config,
             "history": self.history.to_dict("list"),
             "interrupted": self.interrupted,
+            "chosen": None if watched is None else watched.chosen,
         }
         arrays = {f"{group}:{name}": a for group, named in groups.items() for name, a in named.items()}
         np.savez(
@@ -146,13 +160,15 @@ class Record:
                 groups.setdefault(group, {})[name] = file[key]
         counts = {k: int(t) if t.ndim == 0 else t for k, t in groups["t"].items()}
         state = State(groups["m"], groups["v"], counts, groups.get("v_max"))
+        chosen = about.get("chosen")
+        watched = None if chosen is None else Watched(**{k: groups[k] for k in WATCHED}, chosen=chosen)
         return cls(
             spec=Spec(**about["spec"]),
             config=about["config"],
             history=_history(pd.DataFrame(about["history"])),
             params=groups["params"],
             best_params=groups["best_params"],
-            checkpoint=Checkpoint(groups["checkpoint"], state),
+            checkpoint=Checkpoint(groups["checkpoint"], state, watched),
             interrupted=about["interrupted"],
         )
 
@@ -191,6 +207,7 @@ def fit(
     threads: int | None = None,
     memory: int = 2**30,
     folder: str | Path | None = None,
+    watch: bool = False,
     progress: bool = True,
     resume: Record | None = None,
     each_epoch: Callable[[int, Params, State], object] | None = None,
@@ -211,6 +228,8 @@ def fit(
         number as it is where they are large. Recorded either way.
     memory, folder : bytes of states that depth "cache" may keep in memory, and where it may write a file if that is
         not enough; without a folder, what does not fit is computed anew each time.
+    watch : note gradients and changes of every arc on the way, for the statistics of `lstm_lib.selection`; a schedule
+        that chooses by these watches in any case. It costs less than one per cent of a step.
     progress : show a progress bar.
     resume : a record of the same settings; training goes on after its last complete epoch.
     each_epoch : called as f(epoch, params, state) after each epoch, outside the timing; for example to log
@@ -233,6 +252,7 @@ def fit(
         config = {
             "seed": seed,
             "batch": batch,
+            "steps": some[0].shape[1],
             "epochs": epochs,
             "optimizer": dataclasses.asdict(optimizer),
             "schedule": schedule if isinstance(schedule, str) else getattr(schedule, "__name__", "function"),
@@ -241,7 +261,8 @@ def fit(
             "threads": used,
         }
         longer = schedule == "constant" and not (isinstance(isolation, Schedule) and isolation.needs_epochs)
-        record = _start(spec, some[0].dtype, config, optimizer, params, resume, longer)
+        watch = watch or (isinstance(isolation, Schedule) and isolation.needs_evidence)
+        record = _start(spec, some[0].dtype, config, optimizer, params, resume, longer, watch)
         steps = _batches(train, batch)
         bar = _bar(epochs * steps, len(record.history) * steps, progress)
         remember = partial(States, spec, samples=train, memory=memory, folder=folder)
@@ -288,26 +309,31 @@ class _Run:
 
     def epoch(self, epoch: int, record: Record) -> tuple[float, float, Checkpoint]:
         """One pass over the samples; returns the mean loss, the seconds it took and the state it ended with."""
-        state = record.checkpoint.state.copy()
+        state, watched = record.checkpoint.state.copy(), record.checkpoint.watched
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
         losses = np.empty(_batches(self.train, self.batch))
         began = time.perf_counter()
+        evidence = None if watched is None else record.evidence()
+        watch = None if watched is None else Watch(watched, record.params)
         for k, rows in enumerate(_split(order, self.batch)):
             step = (epoch - 1) * len(losses) + k
             scale = self.rate(step / (self.epochs * len(losses)))
-            plan = plan_at(self.isolation, self.spec, Moment(epoch, self.epochs, step))
+            plan = plan_at(self.isolation, self.spec, Moment(epoch, self.epochs, step, evidence))
             try:
-                losses[k] = self.step(rows, record.params, state, plan, scale)
+                losses[k] = self.step(rows, record.params, state, plan, scale, watch)
             except NotFinite as error:
                 record.params = {k: p.copy() for k, p in record.checkpoint.params.items()}
                 hint = f"try a smaller learning rate than {self.optimizer.lr}"
                 raise Diverged(f"{error} in epoch {epoch}, step {k + 1}; {hint}", record) from error
             self.bar.update()
+        watched = None if watch is None else watch.close(record.params)
         seconds = time.perf_counter() - began
-        checkpoint = Checkpoint({k: p.copy() for k, p in record.params.items()}, state)
+        checkpoint = Checkpoint({k: p.copy() for k, p in record.params.items()}, state, watched)
         return float(losses.mean()), seconds, checkpoint
 
-    def step(self, rows: Array, params: Params, state: State, plan: Plan, scale: float) -> float:
+    def step(
+        self, rows: Array, params: Params, state: State, plan: Plan, scale: float, watch: Watch | None = None
+    ) -> float:
         """The whole training step: move `params` and `state` in place and return the loss."""
         x, y = self.source(plan, params).take(rows)
         yhat, trace = forward(self.spec, params, x, self.work, known=plan.cached)
@@ -316,6 +342,8 @@ class _Run:
             raise NotFinite(f"loss is {loss}")
         grads = backward(self.spec, params, trace, dy, plan)
         self.optimizer.step(params, grads, state, plan, scale)
+        if watch is not None:
+            watch.note(grads, plan)
         return float(loss)
 
     def source(self, plan: Plan, params: Params) -> Samples | States:
@@ -420,6 +448,7 @@ def _start(
     params: Params | None,
     resume: Record | None,
     longer: bool,
+    watch: bool,
 ) -> Record:
     if resume is not None:
         if not isinstance(resume, Record):
@@ -443,15 +472,20 @@ def _start(
                 else "; the rate or the isolation depends on the number of epochs, which is therefore fixed"
             )
             raise ValueError(f"cannot resume with other settings ({pairs})" + why * ("epochs" in differs))
+        if watch and resume.checkpoint.watched is None:
+            raise ValueError(
+                "the record was made without watch=True, so that its arcs' past is not known; "
+                "start anew with watch=True"
+            )
         kept = {k: p.copy() for k, p in resume.checkpoint.params.items()}
         return dataclasses.replace(resume, params=kept, config=config, interrupted=False)
     if params is None:
         params = init_params(spec, config["seed"], dtype)
     params = {k: p.copy() for k, p in params.items()}
     copies = [{k: p.copy() for k, p in params.items()} for _ in range(2)]
-    return Record(
-        spec, config, _history([]), params, copies[0], Checkpoint(copies[1], optimizer.init(params))
-    )
+    watched = Watched.begin(params) if watch else None
+    first = Checkpoint(copies[1], optimizer.init(params), watched)
+    return Record(spec, config, _history([]), params, copies[0], first)
 
 
 def _check_settings(

@@ -406,6 +406,24 @@ class Partition(Mapping[str, Zone]):
     def __repr__(self) -> str:
         return f"<Partition of {self.spec} into {len(self)} blocks>"
 
+    def sums(self, values: Mapping[str, Array]) -> dict[str, float]:
+        """The sum over the arcs of every block, of arrays with the names and shapes of the parameters.
+
+        >>> spec = Spec(inputs=2, units=(4,), outputs=1)
+        >>> ones = {name: np.ones(shape) for name, shape in spec.shapes.items()}
+        >>> partition(spec, blocks=2, by="unit").sums(ones)
+        {'0[0:2]': 56.0, '0[2:4]': 56.0, 'head/W': 4.0, 'head/b': 1.0}
+        """
+        return {
+            name: float(
+                sum(
+                    values[parameter][rows if columns is None else (rows, columns)].sum(dtype="float64")
+                    for parameter, rows, columns in block
+                )
+            )
+            for name, block in self._blocks.items()
+        }
+
     def union(self, names: Iterable[str]) -> Zone:
         """The blocks of these names together; no name gives `nothing`. KeyError for a name that isn't there."""
         masks: dict[str, Array] = {}

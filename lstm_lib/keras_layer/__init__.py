@@ -10,11 +10,12 @@ The modules, lowest first; each imports only those above it:
     moments    what an optimiser keeps, carried over when the zone changes
     layer      IsolatedLSTM
     swapping   isolate_layer
+    watching   what Keras lets see of the arcs, for the statistics that choose
     callback   Isolation
 """
 
-from lstm_lib.keras_layer.callback import Isolation, least_moved
+from lstm_lib.keras_layer.callback import Isolation
 from lstm_lib.keras_layer.layer import IsolatedLSTM
 from lstm_lib.keras_layer.swapping import isolate_layer
 
-__all__ = ["IsolatedLSTM", "Isolation", "isolate_layer", "least_moved"]
+__all__ = ["IsolatedLSTM", "Isolation", "isolate_layer"]

@@ -82,6 +82,18 @@ def keras_columns(H: int) -> Array:
     return np.concatenate([GATES.index(gate) * H + np.arange(H) for gate in KERAS_ORDER])
 
 
+def in_rows(matrices: Mapping[str, Array]) -> dict[str, Array]:
+    """Kernel, recurrent kernel and bias as the parameters "0/Wx", "0/Wh" and "0/b" of this project.
+
+    >>> {name: a.shape for name, a in in_rows({"kernel": np.ones((3, 8)), "bias": np.ones(8)}).items()}
+    {'0/Wx': (8, 3), '0/b': (8,)}
+    """
+    return {
+        MATRICES[matrix]: np.ascontiguousarray(a.T[np.argsort(keras_columns(a.shape[-1] // 4))])
+        for matrix, a in matrices.items()
+    }
+
+
 def keras_mask(plan: Plan, matrix: str) -> Array:
     """The active arcs of "kernel" (D, 4H), "recurrent_kernel" (H, 4H) or "bias" (4H,) under a one-layer plan."""
     mask: Array = ~plan.zone.mask(MATRICES[matrix])[keras_columns(plan.spec.units[0])]

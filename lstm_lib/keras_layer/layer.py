@@ -217,6 +217,8 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             )
         if model is not None and all(layer is not self for layer in model._flatten_layers()):
             raise ValueError(f"the model {model.name!r} has no layer that is this {self.name!r}")
+        if (plan.zone, plan.depth, plan.span) == (self.zone, self._depth, self._span):
+            return False
         return self._change(plan, model)
 
     def _read(self, zone: Zone | str | None) -> Zone:
@@ -266,6 +268,7 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         if D is None:
             raise ValueError(f"layer {self.name!r} needs a known number of inputs, got {sequences_shape}")
         self._spec = Spec(int(D), (H,), 1)
+        self._steps = sequences_shape[1]
         self._held = Held()
         self._variables: dict[tuple[str, str], Any] = _Plain()
         self._arrays: dict[str, Any] = _Plain()
@@ -348,6 +351,12 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
     def _own(self) -> dict[int, str]:
         """Matrix of every variable of active arcs, by its id."""
         return {id(v): matrix for (matrix, kind), v in self._variables.items() if kind == "active"}
+
+    def slots(self, optimizer: Any, name: str) -> dict[str, Array]:
+        """What a built optimiser keeps by a name, such as "momentum", of all arcs: held for isolated ones, or 0."""
+        self._held.take(optimizer, self._own(), self._splits, self._orders)
+        held = self._held.values
+        return {m: held[m, name, 0][0] for m in MATRICES if (m, name, 0) in held}
 
     def get_weights(self) -> list[Array]:
         """Kernel (D, 4H), recurrent kernel (H, 4H) and bias (4H,), as of keras.layers.LSTM."""

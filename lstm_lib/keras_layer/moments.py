@@ -83,6 +83,7 @@ class Held:
         _, slots = rebuilt(optimizer, list(optimizer._trainable_variables))
         if optimizer is not self.optimizer:
             self.values.clear()
+            self.optimizer = optimizer
         others: dict[Slot, Array] = {}
         for slot, variable in zip(slots, optimizer.variables, strict=True):
             new = np.asarray(variable)

@@ -28,6 +28,7 @@ def isolate_layer(
     Raises ValueError for a name that isn't there, with those of the LSTM layers; for a layer that can't be expressed,
     naming the argument; for a zone, depth or span that isn't one.
 
+    >>> import numpy as np
     >>> model = keras.Sequential([keras.Input((6, 3)), keras.layers.LSTM(4, name="lstm"), keras.layers.Dense(1)])
     >>> part = isolate_layer(model, "lstm", "0/Wh", depth="skip")
     >>> x = np.ones((2, 6, 3), "float32")
