@@ -9,8 +9,10 @@ from cases import identical, same
 from hypothesis import given, settings
 
 import lstm_lib as ll
-from lstm_lib.keras_bridge import IsolatedLSTM, Isolation, isolate_layer, keras, least_moved, tf
-from lstm_lib.keras_layer.compiled import MATRICES, join_arcs, keras_columns
+from lstm_lib.adam import State
+from lstm_lib.evidence import Evidence, Watched
+from lstm_lib.keras_bridge import IsolatedLSTM, Isolation, isolate_layer, keras, tf
+from lstm_lib.keras_layer.compiled import MATRICES, in_rows, join_arcs, keras_columns
 
 B, T, D, H = 3, 5, 2, 4
 SPEC = ll.Spec(D, (H,), 1, output="every")
@@ -141,6 +143,58 @@ def test_an_activity_regularizer_adds_to_the_loss(rng):
     assert float(ours.losses[0]) > 0
     again = IsolatedLSTM.from_config(ours.get_config())
     assert again.activity_regularizer.get_config() == ours.activity_regularizer.get_config()
+
+
+def penalised(zone):
+    return IsolatedLSTM(
+        H, zone, kernel_regularizer="l2", recurrent_regularizer=keras.regularizers.L1(0.1),
+        bias_regularizer=keras.regularizers.L1L2(0.1, 0.2),
+    )  # fmt: skip
+
+
+def test_regularizers_sum_over_active_arcs(rng):
+    """With nothing isolated those are the losses of Keras; a zone takes its arcs out."""
+    values = weights(rng, "float32")
+    dense, part = penalised(None), penalised(MIXED)
+    theirs = keras.layers.LSTM.from_config(
+        {k: v for k, v in dense.get_config().items() if k not in ("zone", "depth", "span")}
+    )
+    for layer in (dense, part, theirs):
+        layer.build((None, T, D))
+        layer.set_weights(values)
+    assert [float(a) for a in dense.losses] == pytest.approx([float(a) for a in theirs.losses], rel=1e-6)
+    active = [w[~in_keras(part.zone, name)] for w, name in zip(values, MATRICES.values(), strict=True)]
+    kernel, recurrent, bias = active
+    expected = [
+        0.01 * (kernel**2).sum(), 0.1 * abs(recurrent).sum(), 0.1 * abs(bias).sum() + 0.2 * (bias**2).sum()
+    ]  # fmt: skip
+    assert [float(a) for a in part.losses] == pytest.approx(expected, rel=1e-5)
+    part.set_zone(None)
+    assert [float(a) for a in part.losses] == pytest.approx([float(a) for a in theirs.losses], rel=1e-6)
+
+
+# Sizes around the widths of vectors. An earlier form of the loop was compiled wrongly by XLA at (4, 5) in float64.
+SIZES = [(1, 6, 1, 1), (4, 6, 3, 5), (3, 1, 2, 7), (5, 9, 1, 8), (7, 4, 5, 17)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_xla_computes_what_tensorflow_does(rng, size):
+    batch, steps, inputs, units = size
+    kept = tf.constant(rng.random((batch, steps)) < 0.8)
+    arrays = [rng.standard_normal(s) for s in ((batch, steps, inputs), (batch, units), (batch, units))]
+    zone = None if units == 1 else f"0[0,{units - 1}] | 0/Wh/f[:;0]"
+    layer = IsolatedLSTM(units, zone, "cut", 4, return_sequences=True, dtype="float64")
+    layer.build((None, steps, inputs))
+
+    def gradients(mask, x, h, c):
+        with tf.GradientTape() as tape:
+            tape.watch([x, h, c])
+            loss = tf.reduce_sum(tf.sin(layer(x, initial_state=[h, c], mask=mask)))
+        return [loss, *tape.gradient(loss, [x, h, c, *layer.trainable_weights])]
+
+    given = kept if batch % 2 else None, *(tf.constant(a) for a in arrays)
+    for a, b in zip(tf.function(gradients, jit_compile=True)(*given), gradients(*given), strict=True):
+        same(a.numpy(), b.numpy(), 1e-11)
 
 
 @pytest.mark.parametrize("jit", [False, True], ids=["graph", "XLA"])
@@ -293,7 +347,7 @@ OPTIMIZERS = {
 def test_isolated_arcs_are_bit_identical_whatever_the_optimiser_does(rng, optimizer):
     layer = IsolatedLSTM(H, MIXED)
     model = model_of(layer, keras.layers.Dense(1))
-    model.compile(optimizer(), "mse", jit_compile=False)
+    model.compile(optimizer(), "mse", run_eagerly=True)
     layer.set_weights(weights(rng, "float32"))
     isolated, active = arcs_of(layer)
     model.fit(*data(rng), batch_size=4, epochs=2, verbose=0)
@@ -427,7 +481,7 @@ def test_stacked_and_in_both_directions_behind_a_mask(rng):
         b.set_weights(a.get_weights())
     same(ours(x).numpy(), theirs(x).numpy(), 1e-5)
     for model in (ours, theirs):
-        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+        model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
         model.fit(x, y, batch_size=6, epochs=2, verbose=0, shuffle=False)
     same(ours(x).numpy(), theirs(x).numpy(), 1e-4)
 
@@ -435,7 +489,7 @@ def test_stacked_and_in_both_directions_behind_a_mask(rng):
 def test_both_directions_and_the_layer_above_keep_their_zones(rng):
     both = keras.layers.Bidirectional(IsolatedLSTM(H, "0/Wh", "cut", return_sequences=True))
     model = model_of(both, IsolatedLSTM(3, "0[0]"), keras.layers.Dense(1))
-    model.compile(keras.optimizers.AdamW(0.01), "mse", jit_compile=False)
+    model.compile(keras.optimizers.AdamW(0.01), "mse", run_eagerly=True)
     layers = both.forward_layer, both.backward_layer, model.layers[1]
     before = [arcs_of(one)[0] for one in layers]
     model.fit(*data(rng), verbose=0)
@@ -450,7 +504,7 @@ def test_states_go_from_an_encoder_to_a_decoder(rng):
     out = IsolatedLSTM(H, "0/Wx", return_sequences=True)(target, initial_state=[h, c])
     model = keras.Model([source, target], keras.layers.Dense(1)(out))
     assert model.output_shape == (None, 3, 1)
-    model.compile("adam", "mse", jit_compile=False)
+    model.compile("adam", "mse", run_eagerly=True)
     x, _ = data(rng)
     before = model.get_weights()
     model.fit([x, x[:, :3]], x[:, :3, :1], verbose=0)
@@ -458,7 +512,53 @@ def test_states_go_from_an_encoder_to_a_decoder(rng):
         assert np.array_equal(a, b) != v.trainable, v.path
 
 
+def test_weights_of_a_model_at_one_zone_are_refused_at_another(rng):
+    """Also where all variables have the same shapes: as EarlyStopping would put them back, into other arcs."""
+    model, layer = compiled(rng, "0[0,2]", "cut")
+    values, counted = model.get_weights(), model.count_params()
+    assert counted == sum(v.size for v in values) == 4 * H * (D + H + 1) + H + 1
+    model.set_weights(values)
+    layer.set_zone("0[1,3]", model=model)
+    shapes = [[v.shape for v in some if v.size] for some in (model.get_weights(), values)]
+    assert shapes[0] == shapes[1]
+    with pytest.raises(ValueError, match="shape"):
+        model.set_weights(values)
+    layer.set_zone("0[0,2]", model=model)
+    model.set_weights(values)
+
+
+def test_early_stopping_does_not_put_weights_into_other_arcs(rng):
+    model, _ = compiled(rng, None)
+    best = keras.callbacks.EarlyStopping("loss", patience=5, restore_best_weights=True, mode="max")
+    schedule = ll.schedules.redraw(ll.Spec(D, (H,), 1), 0.5, seed=1)
+    with pytest.raises(ValueError, match="shape"):
+        model.fit(*data(rng), epochs=3, verbose=0, callbacks=[Isolation("lstm", schedule), best])
+
+
+@KERAS_SAVES
+def test_a_checkpoint_does_so_at_any_zone(rng, tmp_path):
+    model, layer = compiled(rng, "0[0,2]", "cut")
+    values = layer.get_weights()
+    model.save_weights(tmp_path / "best.weights.h5")
+    layer.set_zone("0[1,3]", model=model)
+    layer.set_weights([np.zeros_like(w) for w in values])
+    model.load_weights(tmp_path / "best.weights.h5")
+    for a, b in zip(layer.get_weights(), values, strict=True):
+        identical(a, b)
+
+
 # ------------------------------------------------------------------------------------------------ isolate_layer
+
+
+@keras.saving.register_keras_serializable("tests")
+class Around(keras.layers.Wrapper):
+    """Hides a layer."""
+
+    def call(self, x):
+        return self.layer(x)
+
+    def compute_output_shape(self, shape):
+        return self.layer.compute_output_shape(shape)
 
 
 def trained(rng):
@@ -498,17 +598,42 @@ def test_a_layer_is_swapped_in_a_model_within_a_functional_model(rng):
         (lambda: keras.layers.LSTM(H, name="a"), "b", r"no layer 'b' in the model; its LSTM layers are a"),
         (lambda: keras.layers.GRU(H, name="a"), "b", r"its LSTM layers are none"),
         (lambda: keras.layers.GRU(H, name="a"), "a", r"layer 'a' is a GRU; expected a keras.layers.LSTM"),
-        (lambda: keras.layers.LSTM(H, name="a", recurrent_dropout=0.5), "a", r"has recurrent_dropout=0.5"),
+        (lambda: keras.layers.LSTM(H, name="a", use_bias=False), "a", r"has use_bias=False"),
         (
-            lambda: keras.layers.Bidirectional(keras.layers.LSTM(H, name="a")),
-            "forward_a",
-            r"wraps it, such as Bidir",
+            lambda: Around(keras.layers.LSTM(H, name="a")),
+            "a",
+            r"wraps it and is no Bidirectional",
         ),
     ],
 )
 def test_isolate_layer_refuses(layer, name, message):
     with pytest.raises(ValueError, match=message):
         isolate_layer(model_of(layer(), keras.layers.Dense(1)), name, "0/Wh")
+
+
+@pytest.mark.parametrize("side", ["forward", "backward"])
+def test_one_direction_of_a_bidirectional_is_swapped_and_swapped_back(rng, side):
+    model = model_of(keras.layers.Bidirectional(keras.layers.LSTM(H, name="a")), keras.layers.Dense(1))
+    part = isolate_layer(model, f"{side}_a", "0/Wh", "cut", 3)
+    kinds = {"forward": "LSTM", "backward": "LSTM"} | {side: "IsolatedLSTM"}
+    both = part.layers[0]
+    assert [type(one).__name__ for one in (both.forward_layer, both.backward_layer)] == list(kinds.values())
+    x = data(rng)[0]
+    same(part(x).numpy(), model(x).numpy(), 1e-5)
+    back = isolate_layer(part, f"{side}_a", None)
+    assert back.layers[0].get_config() == model.layers[0].get_config()
+    for a, b in zip(back.get_weights(), model.get_weights(), strict=True):
+        identical(a, b)
+
+
+def test_a_decoder_that_starts_from_states_is_swapped(rng):
+    source, target = keras.Input((T, D)), keras.Input((3, D))
+    _, h, c = keras.layers.LSTM(H, return_state=True)(source)
+    out = keras.layers.LSTM(H, return_sequences=True, name="decoder")(target, initial_state=[h, c])
+    model = keras.Model([source, target], keras.layers.Dense(1)(out))
+    part, x = isolate_layer(model, "decoder", "0/Wx"), data(rng)[0]
+    same(part([x, x[:, :3]]).numpy(), model([x, x[:, :3]]).numpy(), 1e-5)
+    assert isinstance(part.get_layer("decoder"), IsolatedLSTM)
 
 
 def test_isolate_layer_refuses_a_model_without_weights():
@@ -541,19 +666,20 @@ def moments(model, layer):
     return found
 
 
-def compiled(rng, zone, depth="skip", optimizer=None, kind=IsolatedLSTM):
+def compiled(rng, zone, depth="skip", optimizer=None, kind=IsolatedLSTM, eager=True):
+    """A small model; run eagerly where no graph is asked for, since tracing takes most of a test's time."""
     layer = kind(H, zone, depth, name="lstm")
     model = model_of(layer, keras.layers.Dense(1))
-    model.compile(optimizer or keras.optimizers.Adam(0.01), "mse", jit_compile=False)
+    model.compile(optimizer or keras.optimizers.Adam(0.01), "mse", run_eagerly=eager, jit_compile=False)
     layer.set_weights(weights(rng, "float32"))
     return model, layer
 
 
 def test_a_zone_of_the_same_structure_keeps_the_graph_and_the_optimiser(rng):
-    model, layer = compiled(rng, "0[0,2]", "cut", kind=Counted)
+    model, layer = compiled(rng, "0[0,2]", "cut", kind=Counted, eager=False)
     x, y = data(rng)
     model.fit(x, y, batch_size=6, verbose=0)
-    traces, optimizer, variables = layer.traces, model.optimizer, list(map(id, layer.weights))
+    traces, optimizer, variables = layer.traces, model.optimizer, list(map(id, layer.trainable_weights))
     assert traces > 0
     for zone in ("0[1,3]", "0[1,2]"):
         values = layer.get_weights()
@@ -566,7 +692,7 @@ def test_a_zone_of_the_same_structure_keeps_the_graph_and_the_optimiser(rng):
         assert (arcs_of(layer)[1] != active).all()
     assert layer.traces == traces
     assert model.optimizer is optimizer
-    assert list(map(id, layer.weights)) == variables
+    assert list(map(id, layer.trainable_weights)) == variables
 
 
 @pytest.mark.parametrize(
@@ -601,6 +727,50 @@ def test_moments_go_with_their_arcs_and_are_held(rng, first, second):
     assert checked > 0
 
 
+def test_the_same_zone_again_changes_nothing(rng):
+    model, layer = compiled(rng, "0/Wh")
+    model.fit(*data(rng), verbose=0)
+    optimizer, variables = model.optimizer, list(map(id, layer.weights))
+    assert layer.set_zone("0/Wh[0:2] | 0/Wh[2:4]", model=model) is False
+    assert model.optimizer is optimizer
+    assert list(map(id, layer.weights)) == variables
+
+
+def test_a_graph_with_variables_that_were_given_up_gives_nan(rng):
+    """A second model that shares the layer: it would go on with old weights, and nobody would notice."""
+    model, layer = compiled(rng, None, eager=False)
+    other, x = keras.Sequential([keras.Input((T, D)), layer]), data(rng)[0]
+    assert np.isfinite(other.predict(x, verbose=0)).all()
+    model.fit(*data(rng), verbose=0)
+    layer.set_zone("0/Wh", model=model)
+    assert np.isnan(other.predict(x, verbose=0)).all()
+    other.compile()
+    same(other.predict(x, verbose=0), layer(x).numpy(), 1e-5)
+
+
+def test_variables_without_weight_decay_stay_without(rng):
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    model, layer = compiled(rng, None, optimizer=optimizer)
+    model.fit(*data(rng), verbose=0)
+    layer.set_zone("0/Wh/f", model=model)
+    decayed = {v.name: model.optimizer._use_weight_decay(v) for v in layer.trainable_weights}
+    assert decayed == {"kernel": True, "recurrent_kernel_active": True, "bias": False}
+
+
+@pytest.mark.parametrize("optimizer", ["Adafactor", "LossScaleOptimizer"])
+def test_an_optimiser_whose_moments_can_not_be_divided_is_refused_and_all_stays(rng, optimizer):
+    inner = {"LossScaleOptimizer": (keras.optimizers.Adam(),)}.get(optimizer, ())
+    model, layer = compiled(rng, "0/b", optimizer=getattr(keras.optimizers, optimizer)(*inner))
+    model.optimizer.build(model.trainable_variables)
+    before, values = model.optimizer, model.get_weights()
+    with pytest.raises(ValueError, match=rf"{optimizer} keeps .*can't divide by arcs"):
+        layer.set_zone("0/Wh", model=model)
+    assert (str(layer.zone), model.optimizer) == ("0/b", before)
+    for a, b in zip(model.get_weights(), values, strict=True):
+        identical(a, b)
+
+
 def test_a_moving_average_of_a_thawed_arc_starts_from_its_value(rng):
     model, layer = compiled(rng, "0/Wh", optimizer=keras.optimizers.Adam(0.01, use_ema=True))
     model.fit(*data(rng), batch_size=6, verbose=0)
@@ -616,7 +786,7 @@ def test_a_moving_average_of_a_thawed_arc_starts_from_its_value(rng):
 def test_training_after_a_change_is_that_of_a_model_made_so(rng, zone, depth, span, anew):
     """The graph computes the new plan: with SGD, which remembers nothing, that of a model made with that zone."""
     x, y = data(rng)
-    model, layer = compiled(rng, "0[0,2]", "cut", keras.optimizers.SGD(0.1))
+    model, layer = compiled(rng, "0[0,2]", "cut", keras.optimizers.SGD(0.1), eager=False)
     model.fit(x, y, batch_size=6, verbose=0)
     model.evaluate(x, y, verbose=0), model.predict(x, verbose=0)
     plain, values = isolate_layer(model, "lstm", None), [one.get_weights() for one in model.layers]
@@ -634,7 +804,7 @@ def test_training_after_a_change_is_that_of_a_model_made_so(rng, zone, depth, sp
 
 
 def test_a_traced_layer_wants_its_model(rng):
-    model, layer = compiled(rng, None)
+    model, layer = compiled(rng, None, eager=False)
     layer.set_zone("0/Wh")
     model.fit(*data(rng), verbose=0)
     with pytest.raises(
@@ -666,7 +836,7 @@ def follow(rng, what, epochs):
 
 
 def test_a_schedule_is_followed(rng):
-    inner = ll.schedules.redraw(ll.Spec(D, (H,), 3), 0.5, seed=1)
+    inner = ll.schedules.redraw(ll.Spec(D, (H,), 3), 0.5, seed=2)
     schedule = ll.schedules.thaw_last(1, ll.schedules.from_epoch(2, inner))
     callback, layer = follow(rng, schedule, 4)
     expected = [str(schedule.plan_at(ll.schedules.Moment(k, 4, 0)).zone) for k in (1, 2, 3, 4)]
@@ -693,24 +863,115 @@ def test_a_plan_is_followed_and_set_once(rng):
     assert [zone for _, zone in callback.zones] == ["0[0]"]
 
 
-def test_a_statistic_chooses(rng):
-    callback, layer = follow(rng, least_moved(share=0.5), 3)
-    assert [m.epoch for m, _ in callback.zones] == [1, 2]
-    assert layer.zone.size == 2 * 4 * (D + H + 1)
+ONE = ll.Spec(D, (H,), 3)
 
 
-def test_the_least_moved_units_are_those():
-    layer = IsolatedLSTM(H)
-    layer.build((None, T, D))
-    choose = least_moved(0.5)
-    assert choose(layer, ll.schedules.Moment(1, 3, 0)).size == 0
-    moved = layer.get_weights()
-    for w in (moved[0], moved[2]):
-        w[..., 1::H] += 1.0  # unit 1, all gates
-        w[..., 2 * H + 3] += 1.0  # unit 3, one gate
-    layer.set_weights(moved)
-    assert str(choose(layer, ll.schedules.Moment(2, 3, 0))) == "0[0,2]"
-    assert choose(layer, ll.schedules.Moment(3, 3, 0)) is None
+def test_a_fit_that_goes_on_follows_the_schedule_from_there(rng):
+    plans = [ll.isolate(ONE, ll.zone(ONE, layer=0, unit=k), "cut") for k in range(3)]
+    by_epoch, by_step = (ll.schedules.alternate(plans, every) for every in ("epoch", 2))
+    for schedule, expected in ((by_epoch, [(3, 4, "0[2]")]), (by_step, [(3, 4, "0[2]")])):
+        model, _ = compiled(rng, None)
+        callback = Isolation("lstm", schedule)
+        model.fit(*data(rng), batch_size=6, initial_epoch=2, epochs=3, verbose=0, callbacks=[callback])
+        assert [(m.epoch, m.step, zone) for m, zone in callback.zones] == expected
+
+
+def test_a_function_chooses(rng):
+    callback, layer = follow(rng, lambda layer, moment: "0[1,3]" if moment.epoch == 2 else None, 3)
+    assert [(m.epoch, zone) for m, zone in callback.zones] == [(2, "0[1,3]")]
+    assert (str(layer.zone), layer.depth) == ("0[1,3]", "skip")
+
+
+def by_hand(statistic, params, m, v, steps):
+    """The choice of half of the units from what was read off Keras."""
+    state = State(m, v, dict.fromkeys(params, steps))
+    watched = Watched.begin({k: np.zeros_like(p) for k, p in params.items()})
+    evidence = Evidence(ONE, params, state, ll.Adam(beta1=0.8, beta2=0.95), 1, T, 6, watched)
+    scores = ll.score(statistic, evidence, ll.partition(ONE, H, "unit"))
+    return ll.choose(scores, 0.5, ll.Price(ONE, T, 6))
+
+
+class Keep(keras.callbacks.Callback):
+    """Reads weights and Adam's moments off Keras at the end of the first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            layer, optimizer = self.model.layers[0], self.model.optimizer
+            groups = layer.get_weights(), optimizer._momentums[:3], optimizer._velocities[:3]
+            self.params, self.m, self.v = (
+                in_rows({k: np.asarray(a) for k, a in zip(MATRICES, group, strict=True)}) for group in groups
+            )
+            head = {k: np.zeros(ONE.shapes[k], "float32") for k in ("head/W", "head/b")}
+            for group in (self.params, self.m, self.v):
+                group |= head
+
+
+@pytest.mark.parametrize("statistic", ["magnitude", "fisher", "sensitivity", "snr", "movement", "random"])
+def test_a_statistic_chooses_from_weights_and_moments(rng, statistic):
+    """The zone is the one that `choose` finds in the numbers of Keras; the start is 0, so that all have moved."""
+    optimizer = keras.optimizers.AdamW(0.01, beta_1=0.8, beta_2=0.95)
+    model, layer = compiled(rng, None, optimizer=optimizer)
+    layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+    schedule = ll.by_statistic(ONE, statistic, 0.5, blocks=H, every=None)
+    callback, keep = Isolation("lstm", schedule, batch=6), Keep()
+    model.fit(*data(rng), batch_size=6, epochs=3, verbose=0, callbacks=[keep, callback])
+    expected = by_hand(statistic, keep.params, keep.m, keep.v, 2)
+    assert [(m.epoch, zone) for m, zone in callback.zones] == [(1, "nothing"), (2, str(expected))]
+    assert layer.zone.size == expected.size > 0
+
+
+def test_perturbation_reads_how_arcs_moved_over_epochs(rng):
+    model, layer = compiled(rng, None, optimizer=keras.optimizers.SGD(0.0))
+    to_and_fro, straight = (np.resize([1.0, -0.9], 4), np.ones(4))
+
+    def move(layer, moment):
+        if moment.epoch > 1:
+            values = layer.get_weights()
+            for k in range(H):
+                values[2][k::H] += (straight if k in (1, 3) else to_and_fro)[moment.epoch - 2]
+            layer.set_weights(values)
+
+    class Move(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            move(self.model.layers[0], ll.schedules.Moment(epoch + 2, 5, 0))
+
+    schedule = ll.by_statistic(ONE, "perturbation", 0.5, blocks=H, every=None, warmup=4)
+    callback = Isolation("lstm", schedule, batch=6)
+    with pytest.raises(ValueError, match="knows nothing of 4 of 4 blocks"):  # of kernels that never moved
+        model.fit(*data(rng), batch_size=6, epochs=5, verbose=0, callbacks=[Move(), callback])
+    assert callback._watching.moved["0/b"].tolist() == [4] * 4 * H
+    watched = callback._watching.watched
+    by_unit = np.abs(watched.change["0/b"] / watched.path["0/b"]).reshape(4, H).mean(axis=0)
+    assert by_unit[[1, 3]] == pytest.approx([1, 1])
+    assert (by_unit[[0, 2]] < 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("statistic", "optimizer", "message"),
+    [
+        (
+            "gradient",
+            "adam",
+            "Keras shows no gradients to a callback; other statistics are magnitude, fisher",
+        ),
+        ("fisher", "sgd", "'fisher' reads Adam's moments, but the optimiser is SGD; compile with Adam"),
+    ],
+)
+def test_a_statistic_of_what_is_not_there_is_refused(rng, statistic, optimizer, message):
+    model, _ = compiled(rng, None, optimizer=optimizer)
+    schedule = ll.schedules.thaw_last(1, ll.by_statistic(ONE, statistic, 0.5))
+    with pytest.raises(ValueError, match=message):
+        model.fit(*data(rng), verbose=0, callbacks=[Isolation("lstm", schedule)])
+
+
+def test_a_statistic_needs_to_know_how_many_steps(rng):
+    model = keras.Sequential([keras.Input((None, D)), IsolatedLSTM(H, name="lstm"), keras.layers.Dense(1)])
+    model.compile("adam", "mse", jit_compile=False)
+    schedule = ll.by_statistic(ONE, "magnitude", 0.5, warmup=0, blocks=H)
+    with pytest.raises(ValueError, match=r"takes any number of steps.*Isolation\(..., steps=72\)"):
+        model.fit(*data(rng), verbose=0, callbacks=[Isolation("lstm", schedule)])
+    model.fit(*data(rng), verbose=0, callbacks=[Isolation("lstm", schedule, steps=T)])
+    assert model.layers[0].zone.size > 0
 
 
 @pytest.mark.parametrize(
@@ -736,19 +997,14 @@ def test_what_can_not_be_followed_is_refused():
         ValueError, match=r"follows a Plan, a schedule or a function \(layer, moment\); got a str"
     ):
         Isolation("lstm", "0/Wh")
-    with pytest.raises(ValueError, match="share is 1; it must be at least 0 and below 1"):
-        least_moved(1)
-    with pytest.raises(ValueError, match="dense must be a whole number"):
-        least_moved(0.5, dense=0)
+    for name in ("batch", "steps"):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, got 0"):
+            Isolation("lstm", lambda *_: None, **{name: 0})
 
 
 # ------------------------------------------------------------------------------------------------- refusals
 
-WHOLE = [
-    (f"{name}_{kind}", kind)
-    for name in ("kernel", "recurrent", "bias")
-    for kind in ("regularizer", "constraint")
-]
+KERNELS = ("kernel", "recurrent", "bias")
 
 
 @pytest.mark.parametrize(
@@ -761,13 +1017,17 @@ WHOLE = [
         ({"activation": None}, r"has activation=None"),
         ({"recurrent_activation": "tanh"}, r"has recurrent_activation='tanh'; only 'sigmoid'"),
         ({"use_bias": False}, r"has use_bias=False; only True"),
-        ({"recurrent_dropout": 0.1}, r"has recurrent_dropout=0.1; only 0.0"),
+        ({"recurrent_dropout": 0.1}, r"has recurrent_dropout=0.1; only 0.0 is supported: Keras draws"),
         ({"stateful": True}, r"has stateful=True; only False is supported: pass initial_state"),
         ({"unroll": True}, r"has unroll=True; only False"),
         ({"use_cudnn": True}, r"has use_cudnn=True; only 'auto' and False"),
+        *(({f"{name}_constraint": "max_norm"}, rf"has {name}_constraint=.*only None is") for name in KERNELS),
         *(
-            ({name: "l2" if kind == "regularizer" else "max_norm"}, rf"has {name}=.*only None is")
-            for name, kind in WHOLE
+            (
+                {f"{name}_regularizer": "orthogonal_regularizer"},
+                rf"has {name}_regularizer=.*only L1, L2 and L1L2",
+            )
+            for name in KERNELS
         ),
         ({"dtype": "mixed_bfloat16"}, r"has dtype='mixed_bfloat16'; only float32 and float64"),
         ({"dtype": "float16"}, r"has dtype='float16'"),

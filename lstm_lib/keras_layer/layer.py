@@ -31,6 +31,7 @@ ONLY: dict[str, tuple[Any, str]] = {
     "kernel_constraint": (None, _WHOLE),
     "recurrent_constraint": (None, _WHOLE),
     "bias_constraint": (None, _WHOLE),
+    "recurrent_dropout": (0.0, "Keras draws a mask for each gate then, which takes a product for each"),
     "stateful": (False, "pass initial_state and use return_state instead"),
     "unroll": (False, "the loop over time is never unrolled"),
 }
@@ -69,7 +70,7 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         says of the head is left to the Dense layer that is the head.
     depth : "hold", "skip" or "cut", as for `lstm_lib.isolate`; "cache" has no counterpart here.
     span : errors travel the last `span` steps only (of the order in which steps are computed); None: all.
-    kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias, dropout, recurrent_dropout, seed,
+    kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias, dropout, seed,
     return_sequences, return_state, go_backwards, zero_output_for_mask, activity_regularizer, name, dtype, trainable :
         as for keras.layers.LSTM. dtype is "float32" or "float64".
     kernel_regularizer, recurrent_regularizer, bias_regularizer : L1, L2 or L1L2; they sum over active arcs.
@@ -108,7 +109,6 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         recurrent_regularizer: Any = None,
         bias_regularizer: Any = None,
         dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
         seed: int | None = None,
         return_sequences: bool = False,
         return_state: bool = False,
@@ -120,9 +120,8 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**kwargs)
         if not isinstance(units, int | np.integer) or isinstance(units, bool) or units < 1:
             raise ValueError(f"units must be a whole number of at least 1, got {units!r}")
-        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
-            if not 0 <= rate <= 1:
-                raise ValueError(f"{name} must be from 0 to 1, got {rate!r}")
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"dropout must be from 0 to 1, got {dropout!r}")
         if self.compute_dtype not in DTYPES or self.variable_dtype != self.compute_dtype:
             raise ValueError(
                 f"IsolatedLSTM has dtype={self.dtype_policy.name!r}; only {' and '.join(DTYPES)} are supported"
@@ -134,9 +133,9 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         self.unit_forget_bias = unit_forget_bias
         given = kernel_regularizer, recurrent_regularizer, bias_regularizer
         self.regularizers = {m: _a_sum(REGULARIZERS[m], r) for m, r in zip(MATRICES, given, strict=True)}
-        self.dropout, self.recurrent_dropout = dropout, recurrent_dropout
+        self.dropout = dropout
         self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed=seed) if dropout or recurrent_dropout else None
+        self.seed_generator = keras.random.SeedGenerator(seed=seed) if dropout else None
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
         self.stateful = False
@@ -398,12 +397,12 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             self._traced = True
         x = tf.convert_to_tensor(sequences)
         if training and self.dropout:
-            x = x * self._dropped(x[:, 0, :], self.dropout)[:, None]
+            kept = keras.random.dropout(tf.ones_like(x[:, 0, :]), self.dropout, seed=self.seed_generator)
+            x = x * kept[:, None]
         if isinstance(mask, list | tuple):
             mask = mask[0]
         h, c = self.get_initial_state(tf.shape(x)[0]) if initial_state is None else initial_state
         h, c = (tf.cast(tf.convert_to_tensor(a), x.dtype) for a in (h, c))
-        seen = self._dropped(h, self.recurrent_dropout) if training and self.recurrent_dropout else None
         x = tf.transpose(x, (1, 0, 2))
         if mask is not None:
             mask = tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
@@ -411,16 +410,12 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             x, mask = tf.reverse(x, [0]), None if mask is None else tf.reverse(mask, [0])
         parts = {key: tf.convert_to_tensor(v) for key, v in self._variables.items()}
         arrays = {name: tf.convert_to_tensor(v) for name, v in self._arrays.items()}
-        hs, c = run(self._structure, arrays, parts, x, h, c, mask, self.return_sequences, seen)
+        hs, c = run(self._structure, arrays, parts, x, h, c, mask, self.return_sequences)
         h = hs[-1] if self.return_sequences else hs
         output = hs if mask is None else hs * self._shown(mask, hs.dtype)
         if self.return_sequences:
             output = tf.transpose(output, (1, 0, 2))
         return (output, h, c) if self.return_state else output
-
-    def _dropped(self, like: Any, rate: float) -> Any:
-        """0, or 1 / (1 - rate), drawn for every number."""
-        return keras.random.dropout(tf.ones_like(like), rate, seed=self.seed_generator)
 
     def _shown(self, mask: Any, dtype: Any) -> Any:
         """1 where Keras shows an output, 0 where it shows zeros: at masked steps if asked to, else before the first."""
@@ -459,7 +454,7 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         """The arguments that make this layer again, with the zone it has now as a text."""
         zone = self._zone_given if self._plan is None else self._plan.zone
         flags = ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
-        own = ("units", "unit_forget_bias", "dropout", "recurrent_dropout", "seed", *flags)
+        own = ("units", "unit_forget_bias", "dropout", "seed", *flags)
         initializers = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
         config = {name: getattr(self, name) for name in own}
         config |= {name: keras.initializers.serialize(getattr(self, name)) for name in initializers}

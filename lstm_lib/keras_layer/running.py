@@ -49,7 +49,6 @@ def run(
     c0: Any,
     mask: Any = None,
     sequences: bool = False,
-    seen: Any = None,
 ) -> tuple[Any, Any]:
     """Forward pass of a layer, with a gradient that computes what the structure leaves.
 
@@ -60,7 +59,6 @@ def run(
     x, h0, c0 : (T, B, D), (B, H), (B, H).
     mask : (T, B, 1) of bool, False where a step keeps the states as they are.
     sequences : return every h, (T, B, H), or the last, (B, H).
-    seen : (B, H), what h_prev is multiplied by where the recurrent kernel reads it (recurrent dropout); None: 1.
 
     Returns
     -------
@@ -71,15 +69,13 @@ def run(
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def layer(x: Any, h0: Any, c0: Any, *values: Any) -> Any:
         K, U, b = _join(s, arrays, dict(zip(keys, values, strict=True)))
-        kept = _forward(s, x, h0, c0, (mask, seen), K, U, b)
+        kept = _forward(s, x, h0, c0, mask, K, U, b)
         hs, cs = kept["h"], kept["c"]
         hs.set_shape((x.shape[0], x.shape[1], s.H))
         cs.set_shape((x.shape[0], x.shape[1], s.H))
 
         def grad(dh: Any, dc: Any) -> tuple[Any, ...]:
-            found = _backward(
-                s, arrays, (x, h0, c0), (mask, seen), (K, U), kept, dh if sequences else None, dc, dh
-            )
+            found = _backward(s, arrays, (x, h0, c0), mask, (K, U), kept, dh if sequences else None, dc, dh)
             return *found[:3], *(found[3].get(key) for key in keys)
 
         return (hs if sequences else hs[-1], cs[-1]), grad
@@ -99,19 +95,15 @@ def _join(s: Structure, arrays: Mapping[str, Any], values: Mapping[tuple[str, st
     return found
 
 
-def _forward(
-    s: Structure, x: Any, h: Any, c: Any, masks: tuple[Any, Any], K: Any, U: Any, b: Any
-) -> dict[str, Any]:
+def _forward(s: Structure, x: Any, h: Any, c: Any, mask: Any, K: Any, U: Any, b: Any) -> dict[str, Any]:
     """Gates i, f, g, o, states c and h and tanh(c) of every step, (T, B, H)."""
     T, B, D, H = tf.shape(x)[0], tf.shape(x)[1], s.D, s.H
-    mask, seen = masks
     from_x = tf.reshape(tf.matmul(tf.reshape(x, (-1, D)), K) + b, tf.stack([T, B, 4 * H]))
     names = (*KERAS_ORDER, "c", "tanh_c", "h")
     given = _listed(from_x, *([] if mask is None else [mask]))
 
     def step(t: Any, h: Any, c: Any, *lists: Any) -> tuple[Any, ...]:
-        read = h if seen is None else h * seen
-        i, f, g, o = tf.split(given[0].read(t) + tf.matmul(read, U), 4, axis=1)
+        i, f, g, o = tf.split(given[0].read(t) + tf.matmul(h, U), 4, axis=1)
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
         next_c = f * c + i * g
         tanh_c = tf.tanh(next_c)
@@ -137,7 +129,7 @@ def _backward(
     s: Structure,
     arrays: Mapping[str, Any],
     start: tuple[Any, Any, Any],
-    masks: tuple[Any, Any],
+    mask: Any,
     matrices: tuple[Any, Any],
     kept: Mapping[str, Any],
     inject: Any,
@@ -149,7 +141,6 @@ def _backward(
     `inject` (T, B, H) is the error that arrives at every step, or None where only the last h (B, H) has one, `dh`.
     """
     x, h0, c0 = start
-    mask, seen = masks
     zeros = tuple(map(tf.zeros_like, start))
     if not s.kept:
         return *zeros, {}
@@ -187,7 +178,6 @@ def _backward(
     if mask is not None:
         read["mask"] = tf.cast(mask[last], x.dtype)
     lists = dict(zip(read, _listed(*read.values()), strict=True))
-    some_seen = None if seen is None else some(seen)
     step_back = None if s.through is None else _carrier(s.through, matrices[1], arrays)
 
     def step(t: Any, dh: Any, dc: Any, found: Any) -> tuple[Any, ...]:
@@ -201,8 +191,6 @@ def _backward(
         dc = dc + dh * now["dc_dh"]
         joined = tf.concat([dc] * len(by_c) + [dh] * len(by_h), axis=1) * now["slopes"]
         dh = tf.zeros_like(dh) if step_back is None else step_back(joined)
-        if seen is not None:
-            dh = dh * some_seen
         return t - 1, dh + past_h, dc * now["f"] + past_c, found.write(t, joined)
 
     L = tf.shape(h_prev)[0]
@@ -217,7 +205,7 @@ def _backward(
         _input_error(s, arrays, x, last, dz, matrices[0]),
         _start_error(s, arrays, dh, h0, L, x),
         _start_error(s, arrays, dc, c0, L, x),
-        _weight_gradients(s, arrays, dz, h_prev if seen is None else h_prev * seen, x[last]),
+        _weight_gradients(s, arrays, dz, h_prev, x[last]),
     )
 
 
