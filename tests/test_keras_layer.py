@@ -582,6 +582,21 @@ def test_a_layer_is_swapped_and_swapped_back(rng):
     same(part(x).numpy(), model(x).numpy(), 1e-5)
 
 
+def test_the_copy_is_compiled_as_the_model_was_with_a_fresh_optimiser(rng):
+    model = trained(rng)
+    model.compile(keras.optimizers.AdamW(0.02, clipnorm=0.5), "mae", run_eagerly=True)
+    model.fit(*data(rng), verbose=0)
+    part = isolate_layer(model, "lstm", MIXED)
+    assert part.optimizer is not model.optimizer
+    assert part.optimizer.clipnorm == 0.5
+    assert float(part.optimizer.learning_rate) == pytest.approx(0.02)
+    assert (int(model.optimizer.iterations), int(part.optimizer.iterations)) == (1, 0)
+    before = model.get_weights()
+    part.fit(*data(rng), verbose=0)
+    for a, b in zip(model.get_weights(), before, strict=True):
+        identical(a, b)
+
+
 def test_a_layer_is_swapped_in_a_model_within_a_functional_model(rng):
     inner, inputs = trained(rng), keras.Input((T, D))
     model = keras.Model(inputs, keras.layers.Dense(2)(inner(inputs)))

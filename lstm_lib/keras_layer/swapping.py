@@ -23,7 +23,7 @@ def isolate_layer(
 
     Returns
     -------
-    A model with the same weights, not compiled, as keras.models.clone_model returns it.
+    A model with the same weights, compiled as the model was, with a fresh optimiser (as keras.models.clone_model).
 
     Raises ValueError for a name that isn't there, with those of the LSTM layers; for a layer that can't be expressed,
     naming the argument; for a zone, depth or span that isn't one.
