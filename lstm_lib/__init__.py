@@ -19,12 +19,13 @@ The parts, lowest first; each imports only those above it in this list:
     training   fit() and the Record it leaves
     timing     steps that take turns, and how much faster each is
     selection  statistics that score blocks of arcs, and the choice of what to isolate
-    checks     gradient checks against differences, with a tolerance by dtype
-    plots      figures
     keras_layer    the LSTM layer of Keras with a zone, and its use in models
     keras_bridge   weights to and from Keras, reference gradients by TensorFlow, and that layer
+    experiments   runs that are stored as they finish, swept over seeds, and compared in pairs
+    checks     gradient checks against differences, with a tolerance by dtype
+    plots      figures
 
-`import lstm_lib` needs NumPy and pandas; `checks`, `plots` and `keras_bridge` are imported by name.
+`import lstm_lib` needs NumPy and pandas; `keras_bridge`, `experiments`, `checks` and `plots` are imported by name.
 """
 
 from . import schedules

@@ -265,6 +265,8 @@ def by_statistic(
     depth, span : as for `isolate`.
     seed : of "random".
 
+    For an epoch that is over, and the evidence of the whole training, its plans are those that held.
+
     Raises ValueError that names the argument, what was given and the valid choices.
 
     >>> from lstm_lib import fit
@@ -316,16 +318,21 @@ class _ByStatistic(Schedule):
         evidence = moment.evidence
         if evidence is None:
             raise ValueError("a plan chosen by a statistic needs the evidence of a training; `fit` gives it")
-        if self.held.get("evidence") is not evidence:  # one evidence an epoch, and another for every run
-            zone = self._zone(moment.epoch - 1 - self.warmup, evidence)
-            self.held.update(evidence=evidence, plan=isolate(self.spec, zone, self.depth, self.span))
-        plan: Plan = self.held["plan"]
-        return plan
+        held = self.held
+        if held.get("evidence") is not evidence or held["epoch"] != moment.epoch:
+            plan = isolate(self.spec, self._zone(moment.epoch, evidence), self.depth, self.span)
+            held.update(evidence=evidence, epoch=moment.epoch, plan=plan)
+        found: Plan = held["plan"]
+        return found
 
-    def _zone(self, age: int, evidence: Evidence) -> Zone:
+    def _zone(self, epoch: int, evidence: Evidence) -> Zone:
+        before = _watched(evidence).chosen
+        if epoch <= len(before):  # an epoch that is over, as when a finished training is looked at
+            return read_zone(self.spec, before[epoch - 1])
+        age = epoch - 1 - self.warmup
         renewed = age == 0 if self.every is None else age % self.every == 0
         if not renewed:
-            return read_zone(self.spec, _watched(evidence).chosen[-1])
+            return read_zone(self.spec, before[-1])
         sizes = evidence.steps, evidence.batch
         price = self.prices.setdefault(sizes, Price(self.spec, *sizes, self.depth, self.span))
         return choose(score(self.statistic, evidence, self.cut, self.seed), self.budget, price, self.of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 # Read by the libraries once, when they are imported: so they are set here, before any test module is. One
 # thread, since threads that share a small product wait for each other, for long if the machine is busy.
@@ -10,6 +11,8 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", CUDA_VISIBLE_DEVICES="-1")
 os.environ.update(MPLBACKEND="agg", JUPYTER_PLATFORM_DIRS="1")
+# Tests don't wait for a study that is timed on this machine, nor does it for them.
+os.environ["LSTM_LIB_TIMED_LOCK"] = os.path.join(tempfile.gettempdir(), f"lstm_lib-tests-{os.getpid()}.lock")
 
 import random
 import sys

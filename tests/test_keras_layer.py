@@ -11,7 +11,7 @@ from hypothesis import given, settings
 import lstm_lib as ll
 from lstm_lib.adam import State
 from lstm_lib.evidence import Evidence, Watched
-from lstm_lib.keras_bridge import IsolatedLSTM, Isolation, isolate_layer, keras, tf
+from lstm_lib.keras_bridge import IsolatedLSTM, Isolation, from_keras, isolate_layer, keras, tf
 from lstm_lib.keras_layer.compiled import MATRICES, in_rows, join_arcs, keras_columns
 
 B, T, D, H = 3, 5, 2, 4
@@ -841,6 +841,14 @@ def test_a_layer_that_is_not_built_takes_its_zone_later():
 
 
 # ---------------------------------------------------------------------------------------------- the callback
+
+
+def test_rows_are_those_of_this_project(rng):
+    model = trained(rng)
+    found = in_rows(dict(zip(MATRICES, model.layers[0].get_weights(), strict=True)))
+    params = from_keras(model)[1]
+    for name, rows in found.items():
+        identical(rows, params[name])
 
 
 def follow(rng, what, epochs):

@@ -311,6 +311,16 @@ def test_one_schedule_serves_several_runs() -> None:
         assert chosen(trained(epochs=3, seed=seed, isolation=schedule)) == chosen(fresh)
 
 
+def test_a_finished_training_tells_what_was_isolated_when() -> None:
+    schedule = schedules.from_epoch(3, by_statistic(SPEC, "random", 0.5, blocks=6))
+    record = trained(epochs=5, isolation=schedule)
+    fresh = schedules.from_epoch(3, by_statistic(SPEC, "random", 0.5, blocks=6))
+    for epoch in (5, 1, 3, 4, 2):
+        plan = fresh.plan_at(Moment(epoch, 5, 0, record.evidence()))
+        assert str(plan.zone) == chosen(record)[epoch - 1]
+    assert len(set(chosen(record))) > 2
+
+
 def test_isolated_arcs_stay_as_they_are() -> None:
     schedule = by_statistic(SPEC, "magnitude", 0.6, blocks=3, depth="skip")
     before, after = (trained(epochs=e, isolation=schedule) for e in (1, 2))

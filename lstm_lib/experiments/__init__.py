@@ -1,0 +1,43 @@
+"""Experiments that can be believed: runs that are stored as they finish, in turn, and compared in pairs.
+
+Six nouns. A `Task` is a series cut in one way; a `Configuration` is a task, a network, its training and its
+isolation, under a name; a run is a configuration with a seed, and leaves a record and a row; a `Store` is a folder
+of rows and records that survives being killed; `sweep` makes all runs that a store lacks and returns their table;
+a comparison (`against`, `time_to_error`, `pareto`, `explained`) is a table made of that table.
+
+The modules, lowest first; each imports only those above it:
+
+    configuration  Task and Configuration, and the key of a run
+    runs           one run by either engine, and its row
+    store          rows and records on disk
+    sweeping       every configuration with every seed, one after the other or side by side
+    comparing      paired by seed, with intervals
+    equal_cost     controls: the smaller network, the shorter training, the shorter look back that cost as much
+
+Needs filelock; `sweep` with jobs needs joblib, the comparisons need SciPy.
+"""
+
+from lstm_lib.experiments.comparing import against, explained, pareto, time_to_error
+from lstm_lib.experiments.configuration import Configuration, Task
+from lstm_lib.experiments.equal_cost import epochs_of_equal_time, lookback_of_equal_cost, units_of_equal_cost
+from lstm_lib.experiments.runs import predicted_step, row, run
+from lstm_lib.experiments.store import Store, StoreError
+from lstm_lib.experiments.sweeping import sweep
+
+__all__ = [
+    "Configuration",
+    "Store",
+    "StoreError",
+    "Task",
+    "against",
+    "epochs_of_equal_time",
+    "explained",
+    "lookback_of_equal_cost",
+    "pareto",
+    "predicted_step",
+    "row",
+    "run",
+    "sweep",
+    "time_to_error",
+    "units_of_equal_cost",
+]

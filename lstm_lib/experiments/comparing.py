@@ -1,0 +1,352 @@
+"""What a table of runs says: each configuration beside a reference, paired by seed, with intervals.
+
+Runs with one seed share weights, order of batches and, where they took turns, the mood of the machine. So a ratio or
+a difference is taken within a seed first, and only then over the seeds. Times count only in rows that ran alone.
+
+An interval is a bootstrap over the seeds: BCa, or the percentiles of the resamples where BCa is not defined; where all
+pairs say the same it is that number. The bootstrap knows no more than the seeds it is given: with fewer than ten or so
+its intervals are too narrow, which is why `n` stands beside them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Values = npt.NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """An estimate with its bounds, and how these were found: "BCa", "percentile", "all alike", or "" for none."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+
+
+def against(
+    table: pd.DataFrame,
+    reference: str = "dense",
+    resamples: int = 9999,
+    confidence: float = 0.95,
+    seed: int = 0,
+    error: str = "test_rmse",
+) -> pd.DataFrame:
+    """Every configuration beside the reference, on the seeds that both have.
+
+    Parameters
+    ----------
+    table : from `sweep` or `Store.table`.
+    reference : the name of a configuration.
+    resamples, confidence, seed : of the bootstrap.
+    error : the column of errors.
+
+    Returns
+    -------
+    DataFrame, a row a configuration by name:
+
+    n, timed : seeds in common; those where both runs ran alone.
+    diverged : how many of the n pairs have a run without an error; with one, the errors are NaN, since the rest
+        would be a choice.
+    seconds : median over the timed seeds.
+    time_ratio, time_low, time_high, time_method : how many times as fast as the reference, median of the ratios of
+        the timed seeds; NaN where there is none, without bounds where there is one.
+    predicted : what the cost model says of that, median.
+    error, error_percent, error_low, error_high, error_method : mean error, and by how many percent it is above
+        (below 0: below) the reference's, mean over the seeds.
+
+    Raises ValueError for an unknown reference, several runs with one name and seed, and fewer than two seeds in common.
+
+    >>> rows = [("dense", 0, 4.0, 1.00), ("dense", 1, 6.0, 2.00), ("cut", 0, 2.0, 1.01), ("cut", 1, 2.0, 2.04)]
+    >>> table = pd.DataFrame(rows, columns=["name", "seed", "seconds", "test_rmse"]).assign(alone=True)
+    >>> found = against(table)
+    >>> found[["n", "time_ratio", "error_percent"]].round(2)
+           n  time_ratio  error_percent
+    name
+    dense  2         1.0            0.0
+    cut    2         2.5            1.5
+    """
+    by_seed = _by_seed(table, reference)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be above 0 and below 1, got {confidence!r}")
+    dense, rows = by_seed[reference], {}
+    interval = _bootstrap(resamples, confidence, seed)
+    for name, own in by_seed.items():
+        common = own.index.intersection(dense.index)
+        if len(common) < 2:
+            raise ValueError(
+                f"{name!r} and the reference {reference!r} have n = {len(common)} seeds in common; a comparison needs "
+                f"at least 2. {name!r} has {own.index.tolist()}, {reference!r} has {dense.index.tolist()}"
+            )
+        here, there = own.loc[common], dense.loc[common]
+        timed = _timed(here) & _timed(there)
+        ratios = (there["seconds"] / here["seconds"])[timed].to_numpy("float64")
+        errors, others = here[error].to_numpy("float64"), there[error].to_numpy("float64")
+        lost = ~np.isfinite(errors) | ~np.isfinite(others)
+        percent = np.full(0, np.nan) if lost.any() else 100 * (errors - others) / others
+        faster, worse = interval(ratios, np.median), interval(percent, np.mean)
+        rows[name] = {
+            "n": len(common),
+            "timed": int(timed.sum()),
+            "diverged": int(lost.sum()),
+            "seconds": here["seconds"][timed].median(),
+            **dict(zip(("time_ratio", "time_low", "time_high", "time_method"), faster, strict=True)),
+            "predicted": here["predicted"].astype("float64").median() if "predicted" in here else np.nan,
+            "error": np.nan if lost.any() else float(errors.mean()),
+            **dict(zip(("error_percent", "error_low", "error_high", "error_method"), worse, strict=True)),
+        }
+    return pd.DataFrame(rows.values(), index=pd.Index(rows, name="name"))
+
+
+def time_to_error(table: pd.DataFrame, reference: str = "dense", tolerance: float = 0.01) -> pd.DataFrame:
+    """When each run first came as low as the reference with the same seed in the end, up to a tolerance.
+
+    Parameters
+    ----------
+    tolerance : the target is the reference's validation error after its last epoch × (1 + tolerance).
+
+    Returns
+    -------
+    DataFrame, a row a run whose seed the reference has: name, seed, target, reached, epoch and seconds of training
+    until then, NaN where it never was, and ratio, the seconds of the reference until then over these: 0 where it never
+    was, so that the median over the seeds is right as it is. seconds and ratio are NaN where a run did not run alone.
+
+    >>> history = {"valid_rmse": [[3.0, 2.0], [2.0, 2.0]], "epoch_seconds": [[1.0, 1.0], [0.8, 0.8]]}
+    >>> table = pd.DataFrame({"name": ["dense", "cut"], "seed": 0, "alone": True, "diverged": ""} | history)
+    >>> found = time_to_error(table)
+    >>> found[["name", "reached", "epoch", "seconds", "ratio"]]
+        name  reached  epoch  seconds  ratio
+    0  dense     True    2.0      2.0    1.0
+    1    cut     True    1.0      0.8    2.5
+    >>> found.groupby("name")["reached"].mean().to_dict()
+    {'cut': 1.0, 'dense': 1.0}
+    """
+    by_seed = _by_seed(table, reference)
+    if not 0 <= tolerance < np.inf:
+        raise ValueError(f"tolerance must be 0 or a positive number, got {tolerance!r}")
+    dense, rows = by_seed[reference], []
+    for name, own in by_seed.items():
+        for seed in own.index.intersection(dense.index):
+            there, here = dense.loc[seed], own.loc[seed]
+            curve = np.asarray(there["valid_rmse"], "float64")
+            complete = len(curve) and not there.get("diverged")
+            target = curve[-1] * (1 + tolerance) if complete else np.nan
+            (epoch, seconds), (_, others) = _first_below(here, target), _first_below(there, target)
+            rows.append(
+                {
+                    "name": name,
+                    "seed": seed,
+                    "target": target,
+                    "reached": bool(np.isfinite(epoch)),
+                    "epoch": epoch,
+                    "seconds": seconds,
+                    "ratio": _ratio(others, seconds, bool(np.isfinite(epoch)), here, there),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def pareto(table: pd.DataFrame, error: str = "last_valid") -> pd.DataFrame:
+    """Which configurations no other one beats in both time and error.
+
+    Parameters
+    ----------
+    error : the column of errors; validation by default, since to pick from the front is to choose.
+
+    Returns
+    -------
+    DataFrame, a row a configuration, fastest first: seconds (median), the mean error and front, on the seeds on which
+    every configuration that finished ran alone. A configuration without such a seed, or that diverged, has NaN and is
+    not on the front.
+
+    Raises ValueError where the others have no timed seed in common.
+
+    >>> columns = {"name": ["a", "b", "c"], "seed": 0, "seconds": [1.0, 2.0, 3.0], "last_valid": [3.0, 1.0, 2.0]}
+    >>> pareto(pd.DataFrame(columns).assign(alone=True))["front"].to_dict()
+    {'a': True, 'b': True, 'c': False}
+    """
+    by_seed, counted = _by_seed(table), dict[str, pd.DataFrame]()
+    for name, own in by_seed.items():
+        alone = own[_alone(own)]
+        if len(alone) and np.isfinite(own[error].astype("float64")).all():
+            counted[name] = alone
+    common = sorted(set.intersection(*(set(own.index) for own in counted.values()))) if counted else []
+    if not common:
+        raise ValueError(
+            "the configurations have no seed in common on which all ran alone; run sweep(..., timed=True)"
+        )
+    found = pd.DataFrame(
+        {
+            "seconds": {name: own.loc[common, "seconds"].median() for name, own in counted.items()},
+            error: {name: own.loc[common, error].mean() for name, own in counted.items()},
+        },
+        index=pd.Index(by_seed, name="name"),
+        dtype="float64",
+    )
+    time, wrong = found["seconds"].to_numpy(), found[error].to_numpy()
+    no_worse = (time[:, None] <= time) & (wrong[:, None] <= wrong)
+    better = (time[:, None] < time) | (wrong[:, None] < wrong)
+    found["front"] = ~(no_worse & better).any(axis=0) & np.isfinite(time)
+    return found.sort_values("seconds", kind="stable")
+
+
+def explained(
+    table: pd.DataFrame,
+    factors: Sequence[str],
+    response: str,
+    resamples: int = 999,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How much of the variation of a column each factor explains.
+
+    Parameters
+    ----------
+    factors : columns, such as the labels of configurations; every value is a level, numbers too.
+    response : a column of numbers. Rows without it, or without one of the factors, are left out.
+    resamples, confidence, seed : of the bootstrap over the rows, by its percentiles.
+
+    Returns
+    -------
+    DataFrame, a row a factor, shares of the sum of squares about the mean (η²), from 0 to 1:
+
+    levels, n : how many values the factor has, and how many rows count.
+    alone, low, high : what the means of its levels explain, when nothing else is known. The bounds lean upwards.
+    beyond : what it adds to all other factors (type II, main effects); less than `alone` where factors vary together.
+    by_chance : what so many levels explain on the average when the response has nothing to do with them.
+
+    Raises ValueError for unknown columns, fewer than three rows, and a response that does not vary.
+
+    >>> rows = [("f", "x", 1.0), ("f", "h", 1.0), ("i", "x", 3.0), ("i", "h", 3.0)]
+    >>> table = pd.DataFrame(rows, columns=["gate", "matrix", "error"])
+    >>> explained(table, ["gate", "matrix"], "error")[["levels", "alone", "beyond"]].round(2)
+            levels  alone  beyond
+    factor
+    gate         2    1.0     1.0
+    matrix       2    0.0     0.0
+    """
+    if isinstance(factors, str) or not factors:
+        raise ValueError(f"factors takes a list of at least one column, got {factors!r}")
+    factors = list(factors)
+    _check_columns(table, [*factors, response])
+    used = table[[*factors, response]].dropna()
+    y = used[response].to_numpy("float64")
+    if len(used) < 3 or np.ptp(y) == 0:
+        state = f"has n = {len(used)} rows" if len(used) < 3 else f"is {y[0]} in all {len(y)} rows"
+        raise ValueError(f"{response!r} {state} with all of {factors}; at least 3 that differ are needed")
+    codes = {name: np.unique(used[name].astype(str), return_inverse=True)[1] for name in factors}
+    rng, every, rows = np.random.default_rng(seed), np.arange(len(y)), {}
+    for name in factors:
+        others = [codes[other] for other in factors if other != name]
+        drawn = [_explained(y[k], [codes[name][k]]) for k in rng.choice(every, (resamples, len(y)))]
+        edges = [50 * (1 - confidence), 50 * (1 + confidence)]
+        low, high = np.nanpercentile(drawn, edges) if resamples else (np.nan, np.nan)
+        levels = int(codes[name].max()) + 1
+        rows[name] = {
+            "levels": levels,
+            "n": len(y),
+            "alone": _explained(y, [codes[name]]),
+            "low": float(low),
+            "high": float(high),
+            "beyond": _explained(y, [*others, codes[name]]) - _explained(y, others),
+            "by_chance": (levels - 1) / (len(y) - 1),
+        }
+    return pd.DataFrame(rows.values(), index=pd.Index(rows, name="factor"))
+
+
+# --------------------------------------------------------------------------------------------------------- details
+
+
+def _by_seed(table: pd.DataFrame, reference: str | None = None) -> dict[str, pd.DataFrame]:
+    """The runs of each configuration, by seed; refuses what can't be paired."""
+    _check_columns(table, ["name", "seed"])
+    names = list(dict.fromkeys(table["name"]))
+    if reference is not None and reference not in names:
+        raise ValueError(f"reference is {reference!r}; the table has {', '.join(map(repr, names))}")
+    twice = table[table.duplicated(["name", "seed"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise ValueError(
+            f"{first['name']!r} has several runs with seed {first['seed']}; take the table of one sweep, or give other "
+            "settings another name"
+        )
+    return {name: table[table["name"] == name].set_index("seed") for name in names}
+
+
+def _check_columns(table: pd.DataFrame, wanted: Sequence[str]) -> None:
+    if missing := [name for name in wanted if name not in table]:
+        raise ValueError(f"the table has no column {', '.join(map(repr, missing))}; it has {list(table)}")
+
+
+def _alone(runs: pd.DataFrame) -> pd.Series[bool]:
+    return runs["alone"].astype(bool)
+
+
+def _timed(runs: pd.DataFrame) -> pd.Series[bool]:
+    """Where the time counts: the run ran alone, and to its end."""
+    alone = _alone(runs)
+    return alone & (runs["diverged"].fillna("") == "") if "diverged" in runs else alone
+
+
+def _bootstrap(
+    resamples: int, confidence: float, seed: int
+) -> Callable[[Values, Callable[..., Any]], Interval]:
+    """A function that gives a statistic of some values with its interval."""
+    from scipy.stats import bootstrap
+
+    def interval(values: Values, statistic: Callable[..., Any]) -> Interval:
+        if not len(values):
+            return Interval(np.nan, np.nan, np.nan, "")
+        value = float(statistic(values))
+        if len(values) == 1:
+            return Interval(value, np.nan, np.nan, "")
+        if np.ptp(values) == 0:
+            return Interval(value, value, value, "all alike")
+        for method in ("BCa", "percentile"):
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # that BCa is not defined here: the next method is taken then
+                found = bootstrap(
+                    (values,),
+                    statistic,
+                    n_resamples=resamples,
+                    confidence_level=confidence,
+                    method=method,
+                    rng=seed,
+                ).confidence_interval
+            if np.isfinite(found).all():
+                break
+        return Interval(value, float(found.low), float(found.high), method)
+
+    return interval
+
+
+def _first_below(run: pd.Series[Any], target: float) -> tuple[float, float]:
+    """Epoch and seconds until the validation error is at most the target; NaN for what can't be said."""
+    below = np.flatnonzero(np.asarray(run["valid_rmse"], "float64") <= target)
+    if not len(below):
+        return np.nan, np.nan
+    seconds = float(np.sum(run["epoch_seconds"][: below[0] + 1]))
+    return float(below[0] + 1), seconds if run["alone"] else np.nan
+
+
+def _ratio(others: float, own: float, reached: bool, here: pd.Series[Any], there: pd.Series[Any]) -> float:
+    if not (here["alone"] and there["alone"]) or np.isnan(others):
+        return np.nan
+    return others / own if reached else 0.0
+
+
+def _explained(y: Values, factors: list[npt.NDArray[np.intp]]) -> float:
+    """Share of the variation of y (n,) about its mean that the levels of the factors explain, main effects."""
+    total = float(((y - y.mean()) ** 2).sum())
+    if total == 0:
+        return np.nan
+    columns = [np.ones((len(y), 1)), *(np.eye(int(codes.max()) + 1)[codes] for codes in factors)]
+    design = np.hstack(columns)
+    fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return 1 - float(((y - fitted) ** 2).sum()) / total

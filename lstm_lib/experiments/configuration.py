@@ -1,0 +1,250 @@
+"""What is run: a `Task` is a series cut in one way, a `Configuration` everything else that decides a run's numbers.
+
+A configuration and a seed have a key: a text that is the same in every process, and another one as soon as
+anything that decides the numbers is another. The data are in it by their values, the isolation by its `describe()`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from lstm_lib.adam import SCHEDULES, Adam
+from lstm_lib.schedules import PlanOrSchedule
+from lstm_lib.series import Split, load_series, windows
+from lstm_lib.spec import Spec, is_whole
+
+ENGINES = ("lstm_lib", "keras")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A series cut into windows: what `lstm_lib.windows` makes of `lstm_lib.load_series`.
+
+    Parameters
+    ----------
+    series : the name of an embedded series, or the path of a file.
+    lookback, horizon, steps, every, inputs, target : as for `lstm_lib.windows`. A day ahead, hour by hour, is
+        horizon=24, steps="all".
+    shares : of the rows for training, validation and test, its `split`.
+    compared_with : a longer lookback; validation and test keep the windows whose targets a window of that length has
+        too, so that the errors of both are of the same hours.
+
+    >>> task = Task(lookback=24, horizon=24, steps="all")
+    >>> task.split().train.outputs
+    24
+    """
+
+    series: str = "sceaux"
+    lookback: int = 72
+    horizon: int = 1
+    steps: Literal["last", "all"] = "last"
+    every: int = 1
+    inputs: tuple[str, ...] | None = None
+    target: str | tuple[str, ...] | None = None
+    shares: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    compared_with: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "series", str(self.series))
+        object.__setattr__(self, "shares", tuple(self.shares))
+        for name in ("inputs", "target"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
+
+    def split(self) -> Split:
+        """The three parts, cut once in a process; SeriesError for what can't be cut."""
+        return _split(self)
+
+    def describe(self) -> dict[str, Any]:
+        """The task in words and numbers, for JSON."""
+        words = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        return {k: v for k, v in words.items() if k != "compared_with" or v is not None}
+
+
+@lru_cache(maxsize=16)
+def _split(task: Task) -> Split:
+    if task.compared_with is not None:
+        return _same_hours(
+            _split(dataclasses.replace(task, compared_with=None)),
+            _split(dataclasses.replace(task, lookback=task.compared_with, compared_with=None)),
+        )
+    return windows(
+        load_series(task.series),
+        task.lookback,
+        task.horizon,
+        split=task.shares,
+        inputs=task.inputs,
+        target=task.target,
+        steps=task.steps,
+        every=task.every,
+    )
+
+
+def _same_hours(split: Split, other: Split) -> Split:
+    """The split with the validation and test windows whose targets the other one has too."""
+    kept = {}
+    for name in ("valid", "test"):
+        part, targets = getattr(split, name), getattr(other, name).target_rows[:, 0]
+        kept[name] = dataclasses.replace(part, starts=part.starts[np.isin(part.target_rows[:, 0], targets)])
+    return dataclasses.replace(split, **kept)
+
+
+@lru_cache(maxsize=16)
+def _data(task: Task) -> str:
+    """A digest of the values a task reads, so that a file that was changed is another task."""
+    split = task.split()
+    arrays = (split.train.values, split.train.targets, split.scaling.to_numpy(dtype="float64"))
+    return hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """One kind of run, under a name.
+
+    Parameters
+    ----------
+    name : what rows of a table are called; each configuration of a sweep has its own.
+    task : the series and how it is cut.
+    group : a word for a family of configurations, for tables and figures.
+    units, cell : of the network, as in `lstm_lib.Spec`.
+    epochs, batch, lr, schedule : as for `lstm_lib.fit`; the schedule of the learning rate by its name.
+    optimizer : further options of `lstm_lib.Adam`, such as {"form": "keras", "clip_norm": 1.0}.
+    isolation : a function of the `Spec` that gives a `Plan`, a schedule of plans, or None; a function, since the
+        number of inputs comes with the task. It is called anew in every process and has to give the same every time.
+    engine : "lstm_lib", or "keras" for the same network, weights, batches and rates in Keras.
+    threads : of the matrix products.
+    labels : what the variation is explained by, such as {"gate": "f", "share": 0.5}; a column each in tables.
+
+    Raises ValueError that names the setting, what was given and what is allowed.
+
+    >>> from lstm_lib import isolate, zone
+    >>> cut = Configuration("cut f", isolation=lambda spec: isolate(spec, zone(spec, gate="f"), depth="cut"))
+    >>> cut.spec.units, cut.plan
+    ((64,), <Plan: cut '0/*/f'>)
+    >>> cut.key(seed=0) == cut.key(seed=0), cut.key(seed=0) == cut.key(seed=1)
+    (True, False)
+    """
+
+    name: str
+    task: Task = Task()
+    group: str = ""
+    units: tuple[int, ...] = (64,)
+    cell: str = "standard"
+    epochs: int = 8
+    batch: int = 64
+    lr: float = 2e-3
+    schedule: str = "cosine"
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    isolation: Callable[[Spec], PlanOrSchedule | None] | None = None
+    engine: str = "lstm_lib"
+    threads: int = 1
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "units", Spec(1, self.units, 1, self.cell).units)
+        where = f"configuration {self.name!r}: "
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise ValueError(f"a configuration needs a name that is not empty, got {self.name!r}")
+        if not isinstance(self.task, Task):
+            raise ValueError(f"{where}task takes a Task, such as Task('sceaux'); got {self.task!r}")
+        for name in ("epochs", "batch", "threads"):
+            if not is_whole(number := getattr(self, name), 1):
+                raise ValueError(f"{where}{name} must be a whole number of at least 1, got {number!r}")
+        for name, choices in (("schedule", SCHEDULES), ("engine", ENGINES)):
+            if (choice := getattr(self, name)) not in choices:
+                raise ValueError(f"{where}{name} is {choice!r}; the choices are {', '.join(choices)}")
+        if self.isolation is not None and not callable(self.isolation):
+            raise ValueError(
+                f"{where}isolation takes a function of the spec, such as lambda spec: isolate(spec, zone(spec, "
+                f"gate='f')); got {self.isolation!r}"
+            )
+        try:
+            adam = self.adam
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where}lr={self.lr!r}, optimizer={self.optimizer!r}: {error}") from error
+        if self.engine == "keras":
+            self._check_keras(where, adam)
+        self._check_labels(where)
+
+    def _check_keras(self, where: str, adam: Adam) -> None:
+        refused = {
+            "isolation": self.isolation is not None,
+            f"cell={self.cell!r}": self.cell != "standard",
+            f"form={adam.form!r}": adam.form == "paper",
+        }
+        if found := [what for what, is_there in refused.items() if is_there]:
+            raise ValueError(
+                f"{where}Keras has no {', '.join(found)}; its engine runs the standard cell, isolates nothing, and "
+                "has Adam in the forms tf15 and keras"
+            )
+
+    def _check_labels(self, where: str) -> None:
+        for name, label in self.labels.items():
+            if not isinstance(name, str) or not (
+                label is None or isinstance(label, str | bool | int | float | np.number)
+            ):
+                raise ValueError(f"{where}labels take a word and a word or number, got {name!r}: {label!r}")
+
+    @property
+    def adam(self) -> Adam:
+        """The optimiser."""
+        return Adam(lr=self.lr, **self.optimizer)
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The network that the task and the units make; reads the series."""
+        train = self.task.split().train
+        return Spec(train.values.shape[1], self.units, train.outputs, self.cell)
+
+    @cached_property
+    def plan(self) -> PlanOrSchedule | None:
+        """What the function `isolation` gives for this network."""
+        return None if self.isolation is None else self.isolation(self.spec)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be made again: another process calls the function anew."""
+        return {k: v for k, v in vars(self).items() if k not in ("spec", "plan")}
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that decides the numbers but the seed, for JSON."""
+        return {
+            "task": self.task.describe(),
+            "data": _data(self.task),
+            **{k: getattr(self, k) for k in ("cell", "epochs", "batch", "schedule", "engine", "threads")},
+            "units": list(self.units),
+            "optimizer": dataclasses.asdict(self.adam),
+            "isolation": None if self.plan is None else self.plan.describe(),
+        }
+
+    def key(self, seed: int) -> str:
+        """The name of a run's record: the configuration's name, a digest of what decides its numbers, the seed.
+
+        The series counts by its values, not by where its file lies; group and labels don't count.
+        """
+        if not is_whole(seed, 0):
+            raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
+        words = self.describe()
+        words["task"] = {k: v for k, v in words["task"].items() if k != "series"}
+        text = json.dumps([self.name, words], sort_keys=True, default=plain)
+        slug = re.sub(r"[^A-Za-z0-9.=+-]+", "_", self.name).strip("_.")[:60]
+        return f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:16]}-{seed}"
+
+
+def plain(value: Any) -> Any:
+    """For `json.dumps`: NumPy's numbers and arrays as Python's.
+
+    >>> json.dumps({"a": np.float32(0.5), "b": np.arange(2)}, default=plain)
+    '{"a": 0.5, "b": [0, 1]}'
+    """
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{value!r} of type {type(value).__name__} can't be written as JSON")

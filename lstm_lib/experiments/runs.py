@@ -1,0 +1,307 @@
+"""One run: a configuration and a seed make a `Record`, and a record makes a row, flat enough for a table.
+
+The seed decides the initial weights and the order of the batches, so runs with one seed share both, in either engine,
+where their networks have one shape. What the row says of the test part is for reporting: nothing is chosen by it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from lstm_lib.adam import SCHEDULES, State
+from lstm_lib.cell import Array
+from lstm_lib.experiments.configuration import Configuration
+from lstm_lib.network import Workspace
+from lstm_lib.plan import plain
+from lstm_lib.schedules import Moment, plan_at
+from lstm_lib.series import metrics
+from lstm_lib.spec import Params, init_params
+from lstm_lib.training import Checkpoint, Diverged, Record, _close_epoch, _history, fit, predict
+
+MOMENTS = 200  # at how many steps, about, a schedule is asked what its plan costs
+# What has to come out the same, bit for bit, when a run is made once more.
+NUMBERS = ("train_loss", "valid_rmse", "test_rmse", "test_mae", "best_test_rmse", "best_test_mae", "diverged")
+
+
+def run(configuration: Configuration, seed: int) -> Record:
+    """Train once and return the record.
+
+    KeyboardInterrupt when the run is interrupted, `Diverged` when its loss is no longer finite.
+    """
+    return {"lstm_lib": _run_ours, "keras": _run_keras}[configuration.engine](configuration, seed)
+
+
+def _run_ours(configuration: Configuration, seed: int) -> Record:
+    split = configuration.task.split()
+    record = fit(
+        configuration.spec,
+        split.train,
+        split.valid,
+        seed=seed,
+        epochs=configuration.epochs,
+        batch=configuration.batch,
+        optimizer=configuration.adam,
+        isolation=configuration.plan,
+        schedule=configuration.schedule,
+        threads=configuration.threads,
+        progress=False,
+    )
+    if record.interrupted:
+        raise KeyboardInterrupt
+    return record
+
+
+# ----------------------------------------------------------------------------------------------------------- Keras
+
+
+def _run_keras(configuration: Configuration, seed: int) -> Record:
+    """The same training in Keras: weights, order of batches and rate of every step are those of `fit`.
+
+    What costs Keras least: the rows of an epoch are put in order beforehand, an epoch is one call of `fit`, and the
+    graph is made before the first; none of this counts as training time. Without XLA, as Keras itself decides for an
+    LSTM on a processor: with one thread TensorFlow 2.21 was seen to wait for itself for ever in a step compiled by XLA.
+    Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
+    """
+    _set_tensorflow_threads(configuration.threads)
+    from lstm_lib.keras_bridge import from_keras, to_keras
+
+    split, spec, work = configuration.task.split(), configuration.spec, Workspace()
+    params = init_params(spec, seed, split.train.values.dtype)
+    model, batch = to_keras(spec, params), configuration.batch
+    steps = -(-len(split.train) // batch)
+    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error", jit_compile=False)
+    some = np.arange(min(batch + 1, len(split.train)))  # a whole batch and a part of one
+    _build_step(model, *split.train.take(some), batch)
+    config = {
+        "seed": seed,
+        "batch": batch,
+        "epochs": configuration.epochs,
+        "schedule": configuration.schedule,
+    }
+    config |= {
+        "optimizer": {"keras": configuration.describe()["optimizer"]},
+        "isolation": None,
+        "train": "keras",
+    }
+    config |= {"threads": configuration.threads}
+    state = configuration.adam.init(params)
+    record = Record(spec, config, _history([]), params, params, Checkpoint(params, state))
+    for epoch in range(1, configuration.epochs + 1):
+        order = np.random.default_rng([seed, epoch]).permutation(len(split.train))
+        x, y = split.train.take(order)
+        began = perf_counter()
+        fitted = model.fit(x, y, batch_size=batch, epochs=1, shuffle=False, verbose=0)
+        seconds = perf_counter() - began
+        loss, found = float(fitted.history["loss"][0]), from_keras(model)[1]
+        if not (np.isfinite(loss) and all(np.isfinite(p).all() for p in found.values())):
+            hint = f"try a smaller learning rate than {configuration.lr}"
+            raise Diverged(f"loss is {loss} in epoch {epoch}; {hint}", record)
+        record.params = found
+        steps_made: dict[str, int | Array] = dict.fromkeys(found, epoch * steps)
+        checkpoint = Checkpoint(found, State(state.m, state.v, steps_made))
+        row = {"epoch": epoch, "seconds": seconds, "train_loss": loss}
+        _close_epoch(record, row, checkpoint, split.valid, work)
+    return record
+
+
+def _set_tensorflow_threads(threads: int) -> None:
+    """TensorFlow reads the number once, when it starts; ValueError if it has started with another."""
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    wanted = {name: str(threads) for name in names}
+    if "tensorflow" not in sys.modules:
+        os.environ.update(wanted)
+    if found := {name: os.environ.get(name) for name in names if os.environ.get(name) != wanted[name]}:
+        raise ValueError(
+            f"TensorFlow has started with {found}, and this run wants {threads} threads; start Python anew, or set "
+            "the variables before TensorFlow is imported"
+        )
+
+
+def _keras_adam(configuration: Configuration, steps: int) -> Any:
+    """Keras' Adam with the numbers of ours, and with the rate that `fit` has at every step."""
+    import keras
+    import tensorflow as tf
+
+    adam, rate, total = configuration.adam, SCHEDULES[configuration.schedule], configuration.epochs * steps
+    rates = tf.constant([adam.lr * rate(k / total) for k in range(total)], "float32")
+
+    class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        def __call__(self, step: Any) -> Any:
+            return rates[tf.minimum(tf.cast(step, "int32"), total - 1)]
+
+    return keras.optimizers.Adam(
+        learning_rate=Rates(),
+        beta_1=adam.beta1,
+        beta_2=adam.beta2,
+        epsilon=adam.eps,
+        amsgrad=adam.amsgrad,
+        weight_decay=adam.weight_decay or None,
+        global_clipnorm=adam.clip_norm,
+    )
+
+
+def _build_step(model: Any, x: Array, y: Array, batch: int) -> None:
+    """Have Keras make the graph of its step; weights and optimiser are put back to where they were."""
+    weights = model.get_weights()
+    model.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
+    model.set_weights(weights)
+    for variable in model.optimizer.variables:
+        if variable.name != "learning_rate":
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+
+
+# ------------------------------------------------------------------------------------------------------------- row
+
+
+def row(
+    configuration: Configuration, seed: int, record: Record, *, alone: bool = False, diverged: str = ""
+) -> dict[str, Any]:
+    """What a table says of a run: flat, fit for JSON.
+
+    key, name, group, seed; the settings; the labels; then
+
+    seconds, epoch_seconds : training alone, in all and a list by epoch.
+    train_loss, valid_rmse : lists by epoch; `last_valid`, `best_valid`, `best_epoch` from the latter.
+    test_rmse, test_mae : with the parameters of the last epoch, in the unit of the series;
+        `best_test_rmse`, `best_test_mae` with those of the epoch with the lowest validation loss.
+    predicted : how many times as fast as the dense step the cost model has it, over the whole training.
+    updated : share of the arcs that were updated, mean over the steps.
+    alone : whether nothing of ours ran beside it, as in `sweep(timed=True)`; only then its seconds count.
+    diverged : why it has no errors, or "".
+    threads, versions, machine, load, date : where and when. `load` is how many processes the machine had to run,
+        mean over the last minute; None where the system doesn't tell.
+    """
+    history = record.history
+    words = {
+        "key": configuration.key(seed),
+        "name": configuration.name,
+        "group": configuration.group,
+        "seed": int(seed),
+        **configuration.task.describe(),
+        **{k: getattr(configuration, k) for k in ("cell", "epochs", "batch", "lr", "schedule", "engine")},
+        "units": "-".join(map(str, configuration.units)),
+        "isolation": "" if configuration.plan is None else str(configuration.plan.describe()),
+        "optimizer": str(dict(configuration.optimizer)) if configuration.optimizer else "",
+    }
+    numbers = {
+        "seconds": record.seconds,
+        "epoch_seconds": history["seconds"].tolist(),
+        "train_loss": history["train_loss"].tolist(),
+        "valid_rmse": history["valid_rmse"].tolist(),
+        **_validation(history["valid_rmse"].to_numpy()),
+        **_test_errors(configuration, "", record.params, bool(diverged)),
+        **_test_errors(configuration, "best_", record.best_params, bool(diverged)),
+        **_predicted(configuration, record),
+        "alone": alone,
+        "diverged": diverged,
+    }
+    circumstances = {"threads": record.config["threads"], "versions": versions(), "machine": machine()}
+    circumstances |= {"load": _load(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
+    own = words | numbers | circumstances
+    if taken := sorted(configuration.labels.keys() & own.keys()):
+        raise ValueError(
+            f"configuration {configuration.name!r}: the labels {taken} are columns of the table already"
+        )
+    return own | dict(configuration.labels)
+
+
+def _validation(rmse: Array) -> dict[str, Any]:
+    if not len(rmse):
+        return {"last_valid": None, "best_valid": None, "best_epoch": None}
+    best = int(np.argmin(rmse))
+    return {"last_valid": float(rmse[-1]), "best_valid": float(rmse[best]), "best_epoch": best + 1}
+
+
+def _test_errors(configuration: Configuration, prefix: str, params: Params, diverged: bool) -> dict[str, Any]:
+    """RMSE and MAE of the test part in the unit of the series; None for a run that diverged."""
+    if diverged:
+        return {f"{prefix}test_rmse": None, f"{prefix}test_mae": None}
+    split = configuration.task.split()
+    yhat = split.unscale(predict(configuration.spec, params, split.test))
+    scores = metrics(split.test.actual, yhat)
+    return {f"{prefix}test_rmse": scores["rmse"], f"{prefix}test_mae": scores["mae"]}
+
+
+def _predicted(configuration: Configuration, record: Record) -> dict[str, Any]:
+    """How many times as fast as the dense step, by the cost model, and the share of arcs that are updated."""
+    if configuration.engine != "lstm_lib":
+        return {"predicted": None, "updated": 1.0}
+    if not len(record.history):
+        return {"predicted": None, "updated": None}
+    seconds, updated = predicted_step(configuration, record)
+    lookback = configuration.task.split().train.lookback
+    dense = plain(configuration.spec).cost(lookback, configuration.batch).seconds.total
+    return {"predicted": dense / seconds, "updated": updated}
+
+
+def predicted_step(configuration: Configuration, record: Record | None = None) -> tuple[float, float]:
+    """Seconds of a training step by the cost model, and the share of arcs it updates, means over the training.
+
+    A schedule that chooses by evidence needs the record of the training, and then counts its complete epochs.
+
+    >>> from lstm_lib.experiments import Task
+    >>> seconds, updated = predicted_step(Configuration("dense", Task(lookback=3, every=200), units=(2,)))
+    >>> 0 < seconds < 1, updated
+    (True, 1.0)
+    """
+    spec, train = configuration.spec, configuration.task.split().train
+    steps = -(-len(train) // configuration.batch)
+    moments = _moments(configuration.epochs, steps, record)
+    plans = [plan_at(configuration.plan, spec, moment) for moment in moments]
+    costs = {plan: plan.cost(train.lookback, configuration.batch).seconds.total for plan in set(plans)}
+    seconds = float(np.mean([costs[plan] for plan in plans]))
+    return seconds, float(np.mean([1 - plan.zone.share for plan in plans]))
+
+
+def _moments(epochs: int, steps: int, record: Record | None) -> Iterator[Moment]:
+    """Steps of every epoch: all, or some that a fixed seed draws, about `MOMENTS` in the whole training.
+
+    The evidence is that of the end; a schedule that chooses by it reads there what it chose at each epoch.
+    """
+    rng, some = np.random.default_rng(0), min(steps, -(-MOMENTS // epochs))
+    watched = record is not None and record.checkpoint.watched is not None
+    evidence = record.evidence() if record is not None and watched else None
+    for epoch in range(1, 1 + (len(record.history) if record is not None and watched else epochs)):
+        for k in np.sort(rng.choice(steps, some, replace=False)):
+            yield Moment(epoch, epochs, (epoch - 1) * steps + int(k), evidence)
+
+
+def versions() -> str:
+    """The versions that a run depends on, in one line."""
+    found = {"lstm_lib": sys.modules["lstm_lib"].__version__, "numpy": np.__version__}
+    if "tensorflow" in sys.modules:
+        found["tensorflow"] = version("tensorflow")
+    return f"Python {platform.python_version()}, " + ", ".join(f"{k} {v}" for k, v in found.items())
+
+
+def machine() -> str:
+    """Processor, system and the library of the matrix products, in one line, without the machine's name."""
+    from threadpoolctl import threadpool_info
+
+    blas = {
+        f"{pool['internal_api']} {pool['version']}"
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas"
+    }
+    return ", ".join([f"{os.cpu_count()} x {_processor()}", platform.system(), *sorted(blas)])
+
+
+def _processor() -> str:
+    """The model where Linux tells it, else what Python knows."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(models), platform.processor() or platform.machine())
+
+
+def _load() -> float | None:
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None

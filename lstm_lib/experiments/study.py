@@ -1,0 +1,357 @@
+"""The study: which policies, which controls, on which task; `run_study` makes the runs, into a store.
+
+Nouns: a policy is what is isolated when, over a whole training; a control is a run that a policy has to beat at the
+same cost; a `Design` is the task, the network and the training that all of them share; a family is a list of
+configurations for `sweep`:
+
+    policies     dense, spans, units that are redrawn, the head alone towards the end
+    controls     what else the same time could buy
+    statistics   half of the arcs, chosen anew every epoch by each statistic
+    sizes        dense and the short span at other numbers of units
+    core         of the policies and controls those that a second task needs
+    zones        gate x matrix x layer x share x depth x span, another quarter of the combinations with each seed
+
+The first three are made in turn, seed by seed, and timed; so are the sizes. Of the zones only the errors count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib import schedules
+from lstm_lib.experiments.configuration import Configuration, Task
+from lstm_lib.experiments.equal_cost import (
+    epochs_of_equal_time,
+    lookback_of_equal_cost,
+    units_of_equal_cost,
+)
+from lstm_lib.experiments.store import Store
+from lstm_lib.experiments.sweeping import sweep
+from lstm_lib.plan import Plan, isolate
+from lstm_lib.schedules import PlanOrSchedule
+from lstm_lib.selection import STATISTICS, by_statistic
+from lstm_lib.spec import Spec
+from lstm_lib.zones import nothing, zone
+
+Isolation = Callable[[Spec], PlanOrSchedule]
+FACTORS = ("gate", "matrix", "layer", "share", "depth", "span")  # that the zones are crossed of
+# What a results table keeps of a row, in this order; lists stand in it as JSON.
+COLUMNS = (
+    "series", "horizon", "group", "name", "seed", "units", "epochs", "lookback", "engine", *FACTORS,
+    "seconds", "epoch_seconds", "valid_rmse", "test_rmse", "test_mae", "predicted", "updated", "diverged", "alone",
+    "threads", "load", "machine", "versions", "date",
+)  # fmt: skip
+LISTS = ("epoch_seconds", "valid_rmse")
+
+
+@dataclass(frozen=True)
+class Design:
+    """What all runs of a study share: the task, the network and the training.
+
+    span : of the policies that have one; None takes a sixth of the lookback.
+
+    >>> design = Design()
+    >>> design.short, design.late
+    (12, 5)
+    """
+
+    task: Task = field(default_factory=Task)
+    units: tuple[int, ...] = (64,)
+    epochs: int = 6
+    batch: int = 64
+    lr: float = 2e-3
+    span: int | None = None
+
+    @property
+    def short(self) -> int:
+        """The span of the policies."""
+        return self.span or max(1, self.task.lookback // 6)
+
+    @property
+    def late(self) -> int:
+        """The first epoch of the last third, in which the head alone is trained."""
+        return self.epochs - max(1, self.epochs // 3) + 1
+
+    def shorter(self, lookback: int) -> Task:
+        """The task with shorter windows, judged on the same hours."""
+        return dataclasses.replace(self.task, lookback=lookback, compared_with=self.task.lookback)
+
+    def configuration(
+        self, name: str, group: str, isolation: Isolation | None = None, **changes: Any
+    ) -> Configuration:
+        """A configuration of this design."""
+        shared: dict[str, Any] = {k: getattr(self, k) for k in ("task", "units", "epochs", "batch", "lr")}
+        return Configuration(name, group=group, isolation=isolation, **(shared | changes))
+
+
+# ------------------------------------------------------------------------------------------------------- isolations
+
+
+def spanning(span: int) -> Isolation:
+    """Every arc is updated, through the last steps alone."""
+    return lambda spec: isolate(spec, nothing(spec), span=span)
+
+
+def head_alone(spec: Spec) -> Plan:
+    """Every layer isolated, its states remembered."""
+    return isolate(spec, ~zone(spec, layer="head"), "cache")
+
+
+def then_head(epoch: int, span: int | None) -> Isolation:
+    """From this epoch on the head alone; a span before."""
+    return lambda spec: schedules.from_epoch(epoch, head_alone(spec), isolate(spec, nothing(spec), span=span))
+
+
+def growing(spans: Sequence[int], epochs: int) -> Isolation:
+    """One span after the other, each for an equal part of the epochs."""
+    starts = [1 + k * epochs // len(spans) for k in range(len(spans))]
+
+    def schedule(spec: Spec) -> PlanOrSchedule:
+        plans: list[PlanOrSchedule] = [isolate(spec, nothing(spec), span=span) for span in spans]
+        held = plans[0]
+        for start, plan in zip(starts[1:], plans[1:], strict=True):
+            held = schedules.from_epoch(start, plan, before=held) if start > 1 else plan
+        return held
+
+    return schedule
+
+
+def mixed(short: int, long: int) -> Isolation:
+    """Three steps with a short span, then one with a long span."""
+    return lambda spec: schedules.alternate(
+        [isolate(spec, nothing(spec), span=span) for span in (short, short, short, long)], every=1
+    )
+
+
+def redrawn(share: float, span: int | None) -> Isolation:
+    """A share of the units isolated at depth cut, drawn anew every epoch."""
+    return lambda spec: schedules.redraw(spec, share, blocks=8, depth="cut", span=span)
+
+
+def fixed(share: float, span: int | None) -> Isolation:
+    """A share of the units isolated at depth cut, drawn once."""
+    return lambda spec: isolate(
+        spec, schedules.redraw(spec, share, blocks=8).plan_at(schedules.Moment(1, 1, 0)).zone, "cut", span
+    )
+
+
+def half_by(statistic: str, span: int) -> Isolation:
+    """Half of the arcs isolated at depth cut, chosen anew every epoch; the first epoch isolates nothing."""
+    return lambda spec: schedules.from_epoch(
+        2, by_statistic(spec, statistic, 0.5, span=span), isolate(spec, nothing(spec), span=span)
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- families
+
+
+def policies(design: Design) -> list[Configuration]:
+    """The dense run and what may be faster: spans, redrawn units, the head alone towards the end."""
+    make, short, late = design.configuration, design.short, design.late
+    long, half, window = 2 * short, max(1, short // 2), max(1, design.task.lookback // 2)
+    return [
+        make("dense", "dense"),
+        *(make(f"span {n}", "span", spanning(n)) for n in (long, 3 * short // 2, short, half)),
+        make(f"spans {half}, {short}, {long}", "span", growing((half, short, long), design.epochs)),
+        make(f"span {half}, each fourth {3 * short}", "span", mixed(half, 3 * short)),
+        make("dense, then head", "then head", then_head(late, None)),
+        make(f"span {long}, then head", "then head", then_head(late, long)),
+        make(f"span {short}, then head", "then head", then_head(late, short)),
+        make("half redrawn", "units", redrawn(0.5, None)),
+        make(f"half redrawn, span {short}", "units", redrawn(0.5, short)),
+        make(f"quarter redrawn, span {short}", "units", redrawn(0.25, short)),
+        make(
+            f"window {window}, span {short}, then head",
+            "combined",
+            then_head(late, short),
+            task=design.shorter(window),
+        ),
+    ]
+
+
+def controls(design: Design) -> list[Configuration]:
+    """What else could be had for the predicted cost of training with the short span, and Keras's own training."""
+    make, short = design.configuration, design.short
+    spec = make("dense", "dense").spec
+    T, B = design.task.lookback, design.batch
+    wanted = isolate(spec, nothing(spec), span=short).cost(T, B)
+    smaller, shorter = units_of_equal_cost(spec, wanted, T, B), lookback_of_equal_cost(spec, wanted, T, B)
+    fewer = epochs_of_equal_time(spec, wanted, design.epochs, T, B)
+    return [
+        make("head alone", "control", head_alone),
+        make(f"half fixed, span {short}", "control", fixed(0.5, short)),
+        make("smaller network", "control", units=smaller),
+        make("fewer epochs", "control", epochs=fewer),
+        make("shorter window", "control", task=design.shorter(shorter)),
+        make("Keras", "control", engine="keras"),
+    ]
+
+
+def core(design: Design) -> list[Configuration]:
+    """The policies and controls that a second task needs."""
+    long, short = 2 * design.short, design.short
+    wanted = {
+        "dense", f"span {long}", f"span {short}", f"span {long}, then head", f"span {short}, then head",
+        f"half redrawn, span {short}", "head alone", "smaller network", "fewer epochs", "shorter window", "Keras",
+        f"window {design.task.lookback // 2}, span {short}, then head",
+    }  # fmt: skip
+    return [c for c in policies(design) + controls(design) if c.name in wanted]
+
+
+def statistics(design: Design) -> list[Configuration]:
+    """Half of the arcs isolated by each statistic, over the short span: equal cost, "random" among them."""
+    return [
+        design.configuration(f"half by {name}", "statistic", half_by(name, design.short))
+        for name in STATISTICS
+    ]
+
+
+def sizes(design: Design, units: Iterable[int] = (16, 32, 128)) -> list[Configuration]:
+    """Dense and the short span, then the head, at other numbers of units."""
+    isolations = {
+        "dense": None,
+        f"span {design.short}": spanning(design.short),
+        f"span {design.short}, then head": then_head(design.late, design.short),
+    }
+    return [
+        design.configuration(f"{name}, {H} units", "size", isolation, units=(H,))
+        for H in units
+        for name, isolation in isolations.items()
+    ]
+
+
+def zones(design: Design, seed: int | None = None) -> list[Configuration]:
+    """A network of two layers, one zone isolated all along: gate, matrix, layer, share, depth and span crossed.
+
+    With a seed a quarter of the combinations, drawn by it; the dense network is always the first.
+    """
+    spans = design.short, design.task.lookback
+    crossed = list(product("fiog", ("Wx", "Wh"), (0, 1), (0.5, 1.0), ("skip", "cut"), spans))
+    if seed is not None:
+        order = np.random.default_rng([seed, 7]).permutation(len(crossed))
+        crossed = [crossed[k] for k in sorted(order[: len(crossed) // 4])]
+    found = [design.configuration("dense, two layers", "zone", units=(32, 32))]
+    for gate, matrix, layer, share, depth, span in crossed:
+        labels = dict(zip(FACTORS, (gate, matrix, layer, share, depth, span), strict=True))
+        name = f"{layer}/{matrix}/{gate}, {share:.0%}, {depth}, span {span}"
+        isolation = _isolating(gate, matrix, layer, share, depth, span)
+        found.append(design.configuration(name, "zone", isolation, units=(32, 32), labels=labels))
+    return found
+
+
+def _isolating(gate: str, matrix: str, layer: int, share: float, depth: str, span: int) -> Isolation:
+    def plan(spec: Spec) -> Plan:
+        units = slice(0, round(share * spec.units[layer]))
+        chosen = zone(spec, layer=layer, matrix=matrix, gate=gate, unit=units)
+        return isolate(spec, chosen, depth, span)
+
+    return plan
+
+
+# ------------------------------------------------------------------------------------------------------ the whole
+
+
+FAMILIES: dict[str, Callable[[Design], list[Configuration]]] = {
+    "policies": policies,
+    "controls": controls,
+    "statistics": statistics,
+    "core": core,
+    "sizes": sizes,
+    "zones": zones,
+}
+
+
+def run_study(
+    design: Design,
+    store: Store | str | Path,
+    seeds: Sequence[int] = range(10),
+    families: Sequence[str] = ("policies", "controls", "statistics"),
+    jobs: int = 1,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """Make all runs of these families that the store lacks, and return their rows.
+
+    Parameters
+    ----------
+    design : what the runs share.
+    store : a `Store` or its folder; a study that was stopped goes on from there.
+    seeds : ten or more, for intervals that mean something.
+    families : keys of `FAMILIES`.
+    jobs : how many runs of the zones at a time, whose time doesn't count; the others are made alone, one by one.
+
+    Raises ValueError for an unknown family, and what `sweep` raises.
+    """
+    if unknown := [name for name in families if name not in FAMILIES]:
+        raise ValueError(f"no family {', '.join(map(repr, unknown))}; the choices are {', '.join(FAMILIES)}")
+    tables = []
+    timed = {c.name: c for name in families if name != "zones" for c in FAMILIES[name](design)}
+    if timed:
+        tables.append(sweep(timed.values(), seeds, store, timed=True, progress=progress))
+    for seed in seeds if "zones" in families else ():
+        tables += [sweep(zones(design, seed), [seed], store, jobs=jobs, progress=progress)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write the rows of a study as CSV, with what was run where and when, in five digits."""
+    kept = table.reindex(columns=list(COLUMNS)).copy()
+    for name in LISTS:
+        kept[name] = [json.dumps([float(f"{a:.5g}") for a in values]) for values in kept[name]]
+    kept.to_csv(path, index=False, float_format="%.5g")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """The rows that `write_table` wrote; ValueError for a table of another kind."""
+    table = pd.read_csv(path, dtype={"units": str}, keep_default_na=True)
+    if lacking := [name for name in COLUMNS if name not in table]:
+        raise ValueError(f"{path} is no results table of a study: it lacks {', '.join(lacking)}")
+    for name in LISTS:
+        table[name] = [json.loads(values) for values in table[name]]
+    return table
+
+
+def task_runs(
+    table: pd.DataFrame, series: str, horizon: int = 1, groups: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The runs of one task, of some groups or of all but sizes and zones; ValueError where there are none."""
+    wanted = table["group"].isin(groups) if groups is not None else ~table["group"].isin(["size", "zone"])
+    rows = table[(table["series"] == series) & (table["horizon"] == horizon) & wanted]
+    if rows.empty:
+        tasks = table[["series", "horizon", "group"]].drop_duplicates().to_dict("split")["data"]
+        raise ValueError(f"no run of {series!r}, horizon {horizon}, groups {groups}; the table has {tasks}")
+    return rows.reset_index(drop=True)
+
+
+def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Ratio of times and difference of errors with their intervals as text, a row a configuration.
+
+    Parameters
+    ----------
+    summary : from `lstm_lib.experiments.against`.
+    names : which of its rows; None takes all.
+    """
+    rows = summary if names is None else summary.loc[list(names)]
+
+    def text(value: str, what: str, form: str) -> list[str]:
+        bounds = rows[[value, f"{what}_low", f"{what}_high"]].to_numpy()
+        return ["{0:{3}} ({1:{3}} to {2:{3}})".format(*three, form) for three in bounds]
+
+    return pd.DataFrame(
+        {
+            "seeds": rows["n"],
+            "seconds": rows["seconds"].round(1),
+            "times as fast": text("time_ratio", "time", ".2f"),
+            "test RMSE": rows["error"].round(4),
+            "error above, %": text("error_percent", "error", "+.2f"),
+        },
+        rows.index,
+    )

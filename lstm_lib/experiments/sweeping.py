@@ -1,0 +1,282 @@
+"""Every configuration with every seed: in turn, stored as they finish, taken up again where they stopped.
+
+Compared runs take turns: for each seed all configurations, and with each seed another one begins, so that a machine
+that gets slower over the hours does so for all. Times count only where nothing of ours ran beside: `timed=True`
+makes the runs one at a time in the whole machine. Errors don't depend on that, so they may be had side by side first.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, nullcontext
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from filelock import BaseFileLock, FileLock
+
+from lstm_lib.experiments import runs
+from lstm_lib.experiments.configuration import Configuration
+from lstm_lib.experiments.store import Store, StoreError
+from lstm_lib.spec import is_whole
+from lstm_lib.training import Diverged, Record
+
+ORDERS = ("by seed", "by configuration")
+PAUSE = 0.2  # seconds between two looks at a store whose last runs another process is making
+
+
+class Run(NamedTuple):
+    """A configuration with a seed, and the key of both."""
+
+    key: str
+    configuration: Configuration
+    seed: int
+
+
+class Finished(NamedTuple):
+    """What a run left, on its way to the store."""
+
+    row: dict[str, Any]
+    record: Record
+
+
+class Failed(NamedTuple):
+    """Why a run has left nothing, as texts: not every exception can travel between processes."""
+
+    reason: str
+    traceback: str
+
+
+def sweep(
+    configurations: Iterable[Configuration],
+    seeds: Iterable[int],
+    store: Store | str | Path | None = None,
+    jobs: int = 1,
+    progress: bool = True,
+    order: str = "by seed",
+    timed: bool = False,
+) -> pd.DataFrame:
+    """Make all runs that the store lacks, and return a table with a row a run, seed by seed.
+
+    Parameters
+    ----------
+    configurations : each with a name of its own.
+    seeds : whole numbers.
+    store : a `Store` or its folder; None keeps nothing but the table.
+    jobs : how many runs at a time, by joblib; -1 as many as there are cores. Within
+        `joblib.parallel_config(backend="dask")` the runs go to that cluster; its machines need not see the store.
+    progress : show what is done, what runs and how long it will take.
+    order : "by seed" makes all configurations for one seed, then for the next; "by configuration" the other way.
+    timed : make the runs one at a time, also among other processes of this machine that call this; runs
+        that the store has without a time that counts are made again, and have to give the same numbers.
+
+    Ctrl-C stops it; what is finished is kept, and the same call goes on from there. A run that diverges is a row
+    with its reason. Several processes may work on one store: each makes what no other has begun.
+
+    Raises ValueError for settings that don't fit, RuntimeError that names configuration and seed when a run fails, once
+    those that run beside it are finished,
+    `StoreError` when a run gives other numbers than it did before.
+
+    >>> from lstm_lib.experiments import Task
+    >>> small = Configuration("small", Task(lookback=3, every=200), units=(2,), epochs=1)
+    >>> sweep([small], seeds=[0, 1], progress=False)[["name", "seed", "alone"]]
+        name  seed  alone
+    0  small     0  False
+    1  small     1  False
+    """
+    chosen = _checked(configurations, jobs, order, timed)
+    seeds = _seeds(seeds)
+    planned = in_turn(chosen, seeds, order)
+    with ExitStack() as stack:
+        if store is None:
+            store = stack.enter_context(tempfile.TemporaryDirectory())
+        store = store if isinstance(store, Store) else Store(store)
+        done = store.done(alone=timed)
+        bar = stack.enter_context(_bar(len(planned), sum(run.key in done for run in planned), progress))
+        try:
+            with closing(_make(planned, store, jobs, timed, bar)) as made:
+                for finished in made:
+                    store.append(*finished)
+                    bar.update()
+        except KeyboardInterrupt:
+            left = sum(run.key not in store.done(alone=timed) for run in planned)
+            print(
+                f"Stopped; {left} of {len(planned)} runs are left, the same call makes them.", file=sys.stderr
+            )
+            raise
+        return _table(store, chosen, seeds)
+
+
+def in_turn(configurations: list[Configuration], seeds: list[int], order: str = "by seed") -> list[Run]:
+    """The runs in the order in which they are made; with each seed another configuration begins.
+
+    >>> a, b = Configuration("a"), Configuration("b")
+    >>> [f"{run.configuration.name}{run.seed}" for run in in_turn([a, b], [0, 1])]
+    ['a0', 'b0', 'b1', 'a1']
+    """
+    if order == "by configuration":
+        return [Run(c.key(seed), c, seed) for c in configurations for seed in seeds]
+    turns = []
+    for k, seed in enumerate(seeds):
+        first = k % len(configurations)
+        turns += [Run(c.key(seed), c, seed) for c in configurations[first:] + configurations[:first]]
+    return turns
+
+
+def _make(planned: list[Run], store: Store, jobs: int, timed: bool, bar: Any) -> Generator[Finished]:
+    """All runs that the store lacks, as they finish; waits for those that another process is making.
+
+    When one fails, no other is begun, and those that are at work are finished before this raises.
+    """
+    claims: dict[str, BaseFileLock] = {}
+    failed: list[Failed] = []
+    try:
+        while todo := _lacking(planned, store, timed):
+            made = False
+            claimed = takewhile(lambda _: not failed, _claimed(todo, store, timed, claims, bar))
+            with closing(_results(claimed, jobs, timed)) as results:
+                for result in results:
+                    if isinstance(result, Failed):
+                        failed.append(result)
+                        continue
+                    made, key = True, result.row["key"]
+                    _check_repeated(store.row(key), result.row)
+                    yield result
+                    claims.pop(key).release()
+            if failed:
+                error = RuntimeError(failed[0].reason)
+                error.add_note(failed[0].traceback)
+                raise error
+            if not made and _lacking(planned, store, timed):
+                bar.set_postfix_str("waiting for another process")
+                time.sleep(PAUSE)
+    finally:
+        for claim in claims.values():
+            claim.release()
+
+
+def _lacking(planned: list[Run], store: Store, timed: bool) -> list[Run]:
+    done = store.done(alone=timed)
+    return [run for run in planned if run.key not in done]
+
+
+def _claimed(
+    todo: list[Run], store: Store, timed: bool, claims: dict[str, BaseFileLock], bar: Any
+) -> Iterator[Run]:
+    """The runs that no other process has begun, each claimed when it is asked for."""
+    for run in todo:
+        if (claim := store.claim(run.key)) is None:
+            continue
+        if run.key in store.done(alone=timed):  # another process has finished it since
+            claim.release()
+            continue
+        claims[run.key] = claim
+        bar.set_description(f"{run.configuration.name}, seed {run.seed}")
+        yield run
+
+
+def _results(claimed: Iterator[Run], jobs: int, timed: bool) -> Generator[Finished | Failed]:
+    if jobs == 1:
+        for run in claimed:
+            with _nothing_beside() if timed else nullcontext():
+                yield _execute(run, timed)
+        return
+    from joblib import Parallel, delayed
+
+    # one run a task, and no more begun than can run, so that no claim is held for a run that waits
+    side_by_side = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")
+    yield from side_by_side(delayed(_execute)(run, False) for run in claimed)
+
+
+def _execute(run: Run, alone: bool) -> Finished | Failed:
+    """Make a run; in a process of joblib's or of a cluster's too, so nothing here touches the store."""
+    _, configuration, seed = run
+    try:
+        try:
+            record, diverged = runs.run(configuration, seed), ""
+        except Diverged as error:
+            record, diverged = error.record, str(error)
+        return Finished(runs.row(configuration, seed, record, alone=alone, diverged=diverged), record)
+    except Exception as error:
+        where = f"configuration {configuration.name!r}, seed {seed}"
+        return Failed(f"{where}: {type(error).__name__}: {error}", traceback.format_exc())
+
+
+def _nothing_beside() -> FileLock:
+    """Held by a timed run, one in the whole machine; the system lets go of it when the process dies.
+
+    LSTM_LIB_TIMED_LOCK names another file, for tests whose times nobody reads.
+    """
+    usual = str(Path(tempfile.gettempdir()) / "lstm_lib-timed-run.lock")
+    return FileLock(os.environ.get("LSTM_LIB_TIMED_LOCK", usual), mode=0o666)
+
+
+def _check_repeated(before: dict[str, Any] | None, now: dict[str, Any]) -> None:
+    """Refuse a run that gives other numbers than the same run did before."""
+    if before is None:
+        return
+    pairs = [(name, before.get(name), now[name]) for name in runs.NUMBERS]
+    if differs := [f"{name} {then} then, {here} now" for name, then, here in pairs if then != here]:
+        raise StoreError(
+            f"{now['name']!r} with seed {now['seed']} gives other numbers than it did before: {'; '.join(differs)}. "
+            f"Then: {before.get('versions')} on {before.get('machine')}; now: {now['versions']} on {now['machine']}. "
+            "Runs of different versions or machines belong into different stores"
+        )
+
+
+def _table(store: Store, configurations: list[Configuration], seeds: list[int]) -> pd.DataFrame:
+    """A row a run, seed by seed, with group and labels as they are now."""
+    rows = [
+        {**(store.row(c.key(seed)) or {}), "group": c.group, **c.labels}
+        for seed in seeds
+        for c in configurations
+    ]
+    return pd.DataFrame(rows)
+
+
+def _checked(
+    configurations: Iterable[Configuration], jobs: int, order: str, timed: bool
+) -> list[Configuration]:
+    """Refuse what can't be run, before anything is run."""
+    if isinstance(configurations, Configuration):
+        raise ValueError("configurations takes a list; put the one into a list, [configuration]")
+    chosen = list(configurations)
+    if not chosen or not all(isinstance(c, Configuration) for c in chosen):
+        raise ValueError(f"configurations takes a list of Configuration, at least one; got {chosen!r:.80}")
+    if twice := [name for name, n in Counter(c.name for c in chosen).items() if n > 1]:
+        raise ValueError(
+            f"several configurations are called {', '.join(map(repr, twice))}; give each its own name"
+        )
+    if order not in ORDERS:
+        raise ValueError(f"order is {order!r}; the choices are {', '.join(ORDERS)}")
+    if not is_whole(jobs, 1) and jobs != -1:
+        raise ValueError(f"jobs must be a whole number of at least 1, or -1 for all cores; got {jobs!r}")
+    if timed and (jobs != 1 or order != "by seed"):
+        raise ValueError(
+            f"timed=True needs jobs=1 and order='by seed', got {jobs} and {order!r}: times of runs made side by "
+            "side, or one configuration after the other, can't be compared. Make the errors side by side first, then "
+            "the times"
+        )
+    return chosen
+
+
+def _seeds(seeds: Iterable[int]) -> list[int]:
+    if isinstance(seeds, int | str):
+        raise ValueError(f"seeds takes several whole numbers, such as range(5); got {seeds!r}")
+    chosen = list(seeds)
+    if not chosen or not all(is_whole(seed, 0) for seed in chosen) or len(set(chosen)) < len(chosen):
+        raise ValueError(f"seeds takes whole numbers of at least 0, none twice; got {chosen!r}")
+    return [int(seed) for seed in chosen]
+
+
+def _bar(total: int, done: int, progress: bool) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, initial=done, disable=not progress, unit="run")

@@ -1,0 +1,103 @@
+"""Run the study of isolation: all policies, controls and statistics on a series, ten seeds each.
+
+    make study                                                the embedded series, one hour and a day ahead (hours)
+    make study STUDY_ARGS="--series my.csv --target load"     on a file of yours
+    make study STUDY_ARGS="--quick"                           two seeds, two epochs: a look at what there is (minutes)
+
+Leave the machine alone meanwhile: runs are timed, one after the other, each on one thread. Stop it with Ctrl-C; the
+same command goes on where it stopped. It leaves results.csv and a figure for each task in the folder `--out`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+# One thread, set before the libraries are loaded: they read it once.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3")
+os.environ.update(MPLBACKEND="agg")
+
+import pandas as pd
+
+from lstm_lib.experiments import Task, against
+from lstm_lib.experiments.study import FAMILIES, Design, run_study, write_table
+from lstm_lib.plots import study as plots
+
+EPOCHS = {"sceaux": 6, "fontana": 10}  # chosen by the validation error of the dense network
+QUICK = 2
+ONE_AHEAD = ("policies", "controls", "statistics", "sizes", "zones")
+FURTHER = ("core",)
+SHOWN = [
+    "n",
+    "seconds",
+    "time_ratio",
+    "time_low",
+    "time_high",
+    "error",
+    "error_percent",
+    "error_low",
+    "error_high",
+]
+
+
+def designs(options: argparse.Namespace) -> list[Design]:
+    """One design for each series and horizon asked for."""
+    return [
+        Design(
+            Task(
+                series,
+                lookback=options.lookback,
+                horizon=horizon,
+                steps="all" if horizon > 1 else "last",
+                target=options.target,
+            ),
+            units=(options.units,),
+            epochs=QUICK if options.quick else options.epochs or EPOCHS.get(series, 8),
+        )
+        for horizon in options.horizon
+        for series in options.series
+    ]
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--series", nargs="+", default=["sceaux", "fontana"], help="names or files")
+    parser.add_argument("--target", help="the column to forecast, where the file does not tell")
+    parser.add_argument("--horizon", nargs="+", type=int, default=[1, 24], help="rows ahead")
+    parser.add_argument("--lookback", type=int, default=72)
+    parser.add_argument("--units", type=int, default=64)
+    parser.add_argument("--epochs", type=int, help="6 for sceaux, 10 for fontana, else 8")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument(
+        "--families", nargs="+", choices=list(FAMILIES), help="all for one row ahead, core for more"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time where times do not count")
+    parser.add_argument("--out", type=Path, default=Path("study"), help="folder of runs, table and figures")
+    parser.add_argument("--quick", action="store_true", help="two seeds, two epochs")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run every design and write the table and the figures."""
+    options = parsed()
+    seeds, tables = range(QUICK if options.quick else options.seeds), []
+    for design in designs(options):
+        families = options.families or (ONE_AHEAD if design.task.horizon == 1 else FURTHER)
+        table = run_study(design, options.out / "store", seeds, families, options.jobs)
+        tables += [table]
+        write_table(pd.concat(tables, ignore_index=True), options.out / "results.csv")
+        table = table[~table["group"].isin(["size", "zone"])]
+        if "dense" in set(table["name"]):
+            summary, groups = against(table), dict(zip(table["name"], table["group"], strict=True))
+            figure = options.out / f"{Path(design.task.series).stem}_{design.task.horizon}.png"
+            plots.forest(summary, groups).savefig(figure, dpi=150)
+            print(summary[SHOWN].round(2).to_string(), f"\n{figure}")
+
+
+if __name__ == "__main__":
+    main()
