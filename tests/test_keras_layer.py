@@ -443,6 +443,15 @@ def test_weights_load_into_a_layer_with_another_zone(rng, tmp_path):
         identical(a, b)
 
 
+@pytest.mark.parametrize("zone", [None, MIXED])
+def test_exported_it_serves_the_same(rng, tmp_path, zone):
+    model, _ = compiled(rng, zone)
+    model.export(tmp_path / "served", verbose=False)
+    x, _ = data(rng)
+    served = tf.saved_model.load(tmp_path / "served")  # it goes with its variables when nobody holds it
+    same(np.asarray(served.serve(x)), np.asarray(model(x)), 1e-6)
+
+
 def test_clone_model_makes_the_same_layer(rng):
     model = model_of(IsolatedLSTM(H, MIXED, "cut", 2), keras.layers.Dense(1))
     clone = keras.models.clone_model(model)
@@ -671,7 +680,7 @@ class Counted(IsolatedLSTM):
 
 def moments(model, layer):
     """The first moments of the layer's active arcs as matrices, NaN for isolated ones."""
-    own, found = layer._own(), {}
+    own, found = layer._active(), {}
     for v, slot in zip(model.optimizer._trainable_variables, model.optimizer._momentums, strict=True):
         if id(v) in own:
             matrix = own[id(v)]
@@ -784,6 +793,21 @@ def test_an_optimiser_whose_moments_can_not_be_divided_is_refused_and_all_stays(
     assert (str(layer.zone), model.optimizer) == ("0/b", before)
     for a, b in zip(model.get_weights(), values, strict=True):
         identical(a, b)
+
+
+def test_held_moments_of_one_layer_outlast_a_change_in_another(rng):
+    """The change makes another optimiser of the model's; what the first layer holds is still that model's."""
+    first, second = IsolatedLSTM(H, return_sequences=True), IsolatedLSTM(3)
+    model = model_of(first, second, keras.layers.Dense(1))
+    model.compile(keras.optimizers.Adam(0.01), "mse", run_eagerly=True)
+    model.fit(*data(rng), batch_size=6, verbose=0)
+    before = moments(model, first)
+    first.set_zone("0/Wh", model=model)
+    second.set_zone("0/Wx", model=model)
+    model.fit(*data(rng), batch_size=6, verbose=0)
+    first.set_zone(None, model=model)
+    identical(moments(model, first)["recurrent_kernel"], before["recurrent_kernel"])
+    assert before["recurrent_kernel"].all()
 
 
 def test_a_moving_average_of_a_thawed_arc_starts_from_its_value(rng):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -187,8 +188,9 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         ----------
         zone, depth, span : as for the layer; "same" keeps what is.
         model : the model that is trained with this layer, once it has been run: its optimiser is carried over
-            (`model.optimizer` becomes another object when variables change their sizes) and, where needed, its
-            functions are traced anew. Functions of your own, under tf.function, are yours to trace again.
+            (`model.optimizer` becomes another object with another structure) and, where needed, its functions are
+            traced anew. Other functions that were traced with the layer give NaN from then on: trace them again,
+            and compile() another model that shares the layer.
 
         Returns
         -------
@@ -244,11 +246,11 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         full = dict(zip(MATRICES, self.get_weights(), strict=True))
         optimizer = None if model is None else model.optimizer
         if optimizer is not None and optimizer.built:
-            taken = self._held.take(optimizer, self._own(), self._splits, self._orders)
+            taken = self._held.take(optimizer, self._active(), self._splits, self._orders)
             self._hold(structure, arrays, full, anew)
             trained = model.trainable_variables if anew else optimizer._trainable_variables
             model.optimizer = self._held.give(
-                optimizer, list(trained), self._own(), self._splits, self._orders, taken, not anew
+                optimizer, list(trained), self._active(), self._splits, self._orders, taken, not anew
             )
         else:
             self._hold(structure, arrays, full, anew)
@@ -269,8 +271,9 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         self._spec = Spec(int(D), (H,), 1)
         self._steps = sequences_shape[1]
         self._held = Held()
-        self._variables: dict[tuple[str, str], Any] = _Plain()
-        self._arrays: dict[str, Any] = _Plain()
+        # (matrix, "active" or "isolated") -> variable, and the arrays of the plan by name. In a namespace, for Keras
+        # and TensorFlow wrap dicts; the layer itself keeps track of what is in these.
+        self._own = SimpleNamespace(variables={}, arrays={})
         plan = isolate(self._spec, self._read(self._zone_given), self._depth, self._span)
         self._mark: Any = None
         with tf.init_scope():
@@ -301,10 +304,11 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         if anew:
             self._give_up_variables()
             for name, array in arrays.items():
-                self._arrays[name] = tf.Variable(array, trainable=False, dtype=array.dtype)
+                self._own.arrays[name] = tf.Variable(array, trainable=False, dtype=array.dtype)
+            self._exported = list(self._own.arrays.values())
             for matrix, split in self._splits.items():
                 for kind, shape in split.shapes.items():
-                    self._variables[matrix, kind] = self.add_weight(
+                    self._own.variables[matrix, kind] = self.add_weight(
                         shape=shape,
                         initializer="zeros",
                         name=matrix if len(split.shapes) == 1 else f"{matrix}_{kind}",
@@ -313,7 +317,7 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
                     )
         else:
             for name, array in arrays.items():
-                self._arrays[name].assign(array)
+                self._own.arrays[name].assign(array)
         self._write(full)
         self._mark_arcs()
         if locked:
@@ -321,11 +325,11 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
 
     def _give_up_variables(self) -> None:
         """Let go of all variables. They become NaN: whoever still runs a graph with them shall notice."""
-        for variable in self._variables.values():
+        for variable in self._own.variables.values():
             variable.assign(np.full(variable.shape, np.nan))
             self._untrack_variable(variable)
-        self._variables.clear()
-        self._arrays.clear()
+        self._own.variables.clear()
+        self._own.arrays.clear()
 
     def _mark_arcs(self) -> None:
         """Have a weight of no numbers whose shape differs from zone to zone.
@@ -345,15 +349,15 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         """Write the weights into the variables."""
         for matrix, split in self._splits.items():
             for kind, value in split_arcs(split, self._orders[matrix], full[matrix]).items():
-                self._variables[matrix, kind].assign(value)
+                self._own.variables[matrix, kind].assign(value)
 
-    def _own(self) -> dict[int, str]:
+    def _active(self) -> dict[int, str]:
         """Matrix of every variable of active arcs, by its id."""
-        return {id(v): matrix for (matrix, kind), v in self._variables.items() if kind == "active"}
+        return {id(v): matrix for (matrix, kind), v in self._own.variables.items() if kind == "active"}
 
     def slots(self, optimizer: Any, name: str) -> dict[str, Array]:
         """What a built optimiser keeps by a name, such as "momentum", of all arcs: held for isolated ones, or 0."""
-        self._held.take(optimizer, self._own(), self._splits, self._orders)
+        self._held.take(optimizer, self._active(), self._splits, self._orders)
         held = self._held.values
         return {m: held[m, name, 0][0] for m in MATRICES if (m, name, 0) in held}
 
@@ -361,7 +365,7 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
         """Kernel (D, 4H), recurrent kernel (H, 4H) and bias (4H,), as of keras.layers.LSTM."""
         if not self.built:
             return []
-        values = {key: np.asarray(v) for key, v in self._variables.items()}
+        values = {key: np.asarray(v) for key, v in self._own.variables.items()}
         return [
             join_arcs(s, self._orders[m], {kind: values[m, kind] for kind in s.shapes})
             for m, s in self._splits.items()
@@ -408,8 +412,8 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             mask = tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
         if self.go_backwards:
             x, mask = tf.reverse(x, [0]), None if mask is None else tf.reverse(mask, [0])
-        parts = {key: tf.convert_to_tensor(v) for key, v in self._variables.items()}
-        arrays = {name: tf.convert_to_tensor(v) for name, v in self._arrays.items()}
+        parts = {key: tf.convert_to_tensor(v) for key, v in self._own.variables.items()}
+        arrays = {name: tf.convert_to_tensor(v) for name, v in self._own.arrays.items()}
         hs, c = run(self._structure, arrays, parts, x, h, c, mask, self.return_sequences)
         h = hs[-1] if self.return_sequences else hs
         output = hs if mask is None else hs * self._shown(mask, hs.dtype)
@@ -468,10 +472,6 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
     def from_config(cls, config: dict[str, Any]) -> IsolatedLSTM:
         """The layer of a `get_config`, or of that of a keras.layers.LSTM."""
         return cls(**config)
-
-
-class _Plain(dict[Any, Any]):
-    """A dict that Keras leaves as it is, since the layer keeps track of what is in it."""
 
 
 def _a_sum(name: str, given: Any) -> Any:

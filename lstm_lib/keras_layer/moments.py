@@ -30,12 +30,21 @@ class Slot(NamedTuple):
     which: int
 
 
+def lineage(optimizer: Any) -> object:
+    """What an optimiser and those that were rebuilt from it have in common."""
+    if not hasattr(optimizer, "_lineage"):
+        optimizer._lineage = object()
+    found: object = optimizer._lineage
+    return found
+
+
 def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, list[Slot]]:
     """An optimiser of the same settings, built for these variables, and what each of its own variables is.
 
     Raises ValueError for an optimiser that keeps arrays of which it doesn't say what they stand beside.
     """
     made = type(optimizer).from_config(optimizer.get_config())
+    made._lineage = lineage(optimizer)
     for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):  # not in its config
         if hasattr(optimizer, name):
             setattr(made, name, getattr(optimizer, name))
@@ -69,7 +78,7 @@ class Held:
     """The moments of all arcs of a layer, those of isolated ones included: matrix and slot -> values, known."""
 
     def __init__(self) -> None:
-        self.optimizer: Any = None
+        self.lineage: object = None
         self.values: dict[tuple[str, str, int], tuple[Array, Array]] = {}
 
     def take(
@@ -81,9 +90,9 @@ class Held:
         Returns what belongs to other variables or, as the number of steps made, to none.
         """
         _, slots = rebuilt(optimizer, list(optimizer._trainable_variables))
-        if optimizer is not self.optimizer:
+        if lineage(optimizer) is not self.lineage:
             self.values.clear()
-            self.optimizer = optimizer
+            self.lineage = lineage(optimizer)
         others: dict[Slot, Array] = {}
         for slot, variable in zip(slots, optimizer.variables, strict=True):
             new = np.asarray(variable)
@@ -125,5 +134,4 @@ class Held:
                 )
                 value = np.where(known, full, value)
             variable.assign(value)
-        self.optimizer = target
         return target

@@ -96,10 +96,10 @@ def _join(s: Structure, arrays: Mapping[str, Any], values: Mapping[tuple[str, st
 
 
 def _forward(s: Structure, x: Any, h: Any, c: Any, mask: Any, K: Any, U: Any, b: Any) -> dict[str, Any]:
-    """Gates i, f, g, o, states c and h and tanh(c) of every step, (T, B, H)."""
+    """Gates i, f, g, o, states c and h and tanh(c) of every step, (T, B, H); c and h alone where nothing goes back."""
     T, B, D, H = tf.shape(x)[0], tf.shape(x)[1], s.D, s.H
     from_x = tf.reshape(tf.matmul(tf.reshape(x, (-1, D)), K) + b, tf.stack([T, B, 4 * H]))
-    names = (*KERAS_ORDER, "c", "tanh_c", "h")
+    names = (*KERAS_ORDER, "c", "tanh_c", "h") if s.kept else ("c", "h")
     given = _listed(from_x, *([] if mask is None else [mask]))
 
     def step(t: Any, h: Any, c: Any, *lists: Any) -> tuple[Any, ...]:
@@ -111,8 +111,8 @@ def _forward(s: Structure, x: Any, h: Any, c: Any, mask: Any, K: Any, U: Any, b:
         if mask is not None:
             now = given[1].read(t)
             next_c, next_h = tf.where(now, next_c, c), tf.where(now, next_h, h)
-        made = (i, f, g, o, next_c, tanh_c, next_h)
-        return t + 1, next_h, next_c, *(a.write(t, v) for a, v in zip(lists, made, strict=True))
+        made = {"i": i, "f": f, "g": g, "o": o, "c": next_c, "tanh_c": tanh_c, "h": next_h}
+        return t + 1, next_h, next_c, *(a.write(t, made[k]) for a, k in zip(lists, names, strict=True))
 
     empty = [tf.TensorArray(x.dtype, T, element_shape=(x.shape[1], H)) for _ in names]
     _, _, _, *lists = tf.while_loop(
