@@ -10,6 +10,8 @@ APP_ARGS ?=
 APP_PORT ?= 8866
 # "tested": the versions in requirements.txt; "newest": the newest ones within the ranges of pyproject.toml
 LOCK   ?= tested
+# Arguments for the study, e.g. make study STUDY_ARGS="--series my.csv --target load"
+STUDY_ARGS ?=
 # More arguments for pytest, e.g. make unit PYTEST_ARGS="-k adam"
 PYTEST_ARGS ?=
 
@@ -19,7 +21,7 @@ STAGES := lint types unit check-notebooks
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab app demo test lint types unit check-notebooks notebooks format bench bench-engine mutants soak data lock clean
+.PHONY: help setup lab app demo test lint types unit check-notebooks notebooks format bench bench-engine study mutants soak data lock clean
 
 help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -103,6 +105,9 @@ bench: $(READY)  ## all benchmarks, one after the other (long)
 
 bench-engine: $(READY)  ## forward and backward pass beside Keras
 	@$(RUN) -m benchmarks.engine
+
+study: $(READY)  ## the study of isolation, hours long; STUDY_ARGS="--series my.csv --quick" (tools/study.py --help)
+	@$(RUN) -m tools.study $(STUDY_ARGS)
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 

@@ -19,7 +19,8 @@ The parts, lowest first; each imports only those above it in this list:
     training   fit() and the Record it leaves
     timing     steps that take turns, and how much faster each is
     selection  statistics that score blocks of arcs, and the choice of what to isolate
-    keras_bridge   weights to and from Keras, reference gradients by TensorFlow
+    keras_layer    the LSTM layer of Keras with a zone, and its use in models
+    keras_bridge   weights to and from Keras, reference gradients by TensorFlow, and that layer
     experiments   runs that are stored as they finish, swept over seeds, and compared in pairs
     checks     gradient checks against differences, with a tolerance by dtype
     plots      figures

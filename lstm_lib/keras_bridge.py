@@ -10,54 +10,32 @@ kernel (D + H, 4H) in the order i, j, f, o (j is our g) and adds its forget bias
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._keras import keras, tf
+from .cell import GATES, Array, get_cell
+from .keras_layer import IsolatedLSTM, Isolation, isolate_layer
+from .keras_layer.compiled import KERAS_ORDER
+from .spec import Params, Spec, check_params
 
-@contextmanager
-def _start_up_lines_held_back() -> Iterator[None]:
-    """Keep what TensorFlow's C++ part writes to stderr while it starts; write it out only if starting fails.
+__all__ = [
+    "KERAS_ORDER",
+    "TF15_ORDER",
+    "IsolatedLSTM",
+    "Isolation",
+    "from_keras",
+    "from_tf15",
+    "isolate_layer",
+    "keras",
+    "tf",
+    "tf_gradients",
+    "to_keras",
+]
 
-    TF_CPP_MIN_LOG_LEVEL alone does not silence the lines written before its logger is up.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-try:
-    with _start_up_lines_held_back():
-        import keras
-        import tensorflow as tf
-
-        tf.constant(0.0)  # the first tensor looks for devices, which writes lines of its own
-except ImportError as error:
-    raise ImportError(
-        "lstm_lib.keras_bridge needs TensorFlow; install it with: pip install tensorflow"
-    ) from error
-
-from .cell import GATES, Array, get_cell  # noqa: E402
-from .spec import Params, Spec, check_params  # noqa: E402
-
-KERAS_ORDER = ("i", "f", "g", "o")
 TF15_ORDER = ("i", "g", "f", "o")
 
 

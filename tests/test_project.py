@@ -97,7 +97,7 @@ def test_the_version_stands_in_one_place() -> None:
 ORDER = (
     "cell", "spec", "zones", "work", "cost", "plan", "layer", "layer_backward", "network", "adam",
     "evidence", "schedules", "states", "series", "environment", "training",
-    "timing", "selection", "keras_bridge", "experiments", "checks", "plots", "lab",
+    "timing", "selection", "_keras", "keras_layer", "keras_bridge", "experiments", "checks", "plots", "lab",
 )  # fmt: skip
 NUMPY_ONLY = ORDER[: ORDER.index("series")]
 # `import lstm_lib` must not load these: a user of the engine has not even to have them.
