@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import io
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -387,3 +389,9 @@ def test_every_transition_leaves_the_state_it_was_given(state):
     for name, arguments in given.items():
         assert isinstance(attempt(busy, getattr(transitions, name), *arguments), State)
         assert (repr(busy.zone), busy.past, busy.runs, busy.live) == before, name
+
+
+def test_the_pure_part_loads_no_widgets():
+    code = "import sys, lstm_lib.lab.price, lstm_lib.lab.grid, lstm_lib.lab.training; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"ipywidgets", "anywidget", "matplotlib", "IPython"} & set(done.stdout.split())
