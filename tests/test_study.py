@@ -196,6 +196,8 @@ def test_a_summary_in_words_says_its_numbers(made: tuple[pd.DataFrame, Path]) ->
     assert words.loc["span 2", "times as fast"] == expected
     assert words.loc["dense", "error above, %"] == "+0.00 (+0.00 to +0.00)"
     assert len(st.in_words(summary)) == len(summary)
+    untimed = against(st.task_runs(made[0].assign(alone=False), "fontana"), resamples=99)
+    assert set(st.in_words(untimed)["times as fast"]) == {"–"}
 
 
 # --------------------------------------------------------------------------------------------------------- figures

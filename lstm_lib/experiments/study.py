@@ -47,7 +47,8 @@ FACTORS = ("gate", "matrix", "layer", "share", "depth", "span")  # that the zone
 # What a results table keeps of a row, in this order; lists stand in it as JSON.
 COLUMNS = (
     "series", "horizon", "group", "name", "seed", "units", "epochs", "lookback", "engine", *FACTORS,
-    "seconds", "epoch_seconds", "valid_rmse", "test_rmse", "test_mae", "predicted", "updated", "diverged", "alone",
+    "seconds", "epoch_seconds", "valid_rmse", "last_valid", "test_rmse", "test_mae",
+    "predicted", "updated", "diverged", "alone",
     "threads", "load", "machine", "versions", "date",
 )  # fmt: skip
 LISTS = ("epoch_seconds", "valid_rmse")
@@ -332,7 +333,7 @@ def task_runs(
 
 
 def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """Ratio of times and difference of errors with their intervals as text, a row a configuration.
+    """Ratio of times and difference of errors with their intervals as text, a row a configuration; – where untimed.
 
     Parameters
     ----------
@@ -343,7 +344,10 @@ def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.Da
 
     def text(value: str, what: str, form: str) -> list[str]:
         bounds = rows[[value, f"{what}_low", f"{what}_high"]].to_numpy()
-        return ["{0:{3}} ({1:{3}} to {2:{3}})".format(*three, form) for three in bounds]
+        return [
+            "–" if np.isnan(three[0]) else "{0:{3}} ({1:{3}} to {2:{3}})".format(*three, form)
+            for three in bounds
+        ]
 
     return pd.DataFrame(
         {
