@@ -5,8 +5,13 @@ VENV   ?= .venv
 PORT   ?= 8888
 # More arguments for JupyterLab, e.g. make lab LAB_ARGS=--ip=0.0.0.0 to reach it from outside a container
 LAB_ARGS ?=
+# More arguments for Voilà, e.g. make app APP_ARGS=--Voila.ip=0.0.0.0
+APP_ARGS ?=
+APP_PORT ?= 8866
 # "tested": the versions in requirements.txt; "newest": the newest ones within the ranges of pyproject.toml
 LOCK   ?= tested
+# Arguments for the study, e.g. make study STUDY_ARGS="--series my.csv --target load"
+STUDY_ARGS ?=
 # More arguments for pytest, e.g. make unit PYTEST_ARGS="-k adam"
 PYTEST_ARGS ?=
 
@@ -16,7 +21,7 @@ STAGES := lint types unit check-notebooks
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab demo test lint types unit check-notebooks notebooks format bench bench-engine mutants soak data lock clean
+.PHONY: help setup lab app demo test lint types unit check-notebooks notebooks format bench bench-engine study mutants soak data lock clean
 
 help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -50,6 +55,9 @@ endif
 
 lab: $(READY)  ## open the course in JupyterLab (PORT=8888, LAB_ARGS=...)
 	@$(RUN) tools/lab.py notebooks/00_start_here.ipynb --port=$(PORT) $(LAB_ARGS)
+
+app: $(READY)  ## the demonstrator of notebook 08 as an app in the browser (APP_PORT=8866, APP_ARGS=...)
+	@$(RUN) tools/app.py notebooks/08_isolation_lab.ipynb --port=$(APP_PORT) $(APP_ARGS)
 
 demo: $(READY)  ## a first look in the terminal
 	@$(RUN) tools/demo.py
@@ -97,6 +105,9 @@ bench: $(READY)  ## all benchmarks, one after the other (long)
 
 bench-engine: $(READY)  ## forward and backward pass beside Keras
 	@$(RUN) -m benchmarks.engine
+
+study: $(READY)  ## the study of isolation, hours long; STUDY_ARGS="--series my.csv --quick" (tools/study.py --help)
+	@$(RUN) -m tools.study $(STUDY_ARGS)
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 

@@ -24,8 +24,10 @@ The parts, lowest first; each imports only those above it in this list:
     experiments   runs that are stored as they finish, swept over seeds, and compared in pairs
     checks     gradient checks against differences, with a tolerance by dtype
     plots      figures
+    lab        the demonstrator: a state, its transitions and views, and the widgets that show them
 
-`import lstm_lib` needs NumPy and pandas; `keras_bridge`, `experiments`, `checks` and `plots` are imported by name.
+`import lstm_lib` needs NumPy and pandas; `keras_bridge`, `experiments`, `checks`, `plots` and `lab` are imported by
+name.
 """
 
 from . import schedules

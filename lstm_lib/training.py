@@ -211,6 +211,7 @@ def fit(
     progress: bool = True,
     resume: Record | None = None,
     each_epoch: Callable[[int, Params, State], object] | None = None,
+    each_step: Callable[[int, float, Params], object] | None = None,
 ) -> Record:
     """Train a network and return the record of the run.
 
@@ -230,10 +231,13 @@ def fit(
         not enough; without a folder, what does not fit is computed anew each time.
     watch : note gradients and changes of every arc on the way, for the statistics of `lstm_lib.selection`; a schedule
         that chooses by these watches in any case. It costs less than one per cent of a step.
-    progress : show a progress bar.
+    progress : show a progress bar, and say on stderr when the run was interrupted.
     resume : a record of the same settings; training goes on after its last complete epoch.
     each_epoch : called as f(epoch, params, state) after each epoch, outside the timing; for example to log
         `optimizer.report(state)`. It must not change what it is given.
+    each_step : called as f(step, seconds, params) after each training step, with the number of steps made since the
+        start and the training time of this epoch so far; what it does is not timed, and it must not change the
+        params. If it raises KeyboardInterrupt, the run ends as by Ctrl-C.
 
     Ctrl-C ends the run and returns what was learned so far, with `interrupted` set.
     Raises ValueError on settings that do not fit, `Diverged` when the loss is no longer finite.
@@ -266,7 +270,20 @@ def fit(
         steps = _batches(train, batch)
         bar = _bar(epochs * steps, len(record.history) * steps, progress)
         remember = partial(States, spec, samples=train, memory=memory, folder=folder)
-        run = _Run(spec, train, optimizer, isolation, seed, batch, rate, epochs, Workspace(), remember, bar)
+        run = _Run(
+            spec,
+            train,
+            optimizer,
+            isolation,
+            seed,
+            batch,
+            rate,
+            epochs,
+            Workspace(),
+            remember,
+            bar,
+            each_step,
+        )
         try:
             for epoch in range(len(record.history) + 1, epochs + 1):
                 loss, seconds, checkpoint = run.epoch(epoch, record)
@@ -281,7 +298,7 @@ def fit(
             record.interrupted = True
         finally:
             bar.close()
-        if record.interrupted:
+        if record.interrupted and progress:
             done = len(record.history)
             print(
                 f"Interrupted in epoch {done + 1}; fit(..., resume=record) goes on after epoch {done}.",
@@ -305,6 +322,7 @@ class _Run:
     work: Workspace
     remember: Callable[..., States]
     bar: Any
+    each_step: Callable[[int, float, Params], object] | None = None
     states: States | None = None
 
     def epoch(self, epoch: int, record: Record) -> tuple[float, float, Checkpoint]:
@@ -326,6 +344,10 @@ class _Run:
                 hint = f"try a smaller learning rate than {self.optimizer.lr}"
                 raise Diverged(f"{error} in epoch {epoch}, step {k + 1}; {hint}", record) from error
             self.bar.update()
+            if self.each_step is not None:
+                paused = time.perf_counter()
+                self.each_step(step + 1, paused - began, record.params)
+                began += time.perf_counter() - paused
         watched = None if watch is None else watch.close(record.params)
         seconds = time.perf_counter() - began
         checkpoint = Checkpoint({k: p.copy() for k, p in record.params.items()}, state, watched)

@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tools import file_rules, lab, notebook_rules
+from tools import app, file_rules, lab, notebook_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -107,6 +107,7 @@ HEAVY = (
     "matplotlib",
     "seaborn",
     "ipywidgets",
+    "anywidget",
     "IPython",
     "scipy",
     "sklearn",
@@ -334,6 +335,20 @@ def test_help_lists_every_target() -> None:
 
 def test_make_lab_opens_the_first_notebook() -> None:
     assert "tools/lab.py notebooks/00_start_here.ipynb --port=8888" in make("-n", "lab")
+
+
+def test_make_app_serves_the_page_of_its_notebook() -> None:
+    assert "tools/app.py notebooks/08_isolation_lab.ipynb --port=8866" in make("-n", "app")
+    notebook = nbformat.read(ROOT / "notebooks" / "08_isolation_lab.ipynb", as_version=4)
+    served = app.app_of(notebook, ROOT)
+    assert [cell.source.splitlines()[-1] for cell in served.cells] == [f"os.chdir({str(ROOT)!r})", "page()"]
+    with pytest.raises(SystemExit, match="tagged `app`"):
+        app.app_of(sound_notebook(), ROOT)
+
+
+def test_the_app_asks_nothing_of_the_internet() -> None:
+    for path in (*(ROOT / "tools/app_template").rglob("*.j2"), *(ROOT / "lstm_lib/lab").glob("*.[jc]s*")):
+        assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", path.read_text()) == [], path
 
 
 def test_make_test_runs_every_check_and_so_does_ci() -> None:

@@ -146,6 +146,46 @@ def test_what_was_learned_before_ctrl_c_is_kept():
     assert np.any(stopped.params["0/Wx"] != whole.params["0/Wx"])
 
 
+def test_each_step_sees_every_step_and_changes_nothing():
+    seen = []
+    record = fit(each_step=lambda step, seconds, params: seen.append((step, seconds, params["0/b"].copy())))
+    equal_but_for_time(record, fit())
+    assert [step for step, _, _ in seen] == list(range(1, 16))  # three epochs of five steps
+    for epoch in range(3):
+        seconds = [s for _, s, _ in seen[5 * epoch : 5 * epoch + 5]]
+        assert seconds[0] > 0 and seconds == sorted(seconds)
+        assert seconds[-1] <= record.history["seconds"][epoch]
+    assert np.array_equal(seen[-1][2], record.params["0/b"])
+    assert not np.array_equal(seen[0][2], seen[1][2])
+
+
+def test_what_each_step_does_is_not_timed(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr("lstm_lib.training.time.perf_counter", lambda: float(next(clock)))
+
+    def slow(*_):
+        for _ in range(1000):
+            next(clock)
+
+    assert (fit(each_step=slow).history["seconds"] < 100).all()
+
+
+@pytest.mark.parametrize("last", [1, 7, 15])
+def test_each_step_can_end_the_run(last, capsys):
+    kept = {}
+
+    def stop(step, _, params):
+        kept.update({k: p.copy() for k, p in params.items()})
+        if step == last:
+            raise KeyboardInterrupt
+
+    record = fit(each_step=stop)
+    assert record.interrupted and len(record.history) == (last - 1) // 5
+    identical(record.params, kept)
+    assert capsys.readouterr().err == ""  # a run without a bar says nothing either
+    equal_but_for_time(fit(resume=record), fit())
+
+
 def test_a_finished_run_can_be_made_longer_at_a_constant_rate():
     equal_but_for_time(fit(epochs=5, resume=fit(epochs=2)), fit(epochs=5))
 

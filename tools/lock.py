@@ -31,7 +31,15 @@ ELSEWHERE = {  # package: (marker, platform tag under which pip finds its wheel)
 }
 
 # conda-forge lags behind with these or does not have them: conda's own pip brings them.
-THROUGH_PIP = {"tensorflow", "nbval", "pandas-stubs", "scipy-stubs", "types-pyyaml", "types-tqdm"}
+THROUGH_PIP = {
+    "nbval",
+    "pandas-stubs",
+    "playwright",
+    "scipy-stubs",
+    "tensorflow",
+    "types-pyyaml",
+    "types-tqdm",
+}
 
 LOCK_HEADER = """\
 # The versions this project is tested with, for Linux, macOS (arm64) and Windows. Written by `make

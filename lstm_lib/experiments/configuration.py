@@ -73,10 +73,9 @@ class Task:
 @lru_cache(maxsize=16)
 def _split(task: Task) -> Split:
     if task.compared_with is not None:
-        return _same_hours(
-            _split(dataclasses.replace(task, compared_with=None)),
-            _split(dataclasses.replace(task, lookback=task.compared_with, compared_with=None)),
-        )
+        own = dataclasses.replace(task, compared_with=None)
+        other = dataclasses.replace(own, lookback=task.compared_with)
+        return _same_hours(_split(own), _split(dataclasses.replace(own, every=1)), _split(other))
     return windows(
         load_series(task.series),
         task.lookback,
@@ -89,11 +88,11 @@ def _split(task: Task) -> Split:
     )
 
 
-def _same_hours(split: Split, other: Split) -> Split:
-    """The split with the validation and test windows whose targets the other one has too."""
+def _same_hours(split: Split, every: Split, other: Split) -> Split:
+    """The split with those of `every` validation and test window whose targets the other one has."""
     kept = {}
     for name in ("valid", "test"):
-        part, targets = getattr(split, name), getattr(other, name).target_rows[:, 0]
+        part, targets = getattr(every, name), getattr(other, name).target_rows[:, 0]
         kept[name] = dataclasses.replace(part, starts=part.starts[np.isin(part.target_rows[:, 0], targets)])
     return dataclasses.replace(split, **kept)
 

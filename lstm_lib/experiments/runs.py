@@ -68,8 +68,8 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     """The same training in Keras: weights, order of batches and rate of every step are those of `fit`.
 
     What costs Keras least: the rows of an epoch are put in order beforehand, an epoch is one call of `fit`, and the
-    graph is made before the first; none of this counts as training time. Without XLA, as Keras itself decides for an
-    LSTM on a processor: with one thread TensorFlow 2.21 was seen to wait for itself for ever in a step compiled by XLA.
+    graph is made before the first; none of this counts as training time. Compiled as Keras decides by itself, which
+    for an LSTM on a processor is without XLA: asked for XLA, TensorFlow 2.21 with one thread was seen to stop for good.
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
@@ -79,7 +79,7 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     params = init_params(spec, seed, split.train.values.dtype)
     model, batch = to_keras(spec, params), configuration.batch
     steps = -(-len(split.train) // batch)
-    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error", jit_compile=False)
+    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error")
     some = np.arange(min(batch + 1, len(split.train)))  # a whole batch and a part of one
     _build_step(model, *split.train.take(some), batch)
     config = {
@@ -205,7 +205,11 @@ def row(
         "alone": alone,
         "diverged": diverged,
     }
-    circumstances = {"threads": record.config["threads"], "versions": versions(), "machine": machine()}
+    circumstances = {
+        "threads": record.config["threads"],
+        "versions": versions(configuration.engine),
+        "machine": machine(),
+    }
     circumstances |= {"load": _load(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
     own = words | numbers | circumstances
     if taken := sorted(configuration.labels.keys() & own.keys()):
@@ -276,24 +280,18 @@ def _moments(epochs: int, steps: int, record: Record | None) -> Iterator[Moment]
             yield Moment(epoch, epochs, (epoch - 1) * steps + int(k), evidence)
 
 
-def versions() -> str:
-    """The versions that a run depends on, in one line."""
+def versions(engine: str = "lstm_lib") -> str:
+    """The versions that a run by this engine depends on, in one line."""
     found = {"lstm_lib": sys.modules["lstm_lib"].__version__, "numpy": np.__version__}
-    if "tensorflow" in sys.modules:
-        found["tensorflow"] = version("tensorflow")
+    if engine == "keras":
+        found |= {name: version(name) for name in ("tensorflow", "keras")}
     return f"Python {platform.python_version()}, " + ", ".join(f"{k} {v}" for k, v in found.items())
 
 
 def machine() -> str:
-    """Processor, system and the library of the matrix products, in one line, without the machine's name."""
-    from threadpoolctl import threadpool_info
-
-    blas = {
-        f"{pool['internal_api']} {pool['version']}"
-        for pool in threadpool_info()
-        if pool["user_api"] == "blas"
-    }
-    return ", ".join([f"{os.cpu_count()} x {_processor()}", platform.system(), *sorted(blas)])
+    """Processor, system and the library of NumPy's products, in one line, without the machine's name."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{os.cpu_count()} x {_processor()}, {platform.system()}, {blas['name']} {blas['version']}"
 
 
 def _processor() -> str:

@@ -1,0 +1,197 @@
+"""The widgets of the page and where they stand; what they do is told in `page`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
+from lstm_lib.lab.runs import EMBEDDED, OPTIONS, SHARES
+from lstm_lib.lab.state import State
+from lstm_lib.plan import DEPTHS
+from lstm_lib.selection import STATISTICS
+
+HERE = Path(__file__).parent
+YOURS = "your file …"
+
+
+class Map(anywidget.AnyWidget):
+    """The clickable map: `map.js` draws it, `grid` says what."""
+
+    _esm = HERE / "map.js"
+    _css = HERE / "map.css"
+    items: Any = traitlets.List().tag(sync=True)
+    size: Any = traitlets.List().tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+    shades: Any = traitlets.Dict().tag(sync=True)
+    shares: Any = traitlets.List().tag(sync=True)
+    values: Any = traitlets.Dict().tag(sync=True)
+    legend = traitlets.Unicode().tag(sync=True)
+
+
+class Whole(widgets.VBox):  # type: ignore[misc]
+    """The page as one widget; where it can't be shown, a line says what it is."""
+
+    def __repr__(self) -> str:
+        return "The isolation lab: run this cell to use it."
+
+
+class Controls:
+    """All widgets, as a state wants them at first; `widget` is the whole page."""
+
+    def __init__(self, s: State) -> None:
+        self.map = Map()
+        self.message = widgets.HTML()
+        # settings
+        embedded = s.settings.series in EMBEDDED
+        self.series = _dropdown("Series", [*EMBEDDED, YOURS], 190)
+        self.series.value = s.settings.series if embedded else YOURS
+        self.share = _dropdown("Rows", list(SHARES), 160)
+        self.share.value = next(name for name, share in SHARES.items() if share == s.settings.share)
+        self.units = _text(
+            "Units", "+".join(map(str, s.settings.units)), 130, "hidden units, one number a layer"
+        )
+        self.blocks = _number("Blocks", s.blocks, 1, 32, 115)
+        self.epochs = _number("Epochs", s.settings.epochs, 1, 1000, 120)
+        self.seed = _number("Seed", s.settings.seed, 0, 10**6, 115)
+        self.upload = widgets.FileUpload(
+            accept=".csv,.gz,.parquet,.pq", description="Upload", layout=_wide(110)
+        )
+        self.path = _text("File", "" if embedded else s.settings.series, 250, "path of a CSV or Parquet file")
+        given = dict(s.settings.options)
+        self.options = {name: _text(name.capitalize(), given.get(name, ""), 155, "") for name in OPTIONS}
+        self.file_row = widgets.HBox([self.upload, self.path, *self.options.values()])
+        self.file_row.add_class("lab-row")
+        self.file_row.layout.display = "none" if embedded else ""
+        # selection
+        self.statistic = _dropdown("Colour by", list(STATISTICS), 200)
+        self.says = widgets.HTML()
+        self.by = widgets.Dropdown(
+            options=[("rows", "unit"), ("cells", "gate")], value=s.by, layout=_wide(74)
+        )
+        self.by.tooltip = "what a budget picks"
+        self.budget = widgets.FloatSlider(
+            value=0, min=0, max=95, step=5, readout_format=".0f", description="Pick lowest %",
+            continuous_update=False, layout=_wide(222), style={"description_width": "initial"},
+        )  # fmt: skip
+        self.of = widgets.Dropdown(
+            options=[("of arcs", "arcs"), ("of work", "work")], value=s.of, layout=_wide(90)
+        )
+        self.undo = _button("Undo", "the selection as it was before", "undo")
+        self.clear = _button("Clear", "isolate nothing", "times")
+        self.invert = _button("Invert", "isolate what is active, and the other way round", "adjust")
+        self.text = _text("Zone", "", None, "such as 0/Wh/f[0:32] | 0/Wx/g, then Enter")
+        # how to isolate
+        self.price = widgets.HTML()
+        self.depth = widgets.ToggleButtons(
+            options=list(DEPTHS),
+            value=s.depth,
+            style={"button_width": "66px"},
+            layout=widgets.Layout(width="auto"),
+        )
+        self.span = _slider("Span", 1, s.settings.lookback, s.settings.lookback)
+        self.from_epoch = _slider("From epoch", 1, s.settings.epochs, 1)
+        self.redraw = widgets.Checkbox(value=False, description="redraw", indent=False, layout=_wide(90))
+        self.how = {name: widgets.HTML() for name in ("depth", "span", "schedule")}
+        # training
+        self.go = _button("Train", "train with this selection", "play", "success", 110)
+        self.halt = _button("Stop", "stop, and keep what was learned", "stop", "", 90)
+        self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(flex="1 1 80px", width="auto"))
+        self.status = widgets.HTML()
+        # results
+        self.curves = widgets.HTML()
+        self.table, self.points, self.week_picture = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.csv = _button("CSV", "save the table", "download")
+        self.png = _button("PNG", "save the picture of all runs", "download")
+        self.zip = _button("All runs", "save all runs in one file, to load again", "download", pixels=100)
+        self.load = widgets.FileUpload(accept=".zip", description="Load runs", layout=_wide(125))
+        self.first, self.second = _dropdown("Left", [], 215), _dropdown("Right", [], 215)
+        self.week = _dropdown("Week", [], 165)
+        self.widget = self._arranged()
+
+    def _arranged(self) -> widgets.VBox:
+        def row(*children: Any) -> widgets.HBox:
+            box = widgets.HBox(list(children))
+            box.add_class("lab-row")
+            return box
+
+        def column(name: str, *children: Any) -> widgets.VBox:
+            box = widgets.VBox(list(children))
+            box.add_class(name)
+            return box
+
+        title = widgets.HTML("<div class='lab-title'>Isolation lab</div>")
+        settings = row(title, self.series, self.share, self.units, self.blocks, self.epochs, self.seed)
+        left = column(
+            "lab-left",
+            row(self.statistic, self.budget, self.of, self.by),
+            self.says,
+            self.map,
+            row(self.text, self.undo, self.clear, self.invert),
+        )
+        right = column(
+            "lab-right",
+            self.price,
+            row(widgets.HTML("<div class='lab-label'>Depth</div>"), self.depth), self.how["depth"],
+            row(self.span), self.how["span"],
+            row(self.from_epoch, self.redraw), self.how["schedule"],
+            row(self.go, self.halt, self.bar), self.status,
+        )  # fmt: skip
+        runs = column("lab-tab", self.table, row(self.csv, self.png, self.zip, self.load))
+        forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
+        tabs = widgets.Tab([runs, column("lab-tab", self.points), forecasts])
+        for k, title in enumerate(("Runs", "Time and error", "Test week")):
+            tabs.set_title(k, title)
+        tabs.add_class("lab-tabs")
+        style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text()}</style>")
+        below = row(column("lab-curves", self.curves), tabs)
+        above = row(left, right)
+        for box in (above, below):
+            box.add_class("lab-halves")
+        page = Whole([style, settings, self.file_row, self.message, above, below])
+        page.add_class("lab-page")
+        return page
+
+
+# --------------------------------------------------------------------------------------------------------- details
+
+
+def _wide(pixels: int) -> widgets.Layout:
+    return widgets.Layout(width=f"{pixels}px")
+
+
+def _dropdown(label: str, options: list[str], pixels: int) -> widgets.Dropdown:
+    return widgets.Dropdown(
+        options=options, description=label, layout=_wide(pixels), style={"description_width": "initial"}
+    )
+
+
+def _number(label: str, value: int, least: int, most: int, pixels: int) -> widgets.BoundedIntText:
+    style = {"description_width": "initial"}
+    return widgets.BoundedIntText(
+        value=value, min=least, max=most, description=label, layout=_wide(pixels), style=style
+    )
+
+
+def _text(label: str, value: str, pixels: int | None, hint: str) -> widgets.Text:
+    layout = widgets.Layout(flex="1 1 200px", width="auto") if pixels is None else _wide(pixels)
+    return widgets.Text(
+        value=value, description=label, placeholder=hint, continuous_update=False, layout=layout,
+        style={"description_width": "initial"},
+    )  # fmt: skip
+
+
+def _slider(label: str, least: int, most: int, value: int) -> widgets.IntSlider:
+    return widgets.IntSlider(
+        min=least, max=most, value=value, description=label, continuous_update=False,
+        layout=widgets.Layout(flex="1 1 auto", width="auto"), style={"description_width": "78px"},
+    )  # fmt: skip
+
+
+def _button(label: str, hint: str, icon: str, style: str = "", pixels: int = 84) -> widgets.Button:
+    return widgets.Button(
+        description=label, tooltip=hint, icon=icon, button_style=style, layout=_wide(pixels)
+    )

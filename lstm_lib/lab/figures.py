@@ -1,0 +1,126 @@
+"""Figures of the page, each with its words: curves, time and error of all runs, a test week by two runs."""
+
+from __future__ import annotations
+
+import io
+from typing import NamedTuple
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lstm_lib.lab.runs import dense_of, forecast, last_value_error, load, weeks
+from lstm_lib.lab.state import State
+from lstm_lib.plots.forecasts import forecast as forecast_figure
+from lstm_lib.plots.isolation import time_and_error
+from lstm_lib.plots.look import PALETTE, SEQUENCE, canvas
+
+SIZE, WIDE = (5.6, 2.5), (6.9, 2.2)  # inches, of 100 pixels each on the page
+
+
+class Drawn(NamedTuple):
+    """A figure, and what it shows in words."""
+
+    figure: Figure
+    words: str
+
+
+def curves(state: State) -> Drawn | None:
+    """Validation error over training time of the run under way, or of the last one, beside the dense run."""
+    named: dict[str, pd.DataFrame] = {}
+    settings = state.live.settings if state.live else state.runs[-1].settings if state.runs else None
+    if settings is None:
+        return None
+    dense = dense_of(state.runs, settings)
+    if dense is not None:
+        named[dense.name] = dense.history
+    if state.live is not None and state.live.curve:
+        named[state.live.name] = _history(state.live.curve)
+    elif state.live is None:
+        named[state.runs[-1].name] = state.runs[-1].history
+    if not named:
+        return None
+    unit = load(settings).series.unit
+    fig, ax = canvas(size=SIZE, layout="none")  # in half the time, and axes stand still while a curve grows
+    fig.subplots_adjust(0.125, 0.2, 0.98, 0.87)
+    time_and_error(named, unit, {"last value": last_value_error(settings)}, ax=ax)
+    ax.set_xlabel("training time (s)")
+    ax.set_ylabel(_with_unit("validation RMSE", unit))
+    last = "; ".join(f"{name}: {history['valid_rmse'].iloc[-1]:.3f}" for name, history in named.items())
+    return Drawn(fig, f"Validation RMSE over training time. Latest values: {last} {unit}.")
+
+
+def _history(curve: tuple[tuple[float, float], ...]) -> pd.DataFrame:
+    frame = pd.DataFrame(list(curve), columns=["seconds", "valid_rmse"])
+    return frame.assign(seconds=frame["seconds"].diff().fillna(frame["seconds"]))
+
+
+def all_runs(state: State) -> Drawn | None:
+    """Every run as a point: training time across, validation error up; dense runs are squares."""
+    if not state.runs:
+        return None
+    fig, ax = canvas(size=WIDE)
+    for k, run in enumerate(state.runs):
+        marker, colour = ("s", PALETTE["black"]) if run.dense else ("o", SEQUENCE[k % len(SEQUENCE)])
+        face = "none" if run.stopped else colour
+        ax.plot(run.seconds, run.rmse, marker=marker, color=colour, markerfacecolor=face, ls="", ms=7)
+        ax.annotate(run.name.partition(" ")[0], (run.seconds, run.rmse), (6, 5), textcoords="offset points")
+    ax.set(xlabel="training time (s)", ylabel=_with_unit("validation RMSE", state.runs[-1].unit))
+    ax.set_xlim(left=0)
+    low, high = min(run.rmse for run in state.runs), max(run.rmse for run in state.runs)
+    room = max(0.02 * high, 0.25 * (high - low))  # so that a difference of some per mille looks like one
+    ax.set_ylim(low - room, high + room)
+    ax.margins(x=0.12)
+    ax.set_title("■ dense   ● isolated   hollow: stopped; numbers as in the table", fontsize="small")
+    points = "; ".join(f"{run.name}: {run.seconds:.1f} s, {run.rmse:.3f} {run.unit}" for run in state.runs)
+    return Drawn(fig, f"Training time and validation RMSE of all runs. {points}.")
+
+
+def week(state: State) -> Drawn | None:
+    """The chosen test week as measured and as forecast, by two runs side by side.
+
+    Raises ValueError or OSError if the series of a run can't be read any more.
+    """
+    named = {run.name: run for run in state.runs}
+    chosen = [named[name] for name in state.shown if name in named]
+    if not chosen:
+        return None
+    with mpl.rc_context({"font.size": 8}):
+        fig, axes = canvas(1, 2, WIDE, sharey=True)
+        words = []
+        for ax, run in zip(axes, chosen, strict=True):
+            split = load(run.settings)
+            number = min(state.week, len(weeks(split.test)) - 1)
+            frame = forecast(run, split, number)
+            times = pd.DatetimeIndex(frame.index)
+            forecast_figure(
+                times, frame["measured"].to_numpy(), {run.name: frame["forecast"].to_numpy()}, run.unit, ax=ax
+            )
+            error = float(((frame["forecast"] - frame["measured"]) ** 2).mean() ** 0.5)
+            words.append(f"{run.name}: RMSE {error:.3f} {run.unit}")
+            ax.set_xlabel(f"RMSE of this week: {error:.3f} {run.unit}")
+            ax.set_ylabel(_with_unit(split.series.target, run.unit))
+        axes[1].set_ylabel("")
+    return Drawn(fig, f"A week of the test part, measured and forecast. {'; '.join(words)}.")
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit else name
+
+
+def weeks_to_test(state: State) -> list[pd.Timestamp]:
+    """The beginnings of the weeks that can be chosen: those of the run on the left; none if it can't be read."""
+    run = next((run for run in state.runs if run.name == state.shown[0]), None)
+    try:
+        return [] if run is None else weeks(load(run.settings).test)
+    except (ValueError, OSError):
+        return []
+
+
+def as_bytes(drawn: Drawn, form: str = "svg") -> bytes:
+    """The figure as "svg" or "png", and closed."""
+    file = io.BytesIO()
+    drawn.figure.savefig(file, format=form, dpi=200, metadata={"Date": None} if form == "svg" else None)
+    plt.close(drawn.figure)
+    return file.getvalue()

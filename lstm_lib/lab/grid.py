@@ -1,0 +1,145 @@
+"""The map: every block of the network as a cell, every row, column, matrix and layer as a heading, in pixels.
+
+A layer stands beside the layer below it, from left to right as the forward pass goes. Its rows are ranges of units,
+its columns the gates of Wx, Wh and b. An item's `name` is the text of the zone that a click on it toggles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.cell import GATES, Array
+from lstm_lib.spec import Spec
+from lstm_lib.zones import MATRICES, Partition, Zone, partition
+
+WIDTH, ROWS, TOP = (
+    720.0,
+    216.0,
+    58.0,
+)  # pixels: of all, of a layer's rows together, of the headings above them
+SIDE, GAP, APART = 46.0, 5.0, 10.0  # of the headings beside rows, between matrices, between layers
+NARROW = {"Wx": 1.0, "Wh": 1.0, "b": 0.6}  # width of a matrix's cells, beside each other
+
+
+@dataclass(frozen=True)
+class Item:
+    """A cell or a heading: what it toggles, what it says, where it is."""
+
+    kind: str  # cell, row, column, matrix, layer
+    name: str
+    label: str
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+def items(spec: Spec, blocks: int) -> list[Item]:
+    """All cells and headings of the map, layer by layer.
+
+    >>> found = items(Spec(inputs=3, units=(4,), outputs=1), blocks=2)
+    >>> [item.name for item in found if item.kind != "cell"][:6]
+    ['0', '0[0:2]', '0[2:4]', '0/Wx', '0/Wx/f', '0/Wx/i']
+    >>> sum(item.kind == "cell" for item in found)
+    26
+    """
+    names = list(partition(spec, blocks))
+    columns = 4 * sum(NARROW.values()) * spec.layers + 2.6
+    spare = WIDTH - spec.layers * (SIDE + 2 * GAP + APART) - 2 * GAP
+    wide = min(52.0, spare / columns)
+    found: list[Item] = []
+    left = 0.0
+    for k in range(spec.layers):
+        brackets = [name.removeprefix(f"{k}/Wx/f") for name in names if name.startswith(f"{k}/Wx/f")]
+        found += _layer(k, brackets, left, wide)
+        left += SIDE + 4 * sum(NARROW.values()) * wide + 2 * GAP + APART
+    return found + list(_head(left, wide))
+
+
+def _layer(k: int, brackets: list[str], left: float, wide: float) -> Iterator[Item]:
+    high = ROWS / len(brackets)
+    across = SIDE + 4 * sum(NARROW.values()) * wide + 2 * GAP
+    yield Item("layer", f"{k}", f"layer {k}", left, 0, across, 19)
+    for row, bracket in enumerate(brackets):
+        units = bracket.strip("[]").replace(":", "–") or "all"
+        if "–" in units:
+            first, last = units.split("–")
+            units = f"{first}–{int(last) - 1}"
+        yield Item("row", f"{k}{bracket}", units, left, TOP + row * high, SIDE - 3, high)
+    x = left + SIDE
+    for matrix in MATRICES:
+        w = NARROW[matrix] * wide
+        yield Item("matrix", f"{k}/{matrix}", matrix, x, 20, 4 * w, 18)
+        for gate in GATES:
+            yield Item("column", f"{k}/{matrix}/{gate}", gate, x, 39, w, 18)
+            for row, bracket in enumerate(brackets):
+                yield Item("cell", f"{k}/{matrix}/{gate}{bracket}", "", x, TOP + row * high, w, high)
+            x += w
+        x += GAP
+
+
+def _head(left: float, wide: float) -> Iterator[Item]:
+    w = max(wide, 20.0)
+    yield Item("layer", "head", "head", left, 0, 2 * w, 19)
+    for column, matrix in enumerate(("W", "b")):
+        yield Item("matrix", f"head/{matrix}", matrix, left + column * w, 20, w, 18)
+        yield Item("cell", f"head/{matrix}", "", left + column * w, TOP, w, ROWS)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The map of one network: its blocks, its items, and which blocks stand under each item."""
+
+    cut: Partition
+    items: tuple[Item, ...]
+    sizes: Array  # (blocks,) arcs
+    under: Array  # (items, blocks) share of the item's arcs that the block holds
+
+
+@lru_cache(maxsize=8)
+def of(spec: Spec, blocks: int) -> Grid:
+    """The map of a network whose layers are cut into so many ranges of units; remembered."""
+    cut, found = partition(spec, blocks), tuple(items(spec, blocks))
+    arcs = cut.sums({name: np.ones(shape) for name, shape in spec.shapes.items()})
+    sizes = np.array(list(arcs.values()))
+    under = np.array([[_under(name, item) for name in cut] for item in found]) * sizes
+    return Grid(cut, found, sizes, under / under.sum(axis=1, keepdims=True))
+
+
+def _under(cell: str, item: Item) -> bool:
+    """Whether a cell is the item, or stands in its row, column, matrix or layer."""
+    if item.kind != "row":
+        return cell == item.name or cell.startswith((f"{item.name}/", f"{item.name}["))
+    layer, bracket, units = item.name.partition("[")
+    return cell.startswith(f"{layer}/") and (not bracket or cell.endswith(bracket + units))
+
+
+def shares(zone: Zone, grid: Grid) -> list[float]:
+    """Share of the arcs of each item that belong to a zone, 0 to 1, in the order of the items.
+
+    >>> from lstm_lib import read_zone
+    >>> spec = Spec(inputs=2, units=(4,), outputs=1)
+    >>> found = of(spec, 2)
+    >>> by_name = dict(zip([item.name for item in found.items], shares(read_zone(spec, "0/Wh[0] | head"), found)))
+    >>> by_name["0/Wh/f[0:2]"], by_name["0/Wh"], by_name["head"]
+    (0.5, 0.25, 1.0)
+    """
+    inside = grid.cut.sums({name: zone.mask(name) for name in zone.spec.shapes})
+    found: list[float] = (grid.under @ (np.array(list(inside.values())) / grid.sizes)).round(9).tolist()
+    return found
+
+
+def shades(values: pd.Series) -> dict[str, float]:
+    """How dark each cell is, 0 to 1: the rank of its value among all, so that one extreme leaves the others apart.
+
+    >>> shades(pd.Series({"a": 5.0, "b": 0.1, "c": 900.0}))
+    {'a': 0.5, 'b': 0.0, 'c': 1.0}
+    """
+    ranks = values.rank(method="average") - 1
+    most = max(float(ranks.max()), 1.0)
+    return {str(name): float(rank) / most for name, rank in ranks.items()}

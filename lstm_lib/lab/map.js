@@ -1,0 +1,151 @@
+// The map in the browser: draws the items it is given, says which was chosen, and saves a file it is sent.
+// What an item means, and what a choice does, is Python's affair.
+
+const SVG = "http://www.w3.org/2000/svg";
+let maps = 0; // so that the hatches of two maps in one page have names of their own
+
+function node(parent, name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  parent.append(made);
+  return made;
+}
+
+function shade(value) {
+  const stops = [[243, 247, 250], [86, 163, 208], [0, 58, 92]];
+  const at = Math.min(value * 2, 1.9999), k = Math.floor(at);
+  return `rgb(${stops[k].map((a, c) => Math.round(a + (at - k) * (stops[k + 1][c] - a))).join(",")})`;
+}
+
+function save(message, buffer) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([buffer], { type: message.type }));
+  link.download = message.name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function nearest(items, from, dx, dy) {
+  const [x, y] = [from.x + from.w / 2, from.y + from.h / 2];
+  let best = null, least = Infinity;
+  for (const item of items) {
+    const [ax, ay] = [item.x + item.w / 2 - x, item.y + item.h / 2 - y];
+    const along = ax * dx + ay * dy;
+    const aside = Math.max(0, Math.abs(ax * dy + ay * dx) - (dx ? item.h : item.w) / 2);
+    if (item !== from && along > 0.5 && along + 4 * aside < least) [best, least] = [item, along + 4 * aside];
+  }
+  return best;
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function render({ model, el }) {
+  const hatch = `lab-hatch-${(maps += 1)}`;
+  const shapes = new Map(); // item name and kind -> what is drawn of it
+  let focused = 0;
+  el.classList.add("lab-map");
+  const picture = document.createElement("div");
+  const says = document.createElement("div");
+  says.className = "says";
+  const about = document.createElement("span");
+  const legend = document.createElement("span");
+  says.append(about, legend);
+  el.append(picture, says);
+
+  const shareOf = (item) => model.get("shares")[item.place] ?? 0;
+
+  function words(item) {
+    const share = shareOf(item);
+    const state = share >= 1 ? "isolated" : share > 0 ? `${Math.round(100 * share)} % isolated` : "active";
+    const value = model.get("values")[item.name];
+    return [item.name, ...(item.kind === "cell" && value ? [value] : []), state].join(" · ");
+  }
+
+  function choose(item) {
+    model.send({ kind: "toggle", name: item.name });
+  }
+
+  function build() {
+    const items = model.get("items").map((item, place) => ({ ...item, place }));
+    shapes.clear();
+    picture.replaceChildren();
+    const [width, height] = model.get("size");
+    const svg = node(picture, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": model.get("label") });
+    const pattern = node(node(svg, "defs", {}), "pattern", {
+      id: hatch, width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)",
+    });
+    node(pattern, "rect", { width: 7, height: 7, fill: "#fff", "fill-opacity": 0.35 });
+    node(pattern, "rect", { width: 2, height: 7, fill: "#111" });
+    focused = Math.min(focused, items.length - 1);
+    items.forEach((item, k) => {
+      const { x, y, w, h } = item;
+      const heading = item.kind !== "cell";
+      const group = node(svg, "g", {
+        role: "button", tabindex: k === focused ? 0 : -1, class: heading ? `heading ${item.kind}` : "cell", "data-name": item.name,
+      });
+      const back = node(group, "rect", { x, y, width: w, height: h, class: heading ? "back" : "back frame" });
+      const over = node(group, "rect", { x, y, width: w, height: 0, class: "hatch", fill: `url(#${hatch})` });
+      if (heading) node(group, "text", { x: x + w / 2, y: y + h / 2 }).textContent = item.label;
+      group.addEventListener("click", () => choose(item));
+      group.addEventListener("pointerenter", () => { about.textContent = words(item); });
+      group.addEventListener("focus", () => {
+        [...shapes.values()][focused].group.setAttribute("tabindex", -1);
+        group.setAttribute("tabindex", 0);
+        focused = k;
+        about.textContent = words(item);
+      });
+      group.addEventListener("keydown", (event) => {
+        if (event.key === "Enter" || event.key === " ") choose(item);
+        else if (ARROWS[event.key]) {
+          const next = nearest(items, item, ...ARROWS[event.key]);
+          if (next) shapes.get(`${next.kind} ${next.name}`).group.focus();
+        } else return;
+        event.preventDefault();
+        event.stopPropagation(); // the notebook has shortcuts of its own
+      });
+      shapes.set(`${item.kind} ${item.name}`, { item, group, back, over });
+    });
+    paint();
+  }
+
+  function paint() {
+    const shades = model.get("shades");
+    for (const shape of shapes.values()) {
+      const { item, group, back, over } = shape;
+      const share = shareOf(item), said = words(item), dark = shades[item.name] ?? 0;
+      if (shape.said === said && shape.dark === dark) continue; // as it stands there
+      Object.assign(shape, { said, dark });
+      if (item.kind === "cell") {
+        back.setAttribute("fill", shade(dark));
+        over.setAttribute("height", share > 0 ? Math.max(2, share * item.h) : 0);
+      }
+      group.setAttribute("aria-pressed", share >= 1 ? "true" : share > 0 ? "mixed" : "false");
+      group.setAttribute("aria-label", said);
+    }
+    const current = [...shapes.values()][focused];
+    if (current && picture.contains(document.activeElement)) about.textContent = words(current.item);
+    legend.innerHTML = "";
+    const ramp = document.createElement("span");
+    ramp.className = "ramp";
+    legend.append("low ", ramp, ` high ${model.get("legend")}; hatched: isolated`);
+  }
+
+  function message(content, buffers) {
+    if (content.kind === "save") save(content, buffers[0]);
+  }
+
+  const repaint = () => paint();
+  model.on("change:items", build);
+  for (const name of ["shades", "shares", "values", "legend"]) model.on(`change:${name}`, repaint);
+  model.on("msg:custom", message);
+  build();
+  return () => {
+    model.off("change:items", build);
+    for (const name of ["shades", "shares", "values", "legend"]) model.off(`change:${name}`, repaint);
+    model.off("msg:custom", message);
+  };
+}
+
+export default { render };

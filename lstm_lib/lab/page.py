@@ -1,0 +1,325 @@
+"""The page: widgets that carry clicks to transitions and states to views, and know nothing else.
+
+A view has two functions: `reads` says on what of the state it depends, `draws` puts that into widgets; it is drawn
+when what it reads has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import html
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+
+from lstm_lib.lab import figures, grid, views
+from lstm_lib.lab import state as transitions
+from lstm_lib.lab.controls import YOURS, Controls
+from lstm_lib.lab.runs import OPTIONS, SHARES, Settings, load, read_units, to_csv, to_zip
+from lstm_lib.lab.state import State, attempt, new
+from lstm_lib.lab.training import Training, jobs
+from lstm_lib.selection import STATISTICS
+
+REDRAW = 1.0  # seconds between two pictures of a curve that grows
+
+
+UNSEEN = object()  # equals nothing that a view reads
+
+
+@dataclass
+class View:
+    """A part of the page: drawn when what it reads has changed."""
+
+    reads: Callable[[State], Any]
+    draws: Callable[[State], None]
+    seen: Any = UNSEEN
+
+
+class Page(Controls):
+    """The widgets, the state they show, and the training under way. `widget` is what a notebook displays."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        settings = settings or Settings()
+        self.state = new(settings, inputs=len(load(settings).inputs))
+        super().__init__(self.state)
+        self.training: Training | None = None
+        self.following: asyncio.Task[None] | None = None
+        self.uploads = tempfile.TemporaryDirectory(prefix="lstm_lib_")
+        self._drawing = False
+        self._next_picture = 0.0
+        self._wire()
+        self.statistics = View(lambda s: (s.runs, s.spec, s.statistic), self._draw_statistics)
+        self.controls = View(_priced, self._draw_controls)
+        self.views = [
+            View(lambda s: (s.spec, s.blocks), self._draw_items),
+            View(lambda s: (s.spec, s.blocks, s.statistic, s.runs), self._draw_shades),
+            View(lambda s: (s.zone, s.blocks), self._draw_selection),
+            self.statistics,
+            View(lambda s: (s.live is None, *_priced(s)), self._draw_price),
+            self.controls,
+            View(lambda s: s.message, self._draw_message),
+            View(lambda s: s.live, self._draw_live),
+            View(lambda s: (s.runs, s.live), self._draw_curves),
+            View(lambda s: s.runs, self._draw_runs),
+            View(lambda s: (s.runs, s.shown, s.week), self._draw_forecast),
+        ]
+        self.draw()
+
+    # ------------------------------------------------------------------------------------------------ what happens
+
+    def do(self, transition: Callable[..., State], *given: Any) -> None:
+        """The next state, and what has changed of the page."""
+        self.state = attempt(self.state, transition, *given)
+        if self.state.wrong:  # a control may show what was refused; a text stays, to be mended
+            self.controls.seen = self.statistics.seen = UNSEEN
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the views whose part of the state has changed; widgets that are set meanwhile report nothing."""
+        self._drawing = True
+        try:
+            for view in self.views:
+                reads = view.reads(self.state)
+                if reads != view.seen:
+                    view.seen = reads
+                    view.draws(self.state)
+        finally:
+            self._drawing = False
+
+    def train(self) -> None:
+        """Start what is asked for, in a thread, and follow it."""
+        if self.training is not None and self.training.running:
+            return  # a second click that came before the button was greyed
+        try:
+            asked = jobs(self.state)
+        except ValueError as error:
+            self.do(transitions.say, str(error), True)
+            return
+        self.do(transitions.begin, asked[0].name, asked[0].settings)
+        self.training = Training(asked)
+        try:
+            self.following = asyncio.get_running_loop().create_task(self._follow(self.training))
+        except RuntimeError:  # no loop runs outside of Jupyter
+            self.training.join()
+            self.hear(self.training)
+
+    async def _follow(self, training: Training) -> None:
+        while training.running:
+            self.hear(training)
+            await asyncio.sleep(0.1)
+
+    def hear(self, training: Training) -> None:
+        """Apply what the training has told."""
+        for transition, given in training.events():
+            self.state = attempt(self.state, transition, *given)
+        self.draw()
+
+    def stop(self) -> None:
+        """End the training soon."""
+        if self.training is not None:
+            self.training.stop()
+
+    def save(self, name: str, kind: str, content: bytes) -> None:
+        """Let the browser save a file."""
+        self.map.send({"kind": "save", "name": name, "type": kind}, buffers=[content])
+
+    def change_settings(self) -> None:
+        """Read the settings from the widgets and take them over, or say what is wrong with them."""
+        yours = self.series.value == YOURS
+        self.file_row.layout.display = "" if yours else "none"
+        if yours and not self.path.value.strip():
+            return
+        try:
+            settings = self._settings()
+            self.do(transitions.with_settings, settings, len(load(settings).inputs))
+        except (ValueError, OSError) as error:
+            self.do(transitions.refuse_settings, str(error))
+
+    def _settings(self) -> Settings:
+        yours = self.series.value == YOURS
+        return Settings(
+            series=self.path.value.strip() if yours else self.series.value,
+            options=tuple((name, self.options[name].value) for name in OPTIONS) if yours else (),
+            share=SHARES[self.share.value],
+            units=read_units(self.units.value),
+            epochs=self.epochs.value,
+            seed=self.seed.value,
+        )
+
+    def _uploaded(self, change: Any) -> None:
+        """An uploaded file becomes a file of its own name, since its name may say what it is."""
+        for file in change["new"]:
+            path = Path(tempfile.mkdtemp(dir=self.uploads.name)) / Path(file["name"]).name
+            path.write_bytes(bytes(file["content"]))
+            self.path.value = str(path)
+
+    def _wire(self) -> None:
+        """Every widget to its transition."""
+
+        def on(widget: Any, action: Callable[[], object]) -> None:
+            widget.observe(lambda _: None if self._drawing else action(), "value")
+
+        self.map.on_msg(lambda _, content, __: self.do(transitions.toggle, content["name"]))
+        for widget in (
+            self.series,
+            self.share,
+            self.units,
+            self.epochs,
+            self.seed,
+            self.path,
+            *self.options.values(),
+        ):
+            on(widget, self.change_settings)
+        on(self.blocks, lambda: self.do(transitions.with_blocks, self.blocks.value))
+        on(self.statistic, lambda: self.do(transitions.with_statistic, self.statistic.value))
+        on(self.text, lambda: self.do(transitions.pick, self.text.value))
+        for widget in (self.budget, self.of, self.by):
+            on(
+                widget,
+                lambda: self.do(transitions.by_budget, self.budget.value / 100, self.of.value, self.by.value),
+            )
+        on(self.depth, lambda: self.do(transitions.with_depth, self.depth.value))
+        on(self.span, lambda: self.do(transitions.with_span, self.span.value))
+        for widget in (self.from_epoch, self.redraw):
+            on(widget, lambda: self.do(transitions.with_schedule, self.from_epoch.value, self.redraw.value))
+        for widget in (self.first, self.second, self.week):
+            on(
+                widget,
+                lambda: self.do(
+                    transitions.show_forecasts, self.first.value, self.second.value, self.week.value or 0
+                ),
+            )
+        self.upload.observe(self._uploaded, "value")
+        self.load.observe(self._loaded, "value")
+        clicks: dict[widgets.Button, Callable[[], object]] = {
+            self.undo: lambda: self.do(transitions.undo),
+            self.clear: lambda: self.do(transitions.clear),
+            self.invert: lambda: self.do(transitions.invert),
+            self.go: self.train,
+            self.halt: self.stop,
+            self.csv: lambda: self.save("runs.csv", "text/csv", to_csv(self.state.runs)),
+            self.zip: lambda: self.save("runs.zip", "application/zip", to_zip(self.state.runs)),
+            self.png: lambda: self.save("runs.png", "image/png", _bytes(figures.all_runs(self.state), "png")),
+        }
+        for button, action in clicks.items():
+            button.on_click(lambda _, action=action: action())
+
+    def _loaded(self, change: Any) -> None:
+        """A file of runs was uploaded."""
+        for file in change["new"]:
+            self.do(transitions.load_runs, bytes(file["content"]))
+
+    # ---------------------------------------------------------------------------------------------------- the views
+
+    def _draw_items(self, state: State) -> None:
+        with self.map.hold_sync():
+            self.map.size = [grid.WIDTH, grid.TOP + grid.ROWS]
+            self.map.label = (
+                f"Map of the network: layers of {'+'.join(map(str, state.spec.units))} units, and the head"
+            )
+            self.map.items = [vars(item) for item in grid.of(state.spec, state.blocks).items]
+        self.blocks.value = state.blocks
+
+    def _draw_shades(self, state: State) -> None:
+        found = grid.of(state.spec, state.blocks)
+        mean: pd.Series[float] = transitions.scores(state, found.cut).values / found.sizes
+        with self.map.hold_sync():
+            self.map.shades = grid.shades(mean)
+            self.map.values = {
+                str(name): f"{size:,.0f} arcs · {state.statistic} {value:.3g}"
+                for (name, value), size in zip(mean.items(), found.sizes, strict=True)
+            }
+            self.map.legend = f"{state.statistic}, by rank"
+
+    def _draw_selection(self, state: State) -> None:
+        self.map.shares = grid.shares(state.zone, grid.of(state.spec, state.blocks))
+        self.text.value = str(state.zone) if state.zone.size else ""
+
+    def _draw_statistics(self, state: State) -> None:
+        self.statistic.options = [
+            (f"{name} (train first)" if transitions.lacks(state, name) else name, name) for name in STATISTICS
+        ]
+        self.statistic.value = state.statistic
+        about = STATISTICS[state.statistic]
+        self.says.value = views.small(f"{about.says} · {about.source}")
+
+    def _draw_price(self, state: State) -> None:
+        self.price.value, unfit = views.price(state)
+        self.go.disabled = unfit or state.live is not None
+
+    def _draw_controls(self, state: State) -> None:
+        self.span.max = state.settings.lookback
+        self.from_epoch.max = state.settings.epochs
+        self.depth.value, self.span.value = state.depth, state.span or state.settings.lookback
+        self.from_epoch.value, self.redraw.value = state.from_epoch, state.redraw
+        for name, text in views.explained(state).items():
+            self.how[name].value = views.small(text)
+
+    def _draw_message(self, state: State) -> None:
+        self.message.value = views.message(state)
+
+    def _draw_live(self, state: State) -> None:
+        self.halt.disabled = state.live is None
+        self.bar.value = 0 if state.live is None else state.live.done
+        self.status.value = views.live(state)
+
+    def _draw_curves(self, state: State) -> None:
+        now = time.monotonic()
+        points = len(state.live.curve) if state.live else 0
+        if points > 1 and now < self._next_picture:
+            return
+        self.curves.value = _picture(lambda: figures.curves(state), "Curves appear here when you train.")
+        # a picture keeps clicks waiting: no more than a tenth of the time goes into pictures
+        self._next_picture = time.monotonic() + max(REDRAW, 10 * (time.monotonic() - now))
+
+    def _draw_runs(self, state: State) -> None:
+        self.table.value = views.table(state)
+        self.points.value = _picture(
+            lambda: figures.all_runs(state), "Runs appear here when you have trained."
+        )
+        for button in (self.csv, self.png, self.zip):
+            button.disabled = not state.runs
+
+    def _draw_forecast(self, state: State) -> None:
+        names = [run.name for run in state.runs]
+        if not names:
+            self.week_picture.value = views.small("Forecasts appear here when you have trained.")
+            return
+        for dropdown, name in zip((self.first, self.second), state.shown, strict=True):
+            dropdown.options, dropdown.value = names, name
+        self.week_picture.value = _picture(lambda: figures.week(state), "")
+        begins = figures.weeks_to_test(state)
+        self.week.options = [(f"{day:%d %b %Y}", k) for k, day in enumerate(begins)]
+        self.week.value = min(state.week, len(begins) - 1) if begins else None
+
+
+# --------------------------------------------------------------------------------------------------------- details
+
+
+def _priced(state: State) -> tuple[Any, ...]:
+    """All that the price depends on."""
+    s = state
+    return s.settings, s.zone, s.depth, s.span, s.from_epoch, s.redraw, s.blocks
+
+
+def _bytes(drawn: figures.Drawn | None, form: str) -> bytes:
+    return b"" if drawn is None else figures.as_bytes(drawn, form)
+
+
+def _picture(draw: Callable[[], figures.Drawn | None], otherwise: str) -> str:
+    """A figure as it stands in the page, with its words for a screen reader; or why there is none."""
+    try:
+        drawn = draw()
+    except (ValueError, OSError) as error:
+        drawn, otherwise = None, f"The series of a run can't be read any more: {error}"
+    if drawn is None:
+        return f"<div class='lab-empty'>{html.escape(otherwise, quote=False)}</div>"
+    content = base64.b64encode(figures.as_bytes(drawn)).decode()
+    return f"<img class='lab-picture' alt='{html.escape(drawn.words)}' src='data:image/svg+xml;base64,{content}'>"

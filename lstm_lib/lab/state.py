@@ -1,0 +1,371 @@
+"""State and its transitions: all that the page shows, and what becomes of it.
+
+Every transition takes a state and returns the next; none changes anything. What can't be done raises ValueError, and
+`attempt` turns that into a message of the state it started from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from lstm_lib.adam import Adam
+from lstm_lib.evidence import Evidence
+from lstm_lib.lab.runs import Curve, Run, Settings, dense_of, from_zip
+from lstm_lib.plan import DEPTHS, Plan, isolate
+from lstm_lib.schedules import PlanOrSchedule, from_epoch, redraw
+from lstm_lib.selection import BUDGETS, STATISTICS, Price, Scores, choose, score
+from lstm_lib.spec import Spec, init_params, is_whole
+from lstm_lib.zones import BLOCKS_BY, Partition, Zone, nothing, partition, read_zone
+
+MOST_UNDO = 100
+
+
+class Live(NamedTuple):
+    """A training under way: what it has told so far."""
+
+    name: str
+    settings: Settings
+    place: str = ""  # such as "epoch 2 of 4"
+    done: float = 0.0  # share of all that was asked for, 0 to 1
+    left: float = float("nan")  # seconds
+    curve: Curve = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything the page shows. Made by `new`, changed by the transitions of this module.
+
+    `zone` is the selection, `past` what it was before, for `undo`. `blocks` is into how many ranges of units the map
+    cuts a layer. `message` is what the page has to say, `wrong` whether it is bad news; while settings are
+    `refused`, nothing can be trained.
+    """
+
+    settings: Settings
+    spec: Spec
+    zone: Zone
+    past: tuple[Zone, ...] = ()
+    blocks: int = 8
+    statistic: str = "magnitude"
+    by: str = "unit"  # what a budget picks: rows of the map ("unit"), or single cells ("gate")
+    of: Literal["arcs", "work"] = "arcs"  # what the budget is a share of
+    depth: str = "cut"
+    span: int | None = None
+    from_epoch: int = 1
+    redraw: bool = False
+    runs: tuple[Run, ...] = ()
+    live: Live | None = None
+    shown: tuple[str, str] = ("", "")  # names of the runs whose forecasts stand side by side
+    week: int = 0
+    message: str = ""
+    wrong: bool = False
+    refused: str = ""  # why the settings that stand in the page are not those of the state
+
+
+def new(settings: Settings | None = None, inputs: int = 11) -> State:
+    """The state the page begins with.
+
+    >>> new().zone
+    <Zone nothing: 0 of 19,521 arcs, 0.0 %>
+    """
+    settings = settings or Settings()
+    spec = settings.spec(inputs)
+    return State(settings, spec, nothing(spec))
+
+
+def attempt(state: State, transition: Callable[..., State], *given: Any) -> State:
+    """The state after a transition; or, if that can't be, the state as it was, with a message that says why.
+
+    >>> attempt(new(), pick, "7/Wh").message
+    "in the term '7/Wh': layer is 7; the layers are 0, 'head'"
+    """
+    try:
+        return transition(replace(state, message="", wrong=False), *given)
+    except (ValueError, OSError) as error:
+        return replace(state, message=str(error), wrong=True)
+
+
+# ------------------------------------------------------------------------------------------------------- selection
+
+
+def select(state: State, zone: Zone) -> State:
+    """Isolate this zone and no other."""
+    if zone == state.zone:
+        return state
+    return replace(state, zone=zone, past=(*state.past, state.zone)[-MOST_UNDO:])
+
+
+def toggle(state: State, text: str) -> State:
+    """Isolate all arcs that the text names; if they all are isolated already, release them.
+
+    >>> once = toggle(new(), "0/Wh/f[0:8]")
+    >>> str(once.zone), str(toggle(once, "0/Wh/f[0:4]").zone)
+    ('0/Wh/f[0:8]', '0/Wh/f[4:8]')
+    """
+    target = read_zone(state.spec, text)
+    isolated = target & state.zone == target
+    return select(state, state.zone - target if isolated else state.zone | target)
+
+
+def pick(state: State, text: str) -> State:
+    """The zone that a text names; no text is nothing."""
+    return select(state, read_zone(state.spec, text.strip() or "nothing"))
+
+
+def clear(state: State) -> State:
+    """Isolate nothing."""
+    return select(state, nothing(state.spec))
+
+
+def invert(state: State) -> State:
+    """Isolate what was active, and the other way round."""
+    return select(state, ~state.zone)
+
+
+def undo(state: State) -> State:
+    """The selection as it was before."""
+    if not state.past:
+        return state
+    return replace(state, zone=state.past[-1], past=state.past[:-1])
+
+
+# --------------------------------------------------------------------------------------------------- by a statistic
+
+
+def evidence(state: State) -> Evidence:
+    """What is known of the arcs: by the latest dense run of this network, or the weights before any training."""
+    for run in reversed(state.runs):
+        if run.dense and run.evidence is not None and run.evidence.spec == state.spec:
+            return run.evidence
+    settings = state.settings
+    params, adam = init_params(state.spec, settings.seed), Adam()
+    sizes = settings.lookback, settings.batch
+    return Evidence(state.spec, params, adam.init(params), adam, 0, *sizes)
+
+
+def lacks(state: State, statistic: str) -> str:
+    """Why a statistic can't be shown yet; nothing if it can.
+
+    >>> lacks(new(), "snr"), lacks(new(), "magnitude")
+    ('needs what a dense run has seen; press Train first', '')
+    """
+    if STATISTICS[statistic].needs == "weights" or evidence(state).epoch:
+        return ""
+    return "needs what a dense run has seen; press Train first"
+
+
+def scores(state: State, cut: Partition) -> Scores:
+    """The chosen statistic over the blocks of a partition."""
+    return score(state.statistic, evidence(state), cut, state.settings.seed)
+
+
+def with_statistic(state: State, statistic: str) -> State:
+    """Colour the map, and pick, by another statistic."""
+    if statistic not in STATISTICS:
+        raise ValueError(f"statistic is {statistic!r}; the choices are {', '.join(STATISTICS)}")
+    if why := lacks(state, statistic):
+        raise ValueError(f"The statistic {statistic!r} {why}.")
+    return replace(state, statistic=statistic)
+
+
+def by_budget(state: State, budget: float, of: str, by: str) -> State:
+    """Isolate the blocks that by the statistic lose least for what they save, up to a budget.
+
+    >>> by_budget(new(), 0.5, "arcs", "unit").zone.share.__round__(1)
+    0.5
+    """
+    if of not in BUDGETS or by not in BLOCKS_BY:
+        raise ValueError(
+            f"got of={of!r}, by={by!r}; the choices are {', '.join(BUDGETS)} and {', '.join(BLOCKS_BY)}"
+        )
+    depth = "skip" if state.depth == "cache" else state.depth  # what "cache" saves hangs on whole layers
+    settings = state.settings
+    cost = _price(state.spec, settings.lookback, settings.batch, depth, state.span)
+    zone = choose(scores(state, partition(state.spec, state.blocks, by)), budget, cost, of)  # type: ignore[arg-type]
+    return select(replace(state, of=of, by=by), zone)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def _price(spec: Spec, steps: int, batch: int, depth: str, span: int | None) -> Price:
+    """Remembered, since a price remembers what each block saves."""
+    return Price(spec, steps, batch, depth, span)
+
+
+# ------------------------------------------------------------------------------------------------ how to isolate
+
+
+def with_depth(state: State, depth: str) -> State:
+    """Another depth."""
+    if depth not in DEPTHS:
+        raise ValueError(f"depth is {depth!r}; the choices are {', '.join(DEPTHS)}")
+    return replace(state, depth=depth)
+
+
+def with_span(state: State, span: int) -> State:
+    """Back-propagate through so many last steps; all of them is no limit."""
+    T = state.settings.lookback
+    if not is_whole(span, 1) or span > T:
+        raise ValueError(f"span is {span!r}; expected a whole number from 1 to {T}")
+    return replace(state, span=None if span == T else span)
+
+
+def with_schedule(state: State, from_epoch: int, redraw: bool) -> State:
+    """Isolate from an epoch on, and draw as many blocks of units anew every epoch or keep the selection."""
+    epochs = state.settings.epochs
+    if not is_whole(from_epoch, 1) or from_epoch > epochs:
+        raise ValueError(f"the first epoch is {from_epoch!r}; expected a whole number from 1 to {epochs}")
+    return replace(state, from_epoch=from_epoch, redraw=bool(redraw))
+
+
+def drawn_share(state: State) -> float:
+    """Share of the blocks that a redraw isolates: that of the layers' arcs in the selection, in whole blocks."""
+    arcs = {k: n for k, n in state.zone.sizes.items() if not k.startswith("head")}
+    sizes = {k: n for k, n in (~nothing(state.spec)).sizes.items() if not k.startswith("head")}
+    return round(sum(arcs.values()) / sum(sizes.values()) * state.blocks) / state.blocks
+
+
+def plan(state: State) -> Plan:
+    """What is left to do while the selection is isolated; ValueError where depth and selection don't fit."""
+    return isolate(state.spec, state.zone, state.depth, state.span)
+
+
+def isolation(state: State) -> PlanOrSchedule:
+    """The plan, or the schedule of plans, that a training follows."""
+    inner: PlanOrSchedule = plan(state)
+    if state.redraw:
+        inner = redraw(
+            state.spec, drawn_share(state), seed=state.settings.seed, blocks=state.blocks,
+            depth=state.depth, span=state.span,
+        )  # fmt: skip
+    return inner if state.from_epoch == 1 else from_epoch(state.from_epoch, inner)
+
+
+# -------------------------------------------------------------------------------------------------------- settings
+
+
+def with_settings(state: State, settings: Settings, inputs: int) -> State:
+    """Another series, network or length; the selection stays where the new network has its arcs."""
+    spec, zone, past, message = settings.spec(inputs), state.zone, state.past, ""
+    if spec != state.spec:
+        past = ()
+        try:
+            zone = read_zone(spec, str(state.zone))
+        except ValueError:
+            zone, message = nothing(spec), "The selection was cleared: the new network has other blocks."
+    span = None if state.span is None or state.span >= settings.lookback else state.span
+    after = replace(
+        state, settings=settings, spec=spec, zone=zone, past=past, span=span, message=message, refused="",
+        from_epoch=min(state.from_epoch, settings.epochs),
+    )  # fmt: skip
+    return replace(after, statistic="magnitude") if lacks(after, state.statistic) else after
+
+
+def refuse_settings(state: State, why: str) -> State:
+    """Settings that can't be: the page says why, and trains nothing before they are mended."""
+    return replace(state, message=why, wrong=True, refused=why)
+
+
+def with_blocks(state: State, blocks: int) -> State:
+    """Into how many ranges of units the map cuts a layer."""
+    if not is_whole(blocks, 1):
+        raise ValueError(f"blocks is {blocks!r}; expected a whole number of at least 1")
+    return replace(state, blocks=blocks)
+
+
+# ------------------------------------------------------------------------------------------------ training, results
+
+
+def begin(state: State, name: str, settings: Settings) -> State:
+    """A training of this name starts."""
+    return replace(state, live=Live(name, settings))
+
+
+def progress(state: State, place: str, done: float, left: float) -> State:
+    """The training under way has come so far."""
+    return (
+        state
+        if state.live is None
+        else replace(state, live=state.live._replace(place=place, done=done, left=left))
+    )
+
+
+def point(state: State, seconds: float, rmse: float) -> State:
+    """The training under way has a new point on its curve."""
+    if state.live is None:
+        return state
+    return replace(state, live=state.live._replace(curve=(*state.live.curve, (seconds, rmse))))
+
+
+def finish(state: State, run: Run) -> State:
+    """A training has ended and left a run: a row of the table."""
+    shown = (state.shown[0] or run.name, run.name)
+    return replace(state, runs=(*state.runs, run), shown=shown)
+
+
+def end(state: State, message: str = "", wrong: bool = False) -> State:
+    """No training is under way any more; the runs stay."""
+    return replace(state, live=None, message=message, wrong=wrong)
+
+
+def next_name(state: State, dense: bool, more: int = 0) -> str:
+    """The name of the next run, or of one `more` runs later: its number, and what is left out.
+
+    >>> next_name(toggle(new(), "0/Wh"), dense=False)
+    '1 0/Wh cut'
+    """
+    number = max(_numbers(state.runs), default=0) + 1 + more
+    words = ["dense"]
+    if not dense:
+        zone = str(state.zone)
+        zone = f"{100 * drawn_share(state):.0f} % redrawn" if state.redraw else zone
+        zone = zone if len(zone) <= 18 else f"{100 * state.zone.share:.0f} % of arcs"
+        words = [zone, state.depth] * (zone != "nothing") + [f"span {state.span}"] * (state.span is not None)
+    return f"{number} {' '.join(words)}"
+
+
+def is_dense(state: State) -> bool:
+    """Whether a training would leave nothing out."""
+    return state.span is None and (drawn_share(state) == 0 if state.redraw else state.zone.size == 0)
+
+
+def needs_dense(state: State) -> bool:
+    """Whether there is no dense run yet to compare with."""
+    return not is_dense(state) and dense_of(state.runs, state.settings) is None
+
+
+def load_runs(state: State, content: bytes) -> State:
+    """Add the runs of a file, behind those that are there; names that are taken get a new number."""
+    runs = list(state.runs)
+    for run in from_zip(content):
+        number, _, words = run.name.partition(" ")
+        taken = _numbers(runs)
+        runs.append(replace(run, name=f"{max(taken) + 1} {words}") if int(number) in taken else run)
+    added = len(runs) - len(state.runs)
+    return replace(state, runs=tuple(runs), shown=_shown(state, runs), message=f"{added} runs loaded.")
+
+
+def _numbers(runs: Iterable[Run]) -> list[int]:
+    """The numbers with which the names begin."""
+    return [int(run.name.partition(" ")[0]) for run in runs]
+
+
+def _shown(state: State, runs: list[Run]) -> tuple[str, str]:
+    names = [run.name for run in runs]
+    first, second = state.shown
+    return (first or (names[0] if names else ""), second or (names[-1] if names else ""))
+
+
+def show_forecasts(state: State, first: str, second: str, week: int) -> State:
+    """Which two runs' forecasts, and of which test week."""
+    names = {run.name: run for run in state.runs}
+    for name in (first, second):
+        if name not in names:
+            raise ValueError(f"there is no run {name!r}; the runs are {', '.join(names) or 'none yet'}")
+    return replace(state, shown=(first, second), week=max(0, week))
+
+
+def say(state: State, message: str, wrong: bool = False) -> State:
+    """Something to say, and nothing else."""
+    return replace(state, message=message, wrong=wrong)

@@ -1,0 +1,132 @@
+"""Small views as HTML: price, explanations, message, progress, table."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import Any
+
+from lstm_lib.lab.price import price as price_of
+from lstm_lib.lab.runs import table as table_of
+from lstm_lib.lab.state import State, drawn_share
+
+DEPTHS_SAY = {
+    "hold": "not updated; all is still computed, as with a mask, so nothing is saved",
+    "skip": "not updated, and its weight gradients are not computed: exact",
+    "cut": "as skip, and no error passes through it: saves most, an approximation",
+    "cache": "as skip, and the states of layers isolated altogether are remembered: exact",
+}
+COLUMNS = ("#", "zone", "how", "arcs", "predicted", "measured", "time", "RMSE", "to dense")
+
+
+def small(text: str) -> str:
+    """A line of explanation."""
+    return f"<div class='lab-small'>{html.escape(text, quote=False)}</div>"
+
+
+def price(state: State) -> tuple[str, bool]:
+    """The price as bars and numbers, and whether the selection can't be trained at this depth."""
+    try:
+        found = price_of(state)
+    except ValueError as error:
+        return (
+            f"<div class='lab-price'><p class='lab-wrong'>{html.escape(str(error), quote=False)}</p></div>",
+            True,
+        )
+    longest = max(dense for dense, _ in found.parts.values())
+    bars = "".join(
+        f"<span>{part}</span><span class='lab-bar'><i style='width:{100 * dense / longest:.1f}%'></i>"
+        f"<b style='width:{100 * left / longest:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
+        for part, (dense, left) in found.parts.items()
+    )
+    schedule = "" if found.whole == found.step else f" of a step; of the whole training {found.whole:.2f}×"
+    facts = (
+        f"<b>{found.step:.2f}×</b><small>predicted speed-up{schedule}</small>"
+        f"<b>{100 * found.arcs:.0f} %</b><small>of the arcs isolated</small>"
+        f"<b>{found.adam / 1000:,.0f} kB</b><small>of Adam's {found.adam_dense / 1000:,.0f} kB moved</small>"
+    )
+    notes = "".join(f"<p>{html.escape(note, quote=False)}</p>" for note in found.notes)
+    words = "work in % of a dense step: outline dense, filled this selection"
+    return (
+        f"<div class='lab-price' aria-live='polite'><div class='lab-facts'>{facts}</div>"
+        f"<div class='lab-bars' role='img' aria-label='{words}'>{bars}</div>"
+        f"<div class='lab-small'>{words}</div>{notes}</div>"
+    ), False
+
+
+def explained(state: State) -> dict[str, str]:
+    """One line on each of depth, span and schedule, as they are set."""
+    T, epochs = state.settings.lookback, state.settings.epochs
+    span = (
+        f"errors travel back through all {T} steps"
+        if state.span is None
+        else f"errors travel back through the last {state.span} of {T} steps: an approximation"
+    )
+    when = (
+        "in all epochs"
+        if state.from_epoch == 1
+        else f"dense first, isolated in epochs {state.from_epoch} to {epochs}"
+    )
+    what = (
+        f"{drawn_share(state) * state.blocks:.0f} of {state.blocks} rows of units drawn anew every epoch"
+        if state.redraw
+        else "the selection"
+    )
+    return {"depth": DEPTHS_SAY[state.depth], "span": span, "schedule": f"isolate {what}, {when}"}
+
+
+def message(state: State) -> str:
+    """What the page has to say."""
+    if not state.message:
+        return ""
+    role, kind = ("alert", "lab-wrong") if state.wrong else ("status", "lab-good")
+    return f"<div class='lab-message {kind}' role='{role}'>{html.escape(state.message, quote=False)}</div>"
+
+
+def live(state: State) -> str:
+    """How far the training has come."""
+    if state.live is None:
+        done = (
+            f"{len(state.runs)} run{'s' * (len(state.runs) > 1)} in the table"
+            if state.runs
+            else "nothing trained yet"
+        )
+        return small(f"ready · {done}")
+    left = "" if math.isnan(state.live.left) else f" · about {max(1, round(state.live.left))} s left"
+    return small(f"{state.live.name} · {state.live.place or 'starting'}{left}")
+
+
+def table(state: State) -> str:
+    """The runs as a table, the latest on top."""
+    if not state.runs:
+        return "<div class='lab-empty'>Every training adds a row here.</div>"
+    found = table_of(state.runs)
+    head = "".join(f"<th scope='col'>{name}</th>" for name in COLUMNS)
+    rows = "".join(
+        f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>"
+        + "".join(f"<td>{html.escape(cell, quote=False)}</td>" for cell in _cells(row))
+        + "</tr>"
+        for _, row in found[::-1].iterrows()
+    )
+    return f"<div class='lab-table'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _cells(row: Any) -> tuple[str, ...]:
+    """A row of the table as it is shown, in the order of `COLUMNS`."""
+    span = row["span"] and f"span {row['span']}"
+    how = ", ".join(filter(None, (row["depth"], span, row["schedule"], row["stopped"])))
+    return (
+        row["run"].partition(" ")[0],
+        row["zone"],
+        how or "dense",
+        f"{row['arcs isolated %']:.0f} %",
+        _number(row["predicted speed-up"], "{:.2f}×"),
+        _number(row["measured speed-up"], "{:.2f}×"),
+        f"{row['seconds']:.1f} s",
+        f"{row['RMSE']:.4f} {row['unit']}",
+        _number(row["to dense %"], "{:+.1f} %"),
+    )
+
+
+def _number(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else form.format(value)

@@ -1,0 +1,193 @@
+"""The demonstrator in a real browser: notebook 08 in JupyterLab, and its page as an app in Voilà.
+
+Needs Chromium. Where there is none these tests are skipped, but not in CI, which has to install it (`.ci/run`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from lstm_lib.lab.runs import from_zip
+from tools import lab
+from tools.browser import CHROMIUM, NOTEBOOK, ROOT, SIZE, WAIT, chromium, free_port, served, served_app
+
+if CHROMIUM is None and os.environ.get("CI") != "true":
+    pytest.skip("there is no Chromium (on Debian and Ubuntu: apt install chromium)", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def app_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served_app(tmp_path_factory.mktemp("app")) as address:
+        yield address
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """A page of the size of a small projector; fails at its end if its console has told of an error."""
+    page = browser.new_page(viewport=SIZE)
+    page.set_default_timeout(1000 * WAIT)
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("requestfailed", lambda request: errors.append(f"{request.url}: {request.failure}"))
+    page.goto(address)
+    yield page
+    assert errors == []
+    page.close()
+
+
+# ------------------------------------------------------------------------------------------------------------ doing
+
+
+def cell(page: Page, name: str) -> Any:
+    return page.locator(f'.lab-map [data-name="{name}"]').first
+
+
+def fill(page: Page, role: Any, name: str, text: str) -> None:
+    field = page.get_by_role(role, name=name, exact=True)
+    field.fill(text)
+    field.press("Enter")
+
+
+def price(page: Page) -> str:
+    return page.locator(".lab-price").inner_text()
+
+
+def rows(page: Page) -> Any:
+    return page.locator(".lab-table tbody tr")
+
+
+def isolate_by_clicking(page: Page) -> None:
+    """A row, a column and a block; each shows, and has its price."""
+    for name in ("0[0:8]", "0/Wx/g", "0/Wh/f[16:24]"):
+        before = price(page)
+        cell(page, name).click()
+        expect(cell(page, name)).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".lab-price")).not_to_have_text(before)
+
+
+def train(page: Page, expected: int) -> None:
+    page.get_by_role("button", name="Train").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_enabled()
+    expect(page.locator("img.lab-picture").first).to_be_visible()
+    expect(rows(page)).to_have_count(expected, timeout=1000 * WAIT)
+    expect(page.get_by_role("button", name="Train")).to_be_enabled(timeout=1000 * WAIT)
+
+
+def saved(page: Page, button: str, folder: Path) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path.read_bytes()
+
+
+# ------------------------------------------------------------------------------------------------------------- tests
+
+
+def test_the_notebook_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:
+    for part in ("notebooks", "docs"):
+        (tmp_path / part).mkdir()
+    shutil.copy(NOTEBOOK, tmp_path / "notebooks")
+    for picture in (ROOT / "docs").glob("*.png"):
+        shutil.copy(picture, tmp_path / "docs")
+    port = free_port()
+    command = lab.command(f"notebooks/{NOTEBOOK.name}", f"--port={port}", "--IdentityProvider.token=t")
+    command += ["--no-browser", "--ServerApp.ip=127.0.0.1", "--LabApp.extension_manager=readonly"]
+    address = f"http://127.0.0.1:{port}"
+    with (
+        served(command, dict(os.environ), tmp_path, f"{address}/api/status?token=t"),
+        opened(browser, f"{address}/lab/tree/notebooks/{NOTEBOOK.name}?token=t") as page,
+    ):
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        cell(page, "0").wait_for()
+        isolate_by_clicking(page)
+        fill(page, "spinbutton", "Epochs", "1")
+        train(page, expected=2)
+        assert saved(page, "CSV", tmp_path).decode().count("\n") == 3
+
+
+def test_the_app_from_the_first_key_to_the_last_file(
+    browser: Browser, app_address: str, tmp_path: Path
+) -> None:
+    with opened(browser, app_address) as page:
+        cell(page, "0").wait_for()
+        all_fits(page)
+        reached_by_keyboard(page)
+        fill(page, "spinbutton", "Epochs", "1")
+        isolate_by_clicking(page)
+        train(page, expected=2)
+        assert saved(page, "CSV", tmp_path).count(b"\n") == 3
+        assert saved(page, "PNG", tmp_path).startswith(b"\x89PNG")
+        assert len(from_zip(saved(page, "All runs", tmp_path))) == 2
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Load runs").click()
+        chooser.value.set_files(tmp_path / "runs.zip")
+        expect(rows(page)).to_have_count(4)
+        page.get_by_role("tab", name="Test week").click()
+        expect(page.get_by_alt_text(re.compile("A week of the test part"))).to_be_visible()
+
+
+def all_fits(page: Page) -> None:
+    """Nothing is cut off at the side, and the buttons are there without scrolling."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    for name in ("Train", "Undo", "CSV"):
+        box = page.get_by_role("button", name=name).bounding_box()
+        assert box is not None and box["y"] + box["height"] <= 720
+
+
+def reached_by_keyboard(page: Page) -> None:
+    """Arrows lead from a heading to a cell, Enter and Space toggle it, and the focus stays."""
+    cell(page, "0").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    name = page.evaluate("document.activeElement.dataset.name")
+    assert re.fullmatch(r"0/\w+/\w\[\d+:\d+\]", name), name
+    for key, pressed in (("Enter", "true"), (" ", "false")):
+        page.keyboard.press(key)
+        expect(cell(page, name)).to_have_attribute("aria-pressed", pressed)
+    assert page.evaluate("document.activeElement.dataset.name") == name
+
+
+def test_the_app_answers_what_is_wrong_and_keeps_what_was_learned(
+    browser: Browser, app_address: str, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("time,load\n2020-01-01T00:00Z,1\n2020-01-01T01:00Z,one\n")
+    with opened(browser, app_address) as page:
+        cell(page, "0").wait_for()
+        alert = page.get_by_role("alert")
+        fill(page, "textbox", "Zone", "0/Wz")
+        expect(alert).to_contain_text("Wz")
+        fill(page, "textbox", "Zone", "0/Wh/f[0:8]")
+        expect(alert).to_have_count(0)
+        expect(cell(page, "0/Wh/f[0:8]")).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("button", name="Train").click()
+        expect(page.locator("img.lab-picture").first).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_text("What was learned until then is kept")).to_be_visible()
+        expect(rows(page)).to_have_count(1)
+        page.get_by_role("combobox", name="Series").select_option("your file …")
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name=re.compile("Upload")).click()
+        chooser.value.set_files(bad)
+        expect(alert).to_contain_text("bad.csv")
+        expect(alert).to_contain_text("one")
+        expect(rows(page)).to_have_count(1)

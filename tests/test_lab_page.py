@@ -1,0 +1,464 @@
+"""The page without a browser: clicks lead to transitions, states to widgets, a training thread to rows of the table."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstm_lib as ll
+from lstm_lib.lab import Settings, figures, grid, new
+from lstm_lib.lab import state as transitions
+from lstm_lib.lab import training as trainings
+from lstm_lib.lab.page import Page
+from lstm_lib.lab.runs import forecast, from_zip, last_value_error, load, table, weeks
+from lstm_lib.lab.state import State, attempt, pick, with_depth, with_schedule, with_span
+from lstm_lib.lab.training import Training, jobs, rmse, train
+
+UPLOAD = {
+    "type": "text/csv",
+    "size": 1,
+    "last_modified": pd.Timestamp("2020-01-01", tz="UTC").to_pydatetime(),
+}
+
+
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured is not tested, so it may be measured badly."""
+    monkeypatch.setattr(trainings, "ROUNDS", 2)
+
+
+@pytest.fixture
+def file(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A month of hours with a daily rhythm."""
+    index = pd.date_range("2021-03-01", periods=720, freq="h", tz="UTC")
+    load = 2 + np.sin(2 * np.pi * np.arange(720) / 24) + 0.1 * rng.standard_normal(720)
+    path = tmp_path / "building.csv"
+    pd.DataFrame({"time": index, "load": load, "air": load**2}).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def settings(file: Path) -> Settings:
+    options = (("target", "load"), ("time", ""), ("timezone", ""), ("unit", "kW"), ("columns", ""))
+    return Settings(series=str(file), options=options, share=1.0, units=(6,), epochs=2, lr=1e-2)
+
+
+@pytest.fixture
+def page(settings: Settings) -> Page:
+    return Page(settings)
+
+
+def click(page: Page, name: str) -> None:
+    """As the browser tells of a click on the map."""
+    page.map._handle_custom_msg({"kind": "toggle", "name": name}, [])
+
+
+def sent(page: Page, monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], bytes]]:
+    """What the page sends to the browser from now on."""
+    found: list[tuple[dict[str, Any], bytes]] = []
+    monkeypatch.setattr(page.map, "send", lambda content, buffers: found.append((content, buffers[0])))
+    return found
+
+
+# -------------------------------------------------------------------------------------------------------- clicking
+
+
+def test_the_page_is_ready_at_first(page):
+    assert page.halt.disabled and page.csv.disabled and not page.go.disabled
+    assert "nothing trained yet" in page.status.value and page.message.value == ""
+    assert repr(page.widget) == "The isolation lab: run this cell to use it."
+
+
+def test_a_click_isolates_prices_and_writes(page):
+    before = page.price.value
+    click(page, "0[0]")
+    assert str(page.state.zone) == page.text.value == "0[0]"
+    assert page.price.value != before
+    place = [item.name for item in grid.of(page.state.spec, page.state.blocks).items].index("0[0]")
+    assert page.map.shares[place] == 1
+    for button, text in ((page.invert, str(~page.state.zone)), (page.undo, "0[0]"), (page.clear, "")):
+        button.click()
+        assert page.text.value == text
+
+
+def test_a_pasted_text_selects_and_a_bad_one_is_answered(page):
+    page.text.value = "0/Wh/f[0:3] | head"
+    assert str(page.state.zone) == "0/Wh/f[0:3] | head"
+    page.text.value = "0/Wz"
+    assert "Wz" in page.message.value and "role='alert'" in page.message.value
+    assert page.text.value == "0/Wz"  # to be mended
+    assert str(page.state.zone) == "0/Wh/f[0:3] | head"
+    page.text.value = "0/Wx"
+    assert page.message.value == ""
+
+
+def test_the_budget_picks_rows_or_cells(page):
+    page.by.value = "gate"
+    page.budget.value = 50
+    assert 0.4 < page.state.zone.share < 0.6
+    cells = page.state.zone
+    page.by.value = "unit"
+    assert page.state.zone != cells
+    page.of.value = "work"
+    page.budget.value = 95
+    assert "out of reach" in page.message.value
+
+
+def test_depth_span_and_schedule_lead_to_the_price(page):
+    click(page, "0/Wh")
+    page.depth.value, page.span.value, page.from_epoch.value = "skip", 24, 2
+    s = page.state
+    assert (s.depth, s.span, s.from_epoch) == ("skip", 24, 2)
+    assert "last 24 of 72" in page.how["span"].value and "epochs 2 to 2" in page.how["schedule"].value
+    page.redraw.value = True
+    assert "drawn anew" in page.how["schedule"].value
+
+
+def test_a_depth_that_does_not_fit_stops_train_before_it_starts(page):
+    click(page, "0/Wh")
+    page.depth.value = "cache"
+    assert "remembers layers" in page.price.value and page.go.disabled
+    page.train()
+    assert "remembers layers" in page.message.value and page.training is None
+    click(page, "0")
+    assert not page.go.disabled
+
+
+def test_a_statistic_that_needs_a_training_says_so(page):
+    assert dict(page.statistic.options)["snr (train first)"] == "snr"
+    page.statistic.value = "snr"
+    assert "Train" in page.message.value
+    assert page.statistic.value == page.state.statistic == "magnitude"
+
+
+def test_settings_follow_the_widgets(page, file):
+    click(page, "0[0]")
+    page.units.value = "4, 3"
+    assert page.state.spec == ll.Spec(page.state.spec.inputs, (4, 3), 1)
+    assert len(page.map.items) == len(grid.items(page.state.spec, page.state.blocks))
+    page.units.value = "many"
+    assert "whole number for each layer" in page.message.value
+    assert page.state.spec.units == (4, 3)
+    page.units.value = "4, 3"
+    page.blocks.value = 2
+    assert page.state.blocks == 2
+
+
+# ---------------------------------------------------------------------------------------------------- a user's file
+
+
+def test_a_bad_file_is_answered_and_loses_nothing(page, file, tmp_path):
+    page.go.click()
+    runs, first = page.state.runs, page.training
+    page.path.value = str(tmp_path / "none.csv")
+    assert "none.csv" in page.message.value
+    bad = tmp_path / "bad.csv"
+    bad.write_text(file.read_text().replace(",2.", ",two.", 1))
+    page.path.value = str(bad)
+    assert "bad.csv" in page.message.value and "line" in page.message.value
+    assert page.state.settings.series == str(file)
+    page.go.click()  # would train what doesn't stand there
+    assert "Mend the settings first" in page.message.value and page.training is first
+    assert page.state.runs == runs and len(runs) == 1
+    page.path.value = str(file)
+    assert page.message.value == "" and page.state.refused == ""
+
+
+def test_too_few_rows_are_answered_with_more(page):
+    page.share.value = "last quarter"
+    assert "more of its rows than the last 25%" in page.message.value
+    page.share.value = "all"
+    assert page.message.value == ""
+
+
+def test_an_uploaded_file_is_read(page, file):
+    content = file.read_bytes().replace(b"load", b"heat")
+    page.upload.value = ({"name": "other.csv", "content": memoryview(content)} | UPLOAD,)
+    assert (
+        "'load'" in page.message.value and "heat" in page.message.value
+    )  # the target that was asked for isn't there
+    page.options["target"].value = "heat"
+    assert page.message.value == ""
+    assert Path(page.state.settings.series).name == "other.csv"
+    assert load(page.state.settings).series.target == "heat"
+
+
+def test_choosing_your_file_waits_for_a_path(settings):
+    page = Page()
+    page.series.value = "your file …"
+    assert page.message.value == "" and page.state.settings.series == "sceaux"
+    assert page.file_row.layout.display == ""
+    page.series.value = "fontana"
+    assert page.state.settings.series == "fontana" and page.file_row.layout.display == "none"
+
+
+# ---------------------------------------------------------------------------------------------------------- training
+
+
+def test_training_adds_the_dense_run_once_and_then_the_chosen(page):
+    click(page, "0[0]")
+    page.go.click()
+    assert [run.zone for run in page.state.runs] == ["nothing", "0[0]"]
+    assert page.table.value.count("<tr") == 3
+    assert page.state.live is None and page.halt.disabled and not page.go.disabled
+    page.depth.value = "skip"
+    page.go.click()
+    assert [run.depth for run in page.state.runs[1:]] == ["cut", "skip"]
+    for picture in (page.curves, page.points, page.week_picture):
+        assert "alt='" in picture.value and "data:image/svg+xml" in picture.value
+    page.statistic.value = "snr"  # now there is something to tell
+    assert page.state.statistic == "snr" and "snr" in page.map.legend
+    page.units.value = "5"  # and of this network there is nothing again
+    assert page.state.statistic == page.statistic.value == "magnitude" and "magnitude" in page.map.legend
+
+
+def test_a_run_says_what_fit_says(settings):
+    """The numbers of the table are those of the same training by hand."""
+    split = load(settings)
+    state = pick(new(settings, len(split.inputs)), "0[0:3]")
+    told: list[tuple[Any, ...]] = []
+    dense, chosen = jobs(state)
+    for job in (dense, chosen):
+        train(job, lambda *news: told.append(news))
+    runs = [news[1] for news in told if news[0] is transitions.finish]
+    for run, plan in zip(runs, (None, ll.isolate(state.spec, state.zone, "cut")), strict=True):
+        record = ll.fit(
+            state.spec, split.train, split.valid, seed=0, epochs=2, optimizer=ll.Adam(lr=1e-2), schedule="cosine",
+            isolation=plan, progress=False,
+        )  # fmt: skip
+        assert all(np.array_equal(run.params[k], record.params[k]) for k in record.params)
+        assert run.rmse == pytest.approx(record.history["valid_rmse"].iloc[-1], rel=1e-6)
+        assert run.curve[-1] == (run.seconds, run.rmse)
+    assert (runs[0].arcs, runs[0].predicted, runs[0].measured) == (0, 1, 1)
+    assert runs[1].arcs == state.zone.share and runs[1].predicted > 1 and runs[1].measured > 0
+    assert table(runs)["to dense %"][1] == pytest.approx(100 * (runs[1].rmse / runs[0].rmse - 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: with_schedule(pick(s, "0[0:3]"), 2, False), "from epoch 2"),
+        (lambda s: with_schedule(pick(s, "0[0:3]"), 1, True), "redrawn"),
+        (lambda s: with_span(s, 12), ""),
+        (lambda s: with_depth(pick(s, "0"), "cache"), ""),
+        (lambda s: pick(s, "everything"), ""),
+    ],
+    ids=["from an epoch on", "redrawn", "a span alone", "remembered", "nothing left to learn"],
+)
+def test_every_way_to_isolate_trains(settings, change, says):
+    state = change(new(settings, len(load(settings).inputs)))
+    told: list[tuple[Any, ...]] = []
+    train(jobs(state)[-1], lambda *news: told.append(news))
+    run = told[-1][1]
+    assert run.schedule == says and np.isfinite(run.rmse) and not run.dense and run.stopped == ""
+
+
+def test_points_come_during_the_training_and_progress_counts_up(settings, monkeypatch):
+    monkeypatch.setattr(trainings, "FIRST_POINT", 0.0)
+    state = new(settings, len(load(settings).inputs))
+    told: list[tuple[Any, ...]] = []
+    train(jobs(state)[0], lambda *news: told.append(news))
+    points = [news[1:] for news in told if news[0] is transitions.point]
+    assert len(points) > 2 and [p[0] for p in points] == sorted(p[0] for p in points)
+    done = [news[2] for news in told if news[0] is transitions.progress]
+    assert done == sorted(done) and done[-1] == 1
+    assert told[-1][1].curve == tuple(points)
+
+
+def test_the_seconds_of_the_epochs_add_up_and_the_rest_is_estimated(settings):
+    state, split = new(settings, len(load(settings).inputs)), load(settings)
+    watch = trainings.Watch(jobs(state)[0], split, lambda *_: None, lambda: False, (0.5, 0.5))
+    assert watch.steps == 14  # of 32 windows each
+    for step in range(1, 22):
+        within = step if step <= 14 else step - 14
+        watch.step(step, 0.1 * within, ll.init_params(state.spec))
+    assert watch.seconds == pytest.approx(2.1)
+    assert watch.place == "epoch 2 of 2" and watch.done == 0.875
+    assert watch.left == pytest.approx(0.1 * 7)
+
+
+def test_stop_keeps_what_was_learned(page):
+    page.go.click()
+    first = page.state.runs
+    split, steps = load(page.state.settings), 0
+    job = jobs(pick(page.state, "0[0:3]"))[-1]
+    told: list[tuple[Any, ...]] = []
+
+    def stopped() -> bool:
+        nonlocal steps
+        steps += 1
+        return steps > 20  # within the second epoch
+
+    train(job, lambda *news: told.append(news), stopped)
+    state: State = page.state
+    for transition, *given in told:
+        state = attempt(state, transition, *given)
+    assert state.runs[:-1] == first
+    run = state.runs[-1]
+    assert run.stopped == "stopped in epoch 2 of 2" and np.isnan(run.measured)
+    assert run.rmse == rmse(job.spec, run.params, split.valid)
+    assert any((run.params[k] != first[0].params[k]).any() for k in run.params)
+
+
+def test_a_stopped_training_says_so_and_starts_nothing_more(page):
+    asked = jobs(pick(page.state, "0[0:3]"))
+    training = Training(asked)
+    training.stop()
+    training.join(60)
+    page.hear(training)
+    assert "Stopped" in page.message.value and len(page.state.runs) <= 1 and page.state.live is None
+    assert not training.running
+
+
+def test_a_failure_in_the_thread_is_shown_and_loses_nothing(page, monkeypatch):
+    page.go.click()
+    runs = page.state.runs
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise MemoryError("no room for the states")
+
+    monkeypatch.setattr(trainings, "fit", broken)
+    click(page, "0[0]")
+    page.go.click()
+    assert "no room for the states" in page.message.value and "alert" in page.message.value
+    assert page.state.runs == runs and page.state.live is None and not page.go.disabled
+
+
+def test_a_training_that_diverges_keeps_its_last_whole_epoch(settings, monkeypatch):
+    real = trainings.fit
+
+    def diverging(*given: Any, **options: Any) -> Any:
+        raise ll.Diverged("loss is inf", real(*given, **options))
+
+    monkeypatch.setattr(trainings, "fit", diverging)
+    told: list[tuple[Any, ...]] = []
+    train(jobs(new(settings, len(load(settings).inputs)))[0], lambda *news: told.append(news))
+    assert told[-1][1].stopped == "diverged in epoch 2 of 2"
+
+
+def test_a_second_press_on_train_does_nothing(page, monkeypatch):
+    gate = threading.Event()
+    monkeypatch.setattr(trainings, "train", lambda *_: gate.wait(60))
+    page.training = training = Training(jobs(page.state))
+    page.train()
+    assert page.training is training
+    gate.set()
+    training.join(60)
+
+
+# ----------------------------------------------------------------------------------------------------------- results
+
+
+@pytest.fixture
+def trained(page: Page) -> Page:
+    click(page, "0[0]")
+    page.go.click()
+    return page
+
+
+def test_export_and_load_again(trained, monkeypatch, settings):
+    files = sent(trained, monkeypatch)
+    for button in (trained.csv, trained.png, trained.zip):
+        button.click()
+    kinds = [(content["kind"], content["name"]) for content, _ in files]
+    assert kinds == [("save", "runs.csv"), ("save", "runs.png"), ("save", "runs.zip")]
+    csv, png, zipped = (content for _, content in files)
+    assert csv.decode().splitlines()[0].startswith("run,zone,depth,span,schedule,arcs isolated %")
+    assert len(csv.decode().splitlines()) == 3 and png.startswith(b"\x89PNG")
+    assert [run.name for run in from_zip(zipped)] == [run.name for run in trained.state.runs]
+
+    fresh = Page(settings)
+    assert fresh.csv.disabled
+    fresh.load.value = ({"name": "runs.zip", "content": memoryview(zipped)} | UPLOAD,)
+    assert "2 runs loaded" in fresh.message.value and not fresh.csv.disabled
+    assert fresh.table.value == trained.table.value and fresh.week_picture.value != ""
+    fresh.load.value = ({"name": "x.zip", "content": memoryview(b"x")} | UPLOAD,)
+    assert "not a file of runs" in fresh.message.value and len(fresh.state.runs) == 2
+
+
+def test_the_week_and_the_runs_of_the_forecast_are_chosen(trained):
+    before = trained.week_picture.value
+    trained.first.value = trained.state.runs[1].name
+    assert trained.state.shown == (trained.state.runs[1].name,) * 2
+    assert trained.week_picture.value != before
+
+
+@pytest.mark.parametrize("week", [0, 3, -1])
+def test_a_forecast_is_that_of_predict(trained, week):
+    """On a series with several weeks, by a network as it is before any training."""
+    settings = Settings(units=(3,))
+    split = load(settings)
+    spec = settings.spec(len(split.inputs))
+    params = ll.init_params(spec, seed=2)
+    run = replace(trained.state.runs[0], settings=settings, params=params)
+    frame, begins = forecast(run, split, week), weeks(split.test)[week]
+    times = split.test.times.tz_convert(split.test.series.timezone)
+    inside = (times >= begins) & (times < begins + pd.Timedelta("7D"))
+    rows = frame.dropna()
+    yhat = split.unscale(ll.predict(spec, params, split.test))[inside, 0]
+    assert (list(rows.index) == list(times[inside]) and 100 < len(rows) <= 168) or week == -1
+    assert np.array_equal(rows["measured"], split.test.actual[inside, 0])
+    assert rows["forecast"].to_numpy() == pytest.approx(yhat, abs=1e-5)
+
+
+def test_the_figures_draw_what_they_are_given(trained):
+    drawn = figures.curves(trained.state)
+    labels = [line.get_label() for line in drawn.figure.axes[0].lines]
+    assert [run.name for run in trained.state.runs] == [name for name in labels if not name.startswith("_")]
+    assert all(f"{run.rmse:.3f}" in drawn.words for run in trained.state.runs)
+    points = figures.all_runs(trained.state)
+    at = [(line.get_xdata()[0], line.get_ydata()[0]) for line in points.figure.axes[0].lines]
+    assert at == [(run.seconds, run.rmse) for run in trained.state.runs]
+    for picture in (drawn, points):
+        figures.as_bytes(picture)
+
+
+def test_the_reference_is_the_naive_forecast(settings):
+    scores = ll.compare(load(settings).valid, {})
+    assert last_value_error(settings) == pytest.approx(scores.loc["last value", "rmse"], rel=1e-6)
+
+
+def test_a_run_whose_series_is_gone_is_told_of(trained, tmp_path, settings):
+    gone = replace(
+        trained.state.runs[0], name="9 gone", settings=replace(settings, series=str(tmp_path / "gone.csv"))
+    )
+    trained.do(transitions.finish, gone)
+    assert "can't be read" in trained.week_picture.value
+    assert "9" in trained.table.value
+
+
+# --------------------------------------------------------------------------------------------------------------- map
+
+
+@pytest.mark.parametrize(
+    "spec", [ll.Spec(3, (4,), 1), ll.Spec(11, (64, 64, 64), 1), ll.Spec(2, (1, 5), 3)], ids=str
+)
+@pytest.mark.parametrize("blocks", [1, 3, 16])
+def test_the_map_shows_every_arc_once_and_every_heading_names_a_zone(spec, blocks):
+    found = grid.of(spec, blocks)
+    cells = [item.name for item in found.items if item.kind == "cell"]
+    assert sorted(cells) == sorted(found.cut)
+    for at, item in list(enumerate(found.items))[:: 1 + len(cells) // 100]:
+        zone = ll.read_zone(spec, item.name)
+        assert found.under[at] @ found.sizes > 0
+        shares = dict(zip([i.name for i in found.items], grid.shares(zone, found), strict=True))
+        assert shares[item.name] == 1
+        assert sum(shares[c] * n for c, n in zip(found.cut, found.sizes, strict=True)) == pytest.approx(
+            zone.size
+        )
+
+
+def test_items_do_not_overlap_and_stay_on_the_map():
+    items = grid.items(ll.Spec(11, (64, 64, 64), 1), 16)
+    assert max(i.x + i.w for i in items) <= grid.WIDTH + 1e-6
+    assert max(i.y + i.h for i in items) <= grid.TOP + grid.ROWS + 1e-6
+    boxes = [(i.x, i.y, i.x + i.w, i.y + i.h) for i in items]
+    for k, (ax, ay, bx, by) in enumerate(boxes):
+        for cx, cy, dx, dy in boxes[k + 1 :]:
+            assert min(bx, dx) - max(ax, cx) < 1e-6 or min(by, dy) - max(ay, cy) < 1e-6
