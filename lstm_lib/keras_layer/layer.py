@@ -305,7 +305,6 @@ class IsolatedLSTM(keras.layers.Layer):  # type: ignore[misc]
             self._give_up_variables()
             for name, array in arrays.items():
                 self._own.arrays[name] = tf.Variable(array, trainable=False, dtype=array.dtype)
-            self._exported = list(self._own.arrays.values())
             for matrix, split in self._splits.items():
                 for kind, shape in split.shapes.items():
                     self._own.variables[matrix, kind] = self.add_weight(
