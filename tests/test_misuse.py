@@ -78,8 +78,10 @@ def test_an_interrupted_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]
     def press_ctrl_c(epoch: int, *_: Any) -> None:
         raise KeyboardInterrupt
 
-    assert fit(epochs=3, each_epoch=press_ctrl_c).interrupted
+    assert fit(epochs=3, each_epoch=press_ctrl_c, progress=True).interrupted
     assert "Interrupted in epoch 2; fit(..., resume=record) goes on after epoch 1." in capsys.readouterr().err
+    assert fit(epochs=3, each_epoch=press_ctrl_c).interrupted  # quiet: who asked for no bar reads the record
+    assert capsys.readouterr().err == ""
 
 
 def test_a_record_is_found_under_the_name_it_was_given(tmp_path: Any) -> None:
