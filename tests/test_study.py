@@ -200,6 +200,18 @@ def test_a_summary_in_words_says_its_numbers(made: tuple[pd.DataFrame, Path]) ->
     assert set(st.in_words(untimed)["times as fast"]) == {"–"}
 
 
+def test_the_readme_says_what_the_shipped_table_says() -> None:
+    table = st.read_table(ROOT / "benchmarks/study.csv")
+    for series in ("sceaux", "fontana"):
+        found = against(st.task_runs(table, series, groups=["dense", "then head"]))
+        careful, fast = found.loc["span 24, then head"], found.loc["span 12, then head"]
+        assert careful["n"] == careful["timed"] >= 10
+        assert round(careful["time_ratio"], 1) == 2.3 and careful["error_high"] < 1
+        assert round(fast["time_ratio"], 1) in (2.7, 2.8)
+    text = (ROOT / "README.md").read_text()
+    assert "2.3 times as fast on both series" in text and "over the last sixth 2.7 times" in text
+
+
 # --------------------------------------------------------------------------------------------------------- figures
 
 
