@@ -167,7 +167,11 @@ def test_a_table_is_read_as_it_was_written(made: tuple[pd.DataFrame, Path], tmp_
     np.testing.assert_allclose(
         np.vstack(read["valid_rmse"].tolist()), np.vstack(table["valid_rmse"].tolist()), rtol=1e-4
     )
-    assert read["alone"].dtype == bool and read["units"].unique().tolist() == ["4", "32-32"]
+    assert (
+        (read["diverged"] == "").all()
+        and read["alone"].dtype == bool
+        and read["units"].unique().tolist() == ["4", "32-32"]
+    )
     pd.DataFrame({"a": [1]}).to_csv(tmp_path / "other.csv")
     with pytest.raises(ValueError, match="no results table of a study: it lacks series, horizon"):
         st.read_table(tmp_path / "other.csv")

@@ -317,6 +317,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise ValueError(f"{path} is no results table of a study: it lacks {', '.join(lacking)}")
     for name in LISTS:
         table[name] = [json.loads(values) for values in table[name]]
+    table["diverged"] = table["diverged"].astype("object").where(table["diverged"].notna(), "")
     return table
 
 
