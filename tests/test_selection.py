@@ -305,10 +305,12 @@ def test_a_run_that_was_interrupted_chooses_as_if_it_had_not_been(every: int | N
 
 
 def test_one_schedule_serves_several_runs() -> None:
-    schedule = by_statistic(SPEC, "snr", 0.5, blocks=3)
-    for seed in (0, 1, 0):
-        fresh = trained(epochs=3, seed=seed, isolation=by_statistic(SPEC, "snr", 0.5, blocks=3))
-        assert chosen(trained(epochs=3, seed=seed, isolation=schedule)) == chosen(fresh)
+    schedule, zones = by_statistic(SPEC, "snr", 0.3, blocks=6), []
+    for seed in (0, 1, 2):  # two epochs: the last of one run and the first choice of the next have one number
+        fresh = trained(seed=seed, isolation=by_statistic(SPEC, "snr", 0.3, blocks=6))
+        zones.append(chosen(trained(seed=seed, isolation=schedule)))
+        assert zones[-1] == chosen(fresh)
+    assert zones[0] != zones[1]
 
 
 def test_a_finished_training_tells_what_was_isolated_when() -> None:
