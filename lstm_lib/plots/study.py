@@ -173,5 +173,5 @@ def by_units(sizes: pd.DataFrame, ax: Any = None) -> Figure:
         ax.set(xlabel="units", xticks=ticks, xticklabels=[str(int(n)) for n in ticks])
     time.set(ylabel="times as fast as dense")
     error.set(ylabel="test error above dense (%)")
-    time.legend(loc="upper left")
+    time.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2)
     return fig
