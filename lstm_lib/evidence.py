@@ -47,6 +47,15 @@ class Watched:
         gradient, change, path = ({k: np.zeros_like(p) for k, p in params.items()} for _ in range(3))
         return cls({k: p.copy() for k, p in params.items()}, gradient, change, path)
 
+    def after(self, first: Params, last: Params, gradient: Params, zone: str) -> Watched:
+        """After one more epoch, from the weights `first` to `last`, that began with this zone isolated."""
+        change, path = dict[str, Array](), dict[str, Array]()
+        for name, w in last.items():
+            moved = w - first[name]
+            change[name] = KEEP * self.change[name] + (1 - KEEP) * moved
+            path[name] = KEEP * self.path[name] + (1 - KEEP) * np.abs(moved)
+        return Watched(self.start, gradient, change, path, [*self.chosen, zone])
+
 
 class Watch:
     """Notes one epoch and closes it with the next `Watched`; what it is given stays as it is."""
@@ -71,15 +80,12 @@ class Watch:
 
     def close(self, params: Params) -> Watched:
         """The epoch has ended with these parameters."""
-        before = self.before
-        gradient, change, path = dict[str, Array](), dict[str, Array](), dict[str, Array]()
-        for name, first in self.first.items():
-            count, moved = self.count[name], params[name] - first
-            mean = self.total[name] / np.maximum(count, 1).astype(first.dtype)
-            gradient[name] = np.where(np.greater(count, 0), mean, before.gradient[name])
-            change[name] = KEEP * before.change[name] + (1 - KEEP) * moved
-            path[name] = KEEP * before.path[name] + (1 - KEEP) * np.abs(moved)
-        return Watched(before.start, gradient, change, path, [*before.chosen, self.zone])
+        gradient = dict[str, Array]()
+        for name, total in self.total.items():
+            count = self.count[name]
+            mean = total / np.maximum(count, 1).astype(total.dtype)
+            gradient[name] = np.where(np.greater(count, 0), mean, self.before.gradient[name])
+        return self.before.after(self.first, params, gradient, self.zone)
 
 
 @dataclass(frozen=True)

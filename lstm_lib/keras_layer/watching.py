@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_lib._keras import keras
 from lstm_lib.adam import Adam, State
-from lstm_lib.evidence import KEEP, Evidence, Watched
+from lstm_lib.evidence import Evidence, Watched
 from lstm_lib.keras_layer.compiled import MATRICES, in_rows
 from lstm_lib.keras_layer.layer import IsolatedLSTM
 from lstm_lib.plan import Plan
@@ -31,16 +31,11 @@ class Watching:
 
     def close_epoch(self, plan: Plan) -> None:
         """An epoch has ended, which began with this plan."""
-        before, now = self.watched, self._weights()
-        change, path = dict(before.change), dict(before.path)
+        now = self._weights()
         for name, w in now.items():
-            step = w - self.first[name]
-            change[name] = KEEP * change[name] + (1 - KEEP) * step
-            path[name] = KEEP * path[name] + (1 - KEEP) * np.abs(step)
-            self.moved[name] += step != 0
+            self.moved[name] += w != self.first[name]
+        self.watched = self.watched.after(self.first, now, self.watched.gradient, str(plan.zone))
         self.first = now
-        chosen = [*before.chosen, str(plan.zone)]
-        self.watched = Watched(before.start, before.gradient, change, path, chosen)
 
     def evidence(self, optimizer: Any, epochs: int, steps: int, batch: int) -> Evidence:
         """What is known after so many epochs; `steps` and `batch` are T and B of a training step."""
