@@ -107,12 +107,12 @@ def keras_steps(
 
 def keras_fit(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> Callable[[], None]:
     """Keras's own training loop over a few batches."""
-    from lstm_lib.keras_bridge import keras, to_keras
+    from lstm_lib.keras_bridge import batches, keras, to_keras
 
     model = to_keras(spec, params)
     model.compile(keras.optimizers.SGD(1e-6), "mse")
-    many = [np.concatenate([a] * FIT_BATCHES) for a in (x, y)]
-    return lambda: model.fit(*many, batch_size=len(x), verbose=0, shuffle=False)
+    many = batches(*(np.concatenate([a] * FIT_BATCHES) for a in (x, y)), len(x))
+    return lambda: model.fit(many, verbose=0, shuffle=False)
 
 
 def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> Callable[[], Result] | None:

@@ -10,6 +10,7 @@ from cases import KINDS, build, identical, same
 
 import lstm_lib as ll
 from lstm_lib.keras_bridge import (
+    batches,
     from_keras,
     tf_gradients,
     to_keras,
@@ -239,3 +240,13 @@ def test_importing_the_library_starts_no_heavy_one():
     heavy = ["tensorflow", "keras", "matplotlib", "ipywidgets", "sklearn"]
     done = run(f"import sys, lstm_lib; print([name for name in {heavy} if name in sys.modules])")
     assert done.stdout.strip() == "[]"
+
+
+def test_batches_are_the_rows_in_order_and_tune_nothing():
+    """With tuning the end of an epoch waits for a thread, and Keras looks slower than it is."""
+    x, y = np.arange(14.0).reshape(7, 2, 1), np.arange(7.0)[:, None]
+    data = batches(x, y, 3)
+    assert [len(part) for part, _ in data] == [3, 3, 1]
+    for k, array in enumerate((x, y)):
+        np.testing.assert_array_equal(np.concatenate([part[k] for part in data]), array)
+    assert data.options().autotune.enabled is False

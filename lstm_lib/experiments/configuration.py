@@ -22,7 +22,7 @@ from lstm_lib.schedules import PlanOrSchedule
 from lstm_lib.series import Split, load_series, windows
 from lstm_lib.spec import Spec, is_whole
 
-ENGINES = ("lstm_lib", "keras")
+ENGINES = ("lstm_lib", "keras", "keras-xla")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ class Configuration:
     optimizer : further options of `lstm_lib.Adam`, such as {"form": "keras", "clip_norm": 1.0}.
     isolation : a function of the `Spec` that gives a `Plan`, a schedule of plans, or None; a function, since the
         number of inputs comes with the task. It is called anew in every process and has to give the same every time.
-    engine : "lstm_lib", or "keras" for the same network, weights, batches and rates in Keras.
+    engine : "lstm_lib", or "keras" for the same network, weights, batches and rates in Keras; "keras-xla" has it
+        compiled by XLA.
     threads : of the matrix products.
     labels : what the variation is explained by, such as {"gate": "f", "share": 0.5}; a column each in tables.
 
@@ -170,7 +171,7 @@ class Configuration:
             adam = self.adam
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where}lr={self.lr!r}, optimizer={self.optimizer!r}: {error}") from error
-        if self.engine == "keras":
+        if self.engine != "lstm_lib":
             self._check_keras(where, adam)
         self._check_labels(where)
 

@@ -38,7 +38,7 @@ def run(configuration: Configuration, seed: int) -> Record:
 
     KeyboardInterrupt when the run is interrupted, `Diverged` when its loss is no longer finite.
     """
-    return {"lstm_lib": _run_ours, "keras": _run_keras}[configuration.engine](configuration, seed)
+    return (_run_ours if configuration.engine == "lstm_lib" else _run_keras)(configuration, seed)
 
 
 def _run_ours(configuration: Configuration, seed: int) -> Record:
@@ -67,21 +67,29 @@ def _run_ours(configuration: Configuration, seed: int) -> Record:
 def _run_keras(configuration: Configuration, seed: int) -> Record:
     """The same training in Keras: weights, order of batches and rate of every step are those of `fit`.
 
-    What costs Keras least: the rows of an epoch are put in order beforehand, an epoch is one call of `fit`, and the
-    graph is made before the first; none of this counts as training time. Compiled as Keras decides by itself, which
-    for an LSTM on a processor is without XLA: asked for XLA, TensorFlow 2.21 with one thread was seen to stop for good.
+    What costs Keras least: the rows of an epoch are put in order beforehand and cut by `keras_bridge.batches`, an epoch
+    is one call of `fit` and one execution of its graph, and that is made before the first; none of this counts as
+    training time. The engine "keras" is compiled as Keras decides by itself, which for an LSTM on a processor is
+    without XLA; "keras-xla" with it.
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
-    from lstm_lib.keras_bridge import from_keras, to_keras
+    from lstm_lib.keras_bridge import batches, from_keras, to_keras
 
     split, spec, work = configuration.task.split(), configuration.spec, Workspace()
     params = init_params(spec, seed, split.train.values.dtype)
     model, batch = to_keras(spec, params), configuration.batch
     steps = -(-len(split.train) // batch)
-    model.compile(_keras_adam(configuration, steps), loss="mean_squared_error")
-    some = np.arange(min(batch + 1, len(split.train)))  # a whole batch and a part of one
-    _build_step(model, *split.train.take(some), batch)
+    model.compile(
+        _keras_adam(configuration, steps),
+        loss="mean_squared_error",
+        jit_compile=True if configuration.engine == "keras-xla" else "auto",
+        steps_per_execution=steps,
+    )
+    shapes = (
+        len(split.train) if steps == 1 else batch + len(split.train) % batch
+    )  # rows with all sizes of a batch
+    _build_step(model, batches(*split.train.take(np.arange(shapes)), batch))
     config = {
         "seed": seed,
         "batch": batch,
@@ -98,9 +106,9 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     record = Record(spec, config, _history([]), params, params, Checkpoint(params, state))
     for epoch in range(1, configuration.epochs + 1):
         order = np.random.default_rng([seed, epoch]).permutation(len(split.train))
-        x, y = split.train.take(order)
+        data = batches(*split.train.take(order), batch)
         began = perf_counter()
-        fitted = model.fit(x, y, batch_size=batch, epochs=1, shuffle=False, verbose=0)
+        fitted = model.fit(data, epochs=1, shuffle=False, verbose=0)
         seconds = perf_counter() - began
         loss, found = float(fitted.history["loss"][0]), from_keras(model)[1]
         if not (np.isfinite(loss) and all(np.isfinite(p).all() for p in found.values())):
@@ -137,7 +145,8 @@ def _keras_adam(configuration: Configuration, steps: int) -> Any:
 
     class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
         def __call__(self, step: Any) -> Any:
-            return rates[tf.minimum(tf.cast(step, "int32"), total - 1)]
+            # gather, not rates[…]: XLA takes the bounds of a slice as constants and would compile every step anew
+            return tf.gather(rates, tf.minimum(tf.cast(step, "int32"), total - 1))
 
     return keras.optimizers.Adam(
         learning_rate=Rates(),
@@ -150,10 +159,10 @@ def _keras_adam(configuration: Configuration, steps: int) -> Any:
     )
 
 
-def _build_step(model: Any, x: Array, y: Array, batch: int) -> None:
+def _build_step(model: Any, data: Any) -> None:
     """Have Keras make the graph of its step; weights and optimiser are put back to where they were."""
     weights = model.get_weights()
-    model.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
+    model.fit(data, shuffle=False, verbose=0)
     model.set_weights(weights)
     for variable in model.optimizer.variables:
         if variable.name != "learning_rate":
@@ -283,15 +292,24 @@ def _moments(epochs: int, steps: int, record: Record | None) -> Iterator[Moment]
 def versions(engine: str = "lstm_lib") -> str:
     """The versions that a run by this engine depends on, in one line."""
     found = {"lstm_lib": sys.modules["lstm_lib"].__version__, "numpy": np.__version__}
-    if engine == "keras":
+    if engine != "lstm_lib":
         found |= {name: version(name) for name in ("tensorflow", "keras")}
     return f"Python {platform.python_version()}, " + ", ".join(f"{k} {v}" for k, v in found.items())
 
 
 def machine() -> str:
-    """Processor, system and the library of NumPy's products, in one line, without the machine's name."""
+    """Processor, system, the library of NumPy's products with its kernels; one line, without the name."""
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{os.cpu_count()} x {_processor()}, {platform.system()}, {blas['name']} {blas['version']}"
+    library = f"{blas['name']} {blas['version']}{_kernels(blas['version'])}"
+    return f"{os.cpu_count()} x {_processor()}, {platform.system()}, {library}"
+
+
+def _kernels(version: str) -> str:
+    """The kind of processor whose kernels OpenBLAS chose; much of its speed hangs on it, other libraries don't tell."""
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool["version"] == version and pool.get("architecture")]
+    return f" for {pools[0]['architecture']}" if pools else ""
 
 
 def _processor() -> str:

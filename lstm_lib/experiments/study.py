@@ -194,6 +194,7 @@ def controls(design: Design) -> list[Configuration]:
         make("fewer epochs", "control", epochs=fewer),
         make("shorter window", "control", task=design.shorter(shorter)),
         make("Keras", "control", engine="keras"),
+        make("Keras, XLA", "control", engine="keras-xla"),
     ]
 
 
@@ -202,7 +203,8 @@ def core(design: Design) -> list[Configuration]:
     long, short = 2 * design.short, design.short
     wanted = {
         "dense", f"span {long}", f"span {short}", f"span {long}, then head", f"span {short}, then head",
-        f"half redrawn, span {short}", "head alone", "smaller network", "fewer epochs", "shorter window", "Keras",
+        f"half redrawn, span {short}", "head alone", "smaller network", "fewer epochs", "shorter window",
+        "Keras", "Keras, XLA",
         f"window {design.task.lookback // 2}, span {short}, then head",
     }  # fmt: skip
     return [c for c in policies(design) + controls(design) if c.name in wanted]
