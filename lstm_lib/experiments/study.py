@@ -11,14 +11,14 @@ configurations for `sweep`:
     core         of the policies and controls those that a second task needs
     zones        gate x matrix x layer x share x depth x span, another quarter of the combinations with each seed
 
-The first three are made in turn, seed by seed, and timed; so are the sizes. Of the zones only the errors count.
+All but the zones are made in turn, seed by seed, and timed. Of the zones only the errors count.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -235,19 +235,21 @@ def sizes(design: Design, units: Iterable[int] = (16, 32, 128)) -> list[Configur
 def zones(design: Design, seed: int | None = None) -> list[Configuration]:
     """A network of two layers, one zone isolated all along: gate, matrix, layer, share, depth and span crossed.
 
-    With a seed a quarter of the combinations, drawn by it; the dense network is always the first.
+    With a seed a quarter of the combinations, drawn by it; the dense network is always the first. Half of the design's
+    epochs, since they are many and no time is compared.
     """
+    half = dataclasses.replace(design, epochs=max(1, design.epochs // 2))
     spans = design.short, design.task.lookback
     crossed = list(product("fiog", ("Wx", "Wh"), (0, 1), (0.5, 1.0), ("skip", "cut"), spans))
     if seed is not None:
         order = np.random.default_rng([seed, 7]).permutation(len(crossed))
         crossed = [crossed[k] for k in sorted(order[: len(crossed) // 4])]
-    found = [design.configuration("dense, two layers", "zone", units=(32, 32))]
+    found = [half.configuration("dense, two layers", "zone", units=(32, 32))]
     for gate, matrix, layer, share, depth, span in crossed:
         labels = dict(zip(FACTORS, (gate, matrix, layer, share, depth, span), strict=True))
         name = f"{layer}/{matrix}/{gate}, {share:.0%}, {depth}, span {span}"
         isolation = _isolating(gate, matrix, layer, share, depth, span)
-        found.append(design.configuration(name, "zone", isolation, units=(32, 32), labels=labels))
+        found.append(half.configuration(name, "zone", isolation, units=(32, 32), labels=labels))
     return found
 
 
@@ -273,6 +275,21 @@ FAMILIES: dict[str, Callable[[Design], list[Configuration]]] = {
 }
 
 
+def timed_runs(
+    design: Design, families: Sequence[str], only: Collection[str] | None = None
+) -> list[Configuration]:
+    """The configurations of these families but for the zones, each once; of a name in `only` where that is given.
+
+    Raises ValueError for an unknown family or name.
+    """
+    if unknown := [name for name in families if name not in FAMILIES]:
+        raise ValueError(f"no family {', '.join(map(repr, unknown))}; the choices are {', '.join(FAMILIES)}")
+    found = {c.name: c for name in families if name != "zones" for c in FAMILIES[name](design)}
+    if unknown := [name for name in only or () if name not in found]:
+        raise ValueError(f"no run named {', '.join(map(repr, unknown))}; the choices are {', '.join(found)}")
+    return [found[name] for name in found if only is None or name in only]
+
+
 def run_study(
     design: Design,
     store: Store | str | Path,
@@ -280,6 +297,7 @@ def run_study(
     families: Sequence[str] = ("policies", "controls", "statistics"),
     jobs: int = 1,
     progress: bool = True,
+    only: Collection[str] | None = None,
 ) -> pd.DataFrame:
     """Make all runs of these families that the store lacks, and return their rows.
 
@@ -290,16 +308,14 @@ def run_study(
     seeds : ten or more, for intervals that mean something.
     families : keys of `FAMILIES`.
     jobs : how many runs of the zones at a time, whose time doesn't count; the others are made alone, one by one.
+    only : names of configurations, such as "dense" and "Keras", which are made and no zones; None makes all.
 
-    Raises ValueError for an unknown family, and what `sweep` raises.
+    Raises ValueError for an unknown family or name, and what `sweep` raises.
     """
-    if unknown := [name for name in families if name not in FAMILIES]:
-        raise ValueError(f"no family {', '.join(map(repr, unknown))}; the choices are {', '.join(FAMILIES)}")
-    tables = []
-    timed = {c.name: c for name in families if name != "zones" for c in FAMILIES[name](design)}
+    timed, tables = timed_runs(design, families, only), []
     if timed:
-        tables.append(sweep(timed.values(), seeds, store, timed=True, progress=progress))
-    for seed in seeds if "zones" in families else ():
+        tables.append(sweep(timed, seeds, store, timed=True, progress=progress))
+    for seed in seeds if "zones" in families and only is None else ():
         tables += [sweep(zones(design, seed), [seed], store, jobs=jobs, progress=progress)]
     return pd.concat(tables, ignore_index=True)
 
