@@ -10,7 +10,7 @@ import pytest
 from cases import identical
 
 import lstm_lib as ll
-from lstm_lib.experiments import Configuration, Task, row, run, sweep
+from lstm_lib.experiments import Configuration, Task, row, run, runs, sweep
 
 # 602 windows: the last of ten batches is smaller. Ten epochs of rounding stay far below this; a wrong rate, order of
 # gates, weight or batch does not.
@@ -47,6 +47,20 @@ def test_keras_gives_the_same_curve(engine: str, settings: dict[str, Any]) -> No
     for name in ("test_rmse", "test_mae", "best_test_rmse", "best_valid"):
         assert all(r[name] == pytest.approx(found[0][name], rel=TOLERANCE) for r in found)
     assert (theirs.history["seconds"] > 0).all()
+
+
+def test_xla_compiles_the_rate_for_all_steps_at_once() -> None:
+    """A step whose number becomes a constant of the program is compiled anew each time, for seconds."""
+    from lstm_lib.keras_bridge import tf
+
+    schedule = runs._keras_adam(small("keras-xla"), steps=10)._learning_rate
+    step = tf.Variable(1, dtype="int64")
+    rate = tf.function(lambda: schedule(step), jit_compile=True)
+    programs = []
+    for number in (1, 7):
+        step.assign(number)
+        programs.append(rate.experimental_get_compiler_ir()(stage="hlo"))
+    assert programs[0] == programs[1]
 
 
 def test_keras_gives_the_same_twice_and_is_swept_like_ours(tmp_path: Any) -> None:
