@@ -204,7 +204,7 @@ def core(design: Design) -> list[Configuration]:
     wanted = {
         "dense", f"span {long}", f"span {short}", f"span {long}, then head", f"span {short}, then head",
         f"half redrawn, span {short}", "head alone", "smaller network", "fewer epochs", "shorter window",
-        "Keras", "Keras, XLA",
+        "Keras, XLA",
         f"window {design.task.lookback // 2}, span {short}, then head",
     }  # fmt: skip
     return [c for c in policies(design) + controls(design) if c.name in wanted]
