@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 SIZE = {"width": 1280, "height": 720}  # pixels of a small projector
-WAIT = 60  # seconds
+WAIT = 180  # seconds until a server or a page is given up; a busy machine needs more than a minute to start a kernel
 
 
 @contextmanager
