@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -577,12 +578,12 @@ def test_two_processes_share_one_store(tmp_path: Path) -> None:
 
 def test_timed_runs_of_two_processes_never_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock is held while a timed run is made, and waited for; an untimed run doesn't wait."""
-    held = sweeping._nothing_beside()
+    held = sweeping._timed_lock()
     seen = []
     execute = sweeping._execute
 
     def spy(r: Any, alone: bool) -> Any:
-        other = sweeping._nothing_beside()
+        other = sweeping._timed_lock()
         seen.append((alone, is_free(other)))
         return execute(r, alone)
 
@@ -597,6 +598,26 @@ def test_timed_runs_of_two_processes_never_overlap(tmp_path: Path, monkeypatch: 
         assert Store(tmp_path).done() == set()
     waiting.join()
     assert Store(tmp_path).done(alone=True) == {small().key(1)}
+
+
+def test_a_timed_run_that_waits_for_another_process_says_so() -> None:
+    bar = Mock()
+
+    def wait() -> None:
+        with sweeping._nothing_beside(bar):
+            pass
+
+    held = sweeping._timed_lock()
+    with held:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.3)
+        said = [call.args[0] for call in bar.set_postfix_str.call_args_list]
+        assert len(said) == 1 and "another process" in said[0] and str(held.lock_file) in said[0]
+    waiting.join()
+    assert bar.set_postfix_str.call_args.args == ("",)  # and no more, once its turn has come
+    wait()
+    assert bar.set_postfix_str.call_count == 2
 
 
 def is_free(lock: Any) -> bool:

@@ -14,13 +14,13 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-from filelock import BaseFileLock, FileLock
+from filelock import BaseFileLock, FileLock, Timeout
 
 from lstm_lib.experiments import runs
 from lstm_lib.experiments.configuration import Configuration
@@ -141,7 +141,7 @@ def _make(planned: list[Run], store: Store, jobs: int, timed: bool, bar: Any) ->
         while todo := _lacking(planned, store, timed):
             made = False
             claimed = takewhile(lambda _: not failed, _claimed(todo, store, timed, claims, bar))
-            with closing(_results(claimed, jobs, timed)) as results:
+            with closing(_results(claimed, jobs, timed, bar)) as results:
                 for result in results:
                     if isinstance(result, Failed):
                         failed.append(result)
@@ -182,10 +182,10 @@ def _claimed(
         yield run
 
 
-def _results(claimed: Iterator[Run], jobs: int, timed: bool) -> Generator[Finished | Failed]:
+def _results(claimed: Iterator[Run], jobs: int, timed: bool, bar: Any) -> Generator[Finished | Failed]:
     if jobs == 1:
         for run in claimed:
-            with _nothing_beside() if timed else nullcontext():
+            with _nothing_beside(bar) if timed else nullcontext():
                 yield _execute(run, timed)
         return
     from joblib import Parallel, delayed
@@ -209,13 +209,29 @@ def _execute(run: Run, alone: bool) -> Finished | Failed:
         return Failed(f"{where}: {type(error).__name__}: {error}", traceback.format_exc())
 
 
-def _nothing_beside() -> FileLock:
+def _timed_lock() -> FileLock:
     """Held by a timed run, one in the whole machine; the system lets go of it when the process dies.
 
     LSTM_LIB_TIMED_LOCK names another file, for tests whose times nobody reads.
     """
     usual = str(Path(tempfile.gettempdir()) / "lstm_lib-timed-run.lock")
     return FileLock(os.environ.get("LSTM_LIB_TIMED_LOCK", usual), mode=0o666)
+
+
+@contextmanager
+def _nothing_beside(bar: Any) -> Iterator[None]:
+    """Hold the lock of timed runs; the bar says so where another process has to be waited for."""
+    lock = _timed_lock()
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        bar.set_postfix_str(f"waiting for a timed run of another process, which holds {lock.lock_file}")
+        lock.acquire()
+        bar.set_postfix_str("")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_repeated(before: dict[str, Any] | None, now: dict[str, Any]) -> None:
