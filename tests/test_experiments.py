@@ -24,6 +24,7 @@ from cases import identical
 
 import lstm_lib as ll
 from lstm_lib.experiments import Configuration, Store, StoreError, Task, row, run, sweep, sweeping
+from lstm_lib.series import SeriesError
 
 ROOT = Path(__file__).resolve().parent.parent
 TASK = Task(lookback=4, every=100)  # 233 windows to train on
@@ -108,7 +109,7 @@ def test_everything_that_decides_the_numbers_is_in_the_key_and_nothing_else() ->
 @pytest.mark.parametrize(
     ("field", "value"),
     [("lookback", 5), ("horizon", 2), ("steps", "all"), ("every", 99), ("shares", (0.6, 0.2, 0.2)),
-     ("inputs", ("power",)), ("target", "heater"), ("series", "fontana")],
+     ("inputs", ("power",)), ("target", "heater"), ("series", "fontana"), ("reading", {"calendar": ["hour"]})],
 )  # fmt: skip
 def test_every_part_of_a_task_is_in_the_key(field: str, value: Any) -> None:
     base = Task(lookback=4, horizon=1 if field != "steps" else 2, every=100)
@@ -131,6 +132,39 @@ def csv(path: Path, factor: float = 1.0) -> Path:
     load = factor * (10 + np.sin(np.arange(400) / 4))
     pd.DataFrame({"time": hours, "load": load}).to_csv(path, index=False)
     return path
+
+
+def test_a_file_of_several_columns_is_read_as_the_task_says(tmp_path: Path) -> None:
+    """The target is told when the file is read, not only when it is cut; other options go to load_series too."""
+    stamps = pd.date_range("2020-07-01", periods=400, freq="h").strftime("%d/%m/%Y %H:%M")
+    table = pd.DataFrame({"when": stamps, "load": np.arange(400.0) % 24, "other": np.arange(400.0) % 7})
+    table.to_csv(path := tmp_path / "mine.csv", sep=";", index=False)
+    reading = {"time": "when", "separator": ";", "stamp_format": "%d/%m/%Y %H:%M", "timezone": "Europe/Paris"}
+    task = Task(str(path), lookback=4, target="load", reading=reading)
+    assert task.load().target == "load" and task.load().timezone == "Europe/Paris"
+    assert task.split().series.target == "load"
+    assert dict(task.describe()["reading"]) == reading and "reading" not in Task().describe()
+    assert small(task=task).key(0) == small(
+        task=dataclasses.replace(task, reading=dict(reversed(reading.items())))
+    ).key(0)
+    renamed = dataclasses.replace(
+        task, reading=reading | {"columns": {"load": "demand", "other": "b"}}, target="demand"
+    )
+    assert renamed.split().series.target == "demand"
+    with pytest.raises(SeriesError, match="laod"):
+        dataclasses.replace(task, target="laod").split()
+    with pytest.raises(
+        ValueError, match=r"reading has 'zone'; load_series can be told time, columns, timezone"
+    ):
+        Task(str(path), reading={"zone": "UTC"})
+
+
+@pytest.mark.parametrize("given", [None, ll.zone(ll.Spec(3, (4,), 1), gate="f"), "f"])
+def test_an_isolation_that_gives_no_plan_is_refused(given: Any) -> None:
+    """A forgotten return would be a dense run under another name."""
+    forgot = small("mine", isolation=lambda spec: given)
+    with pytest.raises(ValueError, match=r"configuration 'mine': its isolation gave .* has to return a Plan"):
+        forgot.key(0)
 
 
 def test_a_file_counts_by_its_values_not_by_its_place(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -115,10 +116,14 @@ def test_shorter_windows_are_judged_on_the_same_hours() -> None:
 def test_a_seed_draws_a_quarter_of_the_zones_and_the_dense_network() -> None:
     names = [[c.name for c in st.zones(SMALL, seed)] for seed in range(10)]
     every = {c.name for c in st.zones(SMALL)}
-    assert len(every) == 129 and all(len(some) == 33 and some[0] == "dense, two layers" for some in names)
+    beside = ["dense, two layers", f"span {SMALL.short}, two layers"]  # without a zone, for either span
+    assert len(every) == 130 and all(len(some) == 34 and some[:2] == beside for some in names)
     assert names[0] != names[1] and names[0] == [c.name for c in st.zones(SMALL, 0)]
     assert len(set().union(*names)) > 115
-    one = next(c for c in st.zones(SMALL, 0) if c.labels)
+    bare = st.zones(SMALL, 0)[:2]
+    assert [(c.labels["span"], c.isolation is None) for c in bare] == [(12, True), (SMALL.short, False)]
+    assert spans(bare[1], 1) == [SMALL.short]
+    one = next(c for c in st.zones(SMALL, 0) if "gate" in c.labels)
     plan = one.plan
     assert isinstance(plan, ll.Plan) and plan.depth == one.labels["depth"] and plan.span == one.labels["span"]
     units = round(one.labels["share"] * 32)
@@ -138,9 +143,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, Path]:
 
 def test_a_study_makes_all_its_runs_and_goes_on_from_what_it_has(made: tuple[pd.DataFrame, Path]) -> None:
     table, folder = made
-    count = len(st.policies(SMALL)) + len(st.statistics(SMALL)) + 33
+    count = len(st.policies(SMALL)) + len(st.statistics(SMALL)) + 34
     assert len(table) == 2 * count
-    assert table["alone"].sum() == 2 * (count - 33) and set(table.loc[~table["alone"], "group"]) == {"zone"}
+    assert table["alone"].sum() == 2 * (count - 34) and set(table.loc[~table["alone"], "group"]) == {"zone"}
     again = st.run_study(SMALL, folder, range(2), ("policies", "statistics", "zones"), progress=False)
     assert again["seconds"].tolist() == table["seconds"].tolist()
     with pytest.raises(ValueError, match=r"no family 'luck'; the choices are policies, controls"):
@@ -155,7 +160,7 @@ def test_some_runs_of_a_study_are_made_by_their_names(made: tuple[pd.DataFrame, 
     both = table[table["name"].isin(["dense", "span 4"])]
     assert sorted(some["name"]) == ["dense", "dense", "span 4", "span 4"]
     assert sorted(some["seconds"]) == sorted(both["seconds"])
-    with pytest.raises(ValueError, match=r"no run named 'span 5'; the choices are dense, span 4"):
+    with pytest.raises(ValueError, match=r"no run named 'span 5'; the choices are 'dense', 'span 4'"):
         st.run_study(SMALL, folder, range(2), ("policies",), only=["dense", "span 5"])
     with pytest.raises(ValueError, match="no run named 'dense, two layers'"):
         st.timed_runs(SMALL, ("policies", "zones"), ["dense, two layers"])
@@ -283,8 +288,10 @@ def study(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 def test_the_command_makes_a_table_and_a_figure_of_a_file(tmp_path: Path) -> None:
     index = pd.date_range("2024-01-01", periods=500, freq="h", tz="UTC")
     load = 10 + np.sin(np.arange(500) / 4) + np.random.default_rng(0).normal(size=500) / 9
-    pd.DataFrame({"time": index, "load [kW]": load}).to_csv(tmp_path / "mine.csv", index=False)
+    table = pd.DataFrame({"when": index, "load [kW]": load, "warmth": load[::-1]})
+    table.to_csv(tmp_path / "mine.csv", index=False, sep=";")
     arguments = ("--series", str(tmp_path / "mine.csv"), "--horizon", "1", "--lookback", "12", "--units", "4")
+    arguments += ("--target", "load [kW]", "--separator", ";", "--time", "when")
     arguments += ("--families", "policies", "--quick", "--out", str(tmp_path / "out"))
     first = study(*arguments)
     assert first.returncode == 0, first.stderr
@@ -293,5 +300,24 @@ def test_the_command_makes_a_table_and_a_figure_of_a_file(tmp_path: Path) -> Non
     assert (tmp_path / "out/mine_1.png").stat().st_size > 10_000
     assert "span 2, then head" in first.stdout
     assert study(*arguments).stdout == first.stdout  # nothing is made twice
-    refused = study("--families", "luck")
-    assert refused.returncode == 2 and "invalid choice: 'luck'" in refused.stderr
+    assert "2 seeds: the intervals know only these" in first.stdout
+    other = study(*arguments, "--units", "3", "--only", "dense", "span 2")
+    assert other.returncode == 0, other.stderr
+    both = st.read_table(tmp_path / "out/results.csv")
+    pd.testing.assert_frame_equal(both[both["units"] == "4"], table)  # another study adds to the table
+    assert sorted(both.loc[both["units"] == "3", "name"]) == ["dense", "dense", "span 2", "span 2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--families", "luck"), "invalid choice: 'luck'"),
+        (("--series", "absent.csv"), "study: "),
+        (("--series", "sceaux", "--target", "heat"), "study: .*heat"),
+        (("--only", "dense", "span 13"), "study: no run named 'span 13'; the choices are 'dense', 'span 24'"),
+    ],
+)
+def test_the_command_refuses_in_a_line(arguments: tuple[str, ...], said: str) -> None:
+    refused = study(*arguments, "--quick")
+    assert refused.returncode == 2 and re.search(said, refused.stderr)
+    assert "Traceback" not in refused.stderr

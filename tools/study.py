@@ -6,13 +6,15 @@
     make study STUDY_ARGS="--only dense Keras"                some of the runs, by their names
 
 Leave the machine alone meanwhile: runs are timed, one after the other, each on one thread. Stop it with Ctrl-C; the
-same command goes on where it stopped. It leaves results.csv and a figure for each task in the folder `--out`.
+same command goes on where it stopped. It leaves a figure for each task in the folder `--out`, and results.csv, to which
+other studies with the same `--out` add.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +26,15 @@ os.environ.update(MPLBACKEND="agg")
 import pandas as pd
 
 from lstm_lib.experiments import Task, against
-from lstm_lib.experiments.study import FAMILIES, Design, run_study, timed_runs, write_table
+from lstm_lib.experiments.study import (
+    FAMILIES,
+    Design,
+    in_words,
+    read_table,
+    run_study,
+    timed_runs,
+    write_table,
+)
 from lstm_lib.plots import study as plots
 
 # Chosen by the validation error of the dense network: epochs and rate of one row ahead, and of more.
@@ -32,19 +42,19 @@ EPOCHS = {"sceaux": 6, "fontana": 10}
 LR = 2e-3
 FURTHER_EPOCHS, FURTHER_LR = 4, 1e-3
 QUICK = 2
+ENOUGH = 10  # seeds, for intervals that mean something
 ONE_AHEAD = ("policies", "controls", "statistics", "sizes", "zones")
 FURTHER = ("core",)
-SHOWN = [
-    "n",
-    "seconds",
-    "time_ratio",
-    "time_low",
-    "time_high",
-    "error",
-    "error_percent",
-    "error_low",
-    "error_high",
-]
+READING = ("time", "timezone", "unit", "separator", "decimal", "stamp_format")  # of load_series, for files
+SAME = [
+    "series",
+    "horizon",
+    "lookback",
+    "units",
+    "epochs",
+    "name",
+    "seed",
+]  # a run made again replaces its row
 
 
 def designs(options: argparse.Namespace) -> list[Design]:
@@ -57,6 +67,7 @@ def designs(options: argparse.Namespace) -> list[Design]:
                 horizon=horizon,
                 steps="all" if horizon > 1 else "last",
                 target=options.target,
+                reading={name: value for name in READING if (value := getattr(options, name)) is not None},
             ),
             units=(options.units,),
             epochs=QUICK if options.quick else options.epochs or epochs(series, horizon),
@@ -84,6 +95,8 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--series", nargs="+", default=["sceaux", "fontana"], help="names or files")
     parser.add_argument("--target", help="the column to forecast, where the file does not tell")
+    for name in READING:
+        parser.add_argument(f"--{name.replace('_', '-')}", help="of files, as for lstm_lib.load_series")
     parser.add_argument("--horizon", nargs="+", type=int, default=[1, 24], help="rows ahead")
     parser.add_argument("--lookback", type=int, default=72)
     parser.add_argument("--units", type=int, default=64)
@@ -102,24 +115,45 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def study(options: argparse.Namespace) -> None:
     """Run every design and write the table and the figures."""
-    options = parsed()
-    seeds, tables = range(QUICK if options.quick else options.seeds), []
+    seeds = range(QUICK if options.quick else options.seeds)
     wanted = [(design, families(options, design)) for design in designs(options)]
     for design, names in wanted:
         timed_runs(design, names, options.only)  # what is unknown is said before hours have gone by
     for design, names in wanted:
         table = run_study(design, options.out / "store", seeds, names, options.jobs, only=options.only)
-        tables += [table]
-        write_table(pd.concat(tables, ignore_index=True), options.out / "results.csv")
+        add(table, options.out / "results.csv")
         table = table[~table["group"].isin(["size", "zone"])]
         if "dense" in set(table["name"]):
             summary, groups = against(table), dict(zip(table["name"], table["group"], strict=True))
             figure = options.out / f"{Path(design.task.series).stem}_{design.task.horizon}.png"
             plots.forest(summary, groups).savefig(figure, dpi=150)
-            print(summary[SHOWN].round(2).to_string(), f"\n{figure}")
+            print(in_words(summary).to_string(), f"\n{figure}")
+    if len(seeds) < ENOUGH:
+        print(f"{len(seeds)} seeds: the intervals know only these; {ENOUGH} or more make them worth reading")
+
+
+def add(table: pd.DataFrame, path: Path) -> None:
+    """Write the rows to a table that may be there, beside those of other runs."""
+    write_table(table, path.with_suffix(".new"))
+    if path.exists():
+        rows = pd.concat([read_table(path), read_table(path.with_suffix(".new"))])
+        write_table(rows.drop_duplicates(SAME, keep="last"), path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+
+
+def main() -> int:
+    """Run the study; 0, or 2 after what can't be run and 130 after Ctrl-C, each with a line that says it."""
+    try:
+        study(parsed())
+    except KeyboardInterrupt:
+        return 130  # sweep has said what is left
+    except (ValueError, OSError) as error:
+        print(f"study: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -19,10 +20,13 @@ import numpy as np
 
 from lstm_lib.adam import SCHEDULES, Adam
 from lstm_lib.schedules import PlanOrSchedule
-from lstm_lib.series import Split, load_series, windows
+from lstm_lib.series import Series, Split, load_series, windows
 from lstm_lib.spec import Spec, is_whole
 
 ENGINES = ("lstm_lib", "keras", "keras-xla")
+READING = tuple(
+    name for name in inspect.signature(load_series).parameters if name not in ("name_or_path", "target")
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class Task:
     shares : of the rows for training, validation and test, its `split`.
     compared_with : a longer lookback; validation and test keep the windows whose targets a window of that length has
         too, so that the errors of both are of the same hours.
+    reading : of a file, further options of `lstm_lib.load_series`, such as {"timezone": "Europe/Paris",
+        "separator": ";"}; the target is passed on without.
+
+    Raises ValueError for an option that `load_series` lacks, and when it is cut what `load_series` and `windows` raise.
 
     >>> task = Task(lookback=24, horizon=24, steps="all")
     >>> task.split().train.outputs
@@ -52,6 +60,7 @@ class Task:
     target: str | tuple[str, ...] | None = None
     shares: tuple[float, float, float] = (0.70, 0.15, 0.15)
     compared_with: int | None = None
+    reading: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "series", str(self.series))
@@ -59,6 +68,19 @@ class Task:
         for name in ("inputs", "target"):
             if isinstance(value := getattr(self, name), list):
                 object.__setattr__(self, name, tuple(value))
+        if unknown := [name for name in dict(self.reading) if name not in READING]:
+            raise ValueError(
+                f"reading has {', '.join(map(repr, unknown))}; load_series can be told {', '.join(READING)}"
+            )
+        options = {name: _hashable(value) for name, value in sorted(dict(self.reading).items())}
+        object.__setattr__(self, "reading", tuple(options.items()))  # a task is a key of what it reads
+
+    def load(self) -> Series:
+        """The series, read anew; what `load_series` raises for a file that can't be read."""
+        options = dict(self.reading)
+        if isinstance(columns := options.get("columns"), tuple) and isinstance(columns[0], tuple):
+            options["columns"] = dict(columns)
+        return load_series(self.series, target=_first(self.target), **options)
 
     def split(self) -> Split:
         """The three parts, cut once in a process; SeriesError for what can't be cut."""
@@ -67,7 +89,20 @@ class Task:
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, for JSON."""
         words = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
-        return {k: v for k, v in words.items() if k != "compared_with" or v is not None}
+        words["reading"] = dict(self.reading)
+        return {k: v for k, v in words.items() if v or k not in ("compared_with", "reading")}
+
+
+def _hashable(value: Any) -> Any:
+    """Lists as tuples, and a mapping as the tuple of its pairs."""
+    if isinstance(value, Mapping):
+        return tuple(value.items())
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _first(target: str | tuple[str, ...] | None) -> str | None:
+    """The target that a file is read with: of several the first."""
+    return target[0] if isinstance(target, tuple) else target
 
 
 @lru_cache(maxsize=16)
@@ -77,7 +112,7 @@ def _split(task: Task) -> Split:
         other = dataclasses.replace(own, lookback=task.compared_with)
         return _same_hours(_split(own), _split(dataclasses.replace(own, every=1)), _split(other))
     return windows(
-        load_series(task.series),
+        task.load(),
         task.lookback,
         task.horizon,
         split=task.shares,
@@ -117,8 +152,9 @@ class Configuration:
     units, cell : of the network, as in `lstm_lib.Spec`.
     epochs, batch, lr, schedule : as for `lstm_lib.fit`; the schedule of the learning rate by its name.
     optimizer : further options of `lstm_lib.Adam`, such as {"form": "keras", "clip_norm": 1.0}.
-    isolation : a function of the `Spec` that gives a `Plan`, a schedule of plans, or None; a function, since the
-        number of inputs comes with the task. It is called anew in every process and has to give the same every time.
+    isolation : a function of the `Spec` that returns a `Plan` or a schedule of plans; a function, since the number of
+        inputs comes with the task. It is called anew in every process and has to give the same every time. None
+        isolates nothing.
     engine : "lstm_lib", or "keras" for the same network, weights, batches and rates in Keras; "keras-xla" has it
         compiled by XLA.
     threads : of the matrix products.
@@ -144,7 +180,7 @@ class Configuration:
     lr: float = 2e-3
     schedule: str = "cosine"
     optimizer: Mapping[str, Any] = field(default_factory=dict)
-    isolation: Callable[[Spec], PlanOrSchedule | None] | None = None
+    isolation: Callable[[Spec], PlanOrSchedule] | None = None
     engine: str = "lstm_lib"
     threads: int = 1
     labels: Mapping[str, Any] = field(default_factory=dict)
@@ -207,8 +243,15 @@ class Configuration:
 
     @cached_property
     def plan(self) -> PlanOrSchedule | None:
-        """What the function `isolation` gives for this network."""
-        return None if self.isolation is None else self.isolation(self.spec)
+        """What the function `isolation` gives for this network; ValueError if that is no plan and no schedule."""
+        if self.isolation is None:
+            return None
+        if not isinstance(plan := self.isolation(self.spec), PlanOrSchedule):
+            raise ValueError(
+                f"configuration {self.name!r}: its isolation gave {plan!r} for {self.spec}, and has to return a Plan, "
+                "from isolate(spec, zone), or a schedule of plans; to isolate nothing leave isolation away"
+            )
+        return plan
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again: another process calls the function anew."""

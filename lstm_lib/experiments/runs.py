@@ -6,6 +6,7 @@ where their networks have one shape. What the row says of the test part is for r
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
@@ -76,6 +77,7 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     _set_tensorflow_threads(configuration.threads)
     from lstm_lib.keras_bridge import batches, from_keras, to_keras
 
+    gc.collect()  # what an earlier model leaves behind has threads, which would run beside this one
     split, spec, work = configuration.task.split(), configuration.spec, Workspace()
     params = init_params(spec, seed, split.train.values.dtype)
     model, batch = to_keras(spec, params), configuration.batch

@@ -235,8 +235,9 @@ def sizes(design: Design, units: Iterable[int] = (16, 32, 128)) -> list[Configur
 def zones(design: Design, seed: int | None = None) -> list[Configuration]:
     """A network of two layers, one zone isolated all along: gate, matrix, layer, share, depth and span crossed.
 
-    With a seed a quarter of the combinations, drawn by it; the dense network is always the first. Half of the design's
-    epochs, since they are many and no time is compared.
+    With a seed a quarter of the combinations, drawn by it. The network without a zone is always there, once for each
+    span, so that a zone's effect can be told from its span's. Half of the design's epochs, since they are many and no
+    time is compared.
     """
     half = dataclasses.replace(design, epochs=max(1, design.epochs // 2))
     spans = design.short, design.task.lookback
@@ -244,7 +245,16 @@ def zones(design: Design, seed: int | None = None) -> list[Configuration]:
     if seed is not None:
         order = np.random.default_rng([seed, 7]).permutation(len(crossed))
         crossed = [crossed[k] for k in sorted(order[: len(crossed) // 4])]
-    found = [half.configuration("dense, two layers", "zone", units=(32, 32))]
+    found = [
+        half.configuration("dense, two layers", "zone", units=(32, 32), labels={"span": spans[1]}),
+        half.configuration(
+            f"span {spans[0]}, two layers",
+            "zone",
+            spanning(spans[0]),
+            units=(32, 32),
+            labels={"span": spans[0]},
+        ),
+    ]
     for gate, matrix, layer, share, depth, span in crossed:
         labels = dict(zip(FACTORS, (gate, matrix, layer, share, depth, span), strict=True))
         name = f"{layer}/{matrix}/{gate}, {share:.0%}, {depth}, span {span}"
@@ -286,7 +296,9 @@ def timed_runs(
         raise ValueError(f"no family {', '.join(map(repr, unknown))}; the choices are {', '.join(FAMILIES)}")
     found = {c.name: c for name in families if name != "zones" for c in FAMILIES[name](design)}
     if unknown := [name for name in only or () if name not in found]:
-        raise ValueError(f"no run named {', '.join(map(repr, unknown))}; the choices are {', '.join(found)}")
+        raise ValueError(
+            f"no run named {', '.join(map(repr, unknown))}; the choices are {', '.join(map(repr, found))}"
+        )
     return [found[name] for name in found if only is None or name in only]
 
 
