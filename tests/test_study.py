@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.experiments import Configuration, Task, against, explained
+from lstm_lib.experiments import Configuration, Task, against, explained, in_words
 from lstm_lib.experiments import study as st
 from lstm_lib.plots import study as figures
 from lstm_lib.schedules import Moment, plan_at
@@ -212,15 +212,15 @@ def summary_of(made: tuple[pd.DataFrame, Path]) -> pd.DataFrame:
 
 def test_a_summary_in_words_says_its_numbers(made: tuple[pd.DataFrame, Path]) -> None:
     summary = summary_of(made)
-    words = st.in_words(summary, ["dense", "span 2"])
+    words = in_words(summary, ["dense", "span 2"])
     row = summary.loc["span 2"]
     assert words.index.tolist() == ["dense", "span 2"]
     expected = f"{row['time_ratio']:.2f} ({row['time_low']:.2f} to {row['time_high']:.2f})"
     assert words.loc["span 2", "times as fast"] == expected
     assert words.loc["dense", "error above, %"] == "+0.00 (+0.00 to +0.00)"
-    assert len(st.in_words(summary)) == len(summary)
+    assert len(in_words(summary)) == len(summary)
     untimed = against(st.task_runs(made[0].assign(alone=False), "fontana"), resamples=99)
-    assert set(st.in_words(untimed)["times as fast"]) == {"–"}
+    assert set(in_words(untimed)["times as fast"]) == {"–"}
 
 
 def test_the_readme_says_what_the_shipped_table_says() -> None:

@@ -25,11 +25,10 @@ os.environ.update(MPLBACKEND="agg")
 
 import pandas as pd
 
-from lstm_lib.experiments import Task, against
+from lstm_lib.experiments import Task, against, in_words
 from lstm_lib.experiments.study import (
     FAMILIES,
     Design,
-    in_words,
     read_table,
     run_study,
     timed_runs,

@@ -17,7 +17,7 @@ The modules, lowest first; each imports only those above it:
 Needs filelock; `sweep` with jobs needs joblib, the comparisons need SciPy.
 """
 
-from lstm_lib.experiments.comparing import against, explained, pareto, time_to_error
+from lstm_lib.experiments.comparing import against, explained, in_words, pareto, time_to_error
 from lstm_lib.experiments.configuration import Configuration, Task
 from lstm_lib.experiments.equal_cost import epochs_of_equal_time, lookback_of_equal_cost, units_of_equal_cost
 from lstm_lib.experiments.runs import predicted_step, row, run
@@ -32,6 +32,7 @@ __all__ = [
     "against",
     "epochs_of_equal_time",
     "explained",
+    "in_words",
     "lookback_of_equal_cost",
     "pareto",
     "predicted_step",

@@ -104,6 +104,44 @@ def against(
     return pd.DataFrame(rows.values(), index=pd.Index(rows, name="name"))
 
 
+def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """What to print of a summary: ratio of times and difference of errors with their intervals as text.
+
+    Parameters
+    ----------
+    summary : from `against`.
+    names : which of its rows; None takes all.
+
+    Returns
+    -------
+    DataFrame, a row a configuration: seeds, seconds, times as fast (– where untimed), test RMSE, error above (%).
+
+    >>> rows = [("dense", 0, 4.0, 1.00), ("dense", 1, 6.0, 2.00), ("cut", 0, 2.0, 1.01), ("cut", 1, 2.0, 2.04)]
+    >>> table = pd.DataFrame(rows, columns=["name", "seed", "seconds", "test_rmse"]).assign(alone=True)
+    >>> in_words(against(table), ["cut"]).loc["cut", "times as fast"]
+    '2.50 (2.00 to 3.00)'
+    """
+    rows = summary if names is None else summary.loc[list(names)]
+
+    def text(value: str, what: str, form: str) -> list[str]:
+        bounds = rows[[value, f"{what}_low", f"{what}_high"]].to_numpy()
+        return [
+            "–" if np.isnan(three[0]) else "{0:{3}} ({1:{3}} to {2:{3}})".format(*three, form)
+            for three in bounds
+        ]
+
+    return pd.DataFrame(
+        {
+            "seeds": rows["n"],
+            "seconds": rows["seconds"].round(1),
+            "times as fast": text("time_ratio", "time", ".2f"),
+            "test RMSE": rows["error"].round(4),
+            "error above, %": text("error_percent", "error", "+.2f"),
+        },
+        rows.index,
+    )
+
+
 def time_to_error(table: pd.DataFrame, reference: str = "dense", tolerance: float = 0.01) -> pd.DataFrame:
     """When each run first came as low as the reference with the same seed in the end, up to a tolerance.
 
@@ -115,7 +153,8 @@ def time_to_error(table: pd.DataFrame, reference: str = "dense", tolerance: floa
     -------
     DataFrame, a row a run whose seed the reference has: name, seed, target, reached, epoch and seconds of training
     until then, NaN where it never was, and ratio, the seconds of the reference until then over these: 0 where it never
-    was, so that the median over the seeds is right as it is. seconds and ratio are NaN where a run did not run alone.
+    was, so that the lower median over the seeds, `quantile(0.5, interpolation="lower")`, is 0 where half never were.
+    seconds and ratio are NaN where a run did not run alone.
 
     >>> history = {"valid_rmse": [[3.0, 2.0], [2.0, 2.0]], "epoch_seconds": [[1.0, 1.0], [0.8, 0.8]]}
     >>> table = pd.DataFrame({"name": ["dense", "cut"], "seed": 0, "alone": True, "diverged": ""} | history)

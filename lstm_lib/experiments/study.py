@@ -361,32 +361,3 @@ def task_runs(
         tasks = table[["series", "horizon", "group"]].drop_duplicates().to_dict("split")["data"]
         raise ValueError(f"no run of {series!r}, horizon {horizon}, groups {groups}; the table has {tasks}")
     return rows.reset_index(drop=True)
-
-
-def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """Ratio of times and difference of errors with their intervals as text, a row a configuration; – where untimed.
-
-    Parameters
-    ----------
-    summary : from `lstm_lib.experiments.against`.
-    names : which of its rows; None takes all.
-    """
-    rows = summary if names is None else summary.loc[list(names)]
-
-    def text(value: str, what: str, form: str) -> list[str]:
-        bounds = rows[[value, f"{what}_low", f"{what}_high"]].to_numpy()
-        return [
-            "–" if np.isnan(three[0]) else "{0:{3}} ({1:{3}} to {2:{3}})".format(*three, form)
-            for three in bounds
-        ]
-
-    return pd.DataFrame(
-        {
-            "seeds": rows["n"],
-            "seconds": rows["seconds"].round(1),
-            "times as fast": text("time_ratio", "time", ".2f"),
-            "test RMSE": rows["error"].round(4),
-            "error above, %": text("error_percent", "error", "+.2f"),
-        },
-        rows.index,
-    )
