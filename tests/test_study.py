@@ -238,6 +238,10 @@ def test_the_readme_says_what_the_shipped_table_says() -> None:
 # --------------------------------------------------------------------------------------------------------- figures
 
 
+def colour(handle: Any) -> Any:
+    return tuple(handle.get_color()[0])  # of the bars of an errorbar
+
+
 def test_the_forest_has_a_row_for_every_configuration(made: tuple[pd.DataFrame, Path]) -> None:
     summary = summary_of(made)
     groups = dict(zip(made[0]["name"], made[0]["group"], strict=True))
@@ -248,6 +252,13 @@ def test_the_forest_has_a_row_for_every_configuration(made: tuple[pd.DataFrame, 
     assert set(np.round(summary["time_ratio"], 6)) <= set(np.round(points, 6))
     assert {t.get_text() for t in time.get_legend().get_texts()} == {groups[name] for name in summary.index}
     assert "error" in error.get_xlabel() and "%" in error.get_xlabel()
+    titled = figures.forest(summary.loc[["dense", "span 2, then head"]], groups, title="mine").axes[0]
+    assert titled.get_title(loc="left") == "mine"
+    colours = [
+        dict(zip((t.get_text() for t in legend.get_texts()), map(colour, legend.legend_handles), strict=True))
+        for legend in (time.get_legend(), titled.get_legend())
+    ]
+    assert colours[1].items() <= colours[0].items()  # a group has one colour, whatever else is there
 
 
 def test_the_trade_off_names_every_point(made: tuple[pd.DataFrame, Path]) -> None:

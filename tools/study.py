@@ -127,7 +127,8 @@ def study(options: argparse.Namespace) -> None:
         if "dense" in set(table["name"]):
             summary, groups = against(table), dict(zip(table["name"], table["group"], strict=True))
             figure = options.out / f"{Path(design.task.series).stem}_{design.task.horizon}.png"
-            plots.forest(summary, groups).savefig(figure, dpi=150)
+            title = f"{design.task.series}, {design.task.horizon} ahead"
+            plots.forest(summary, groups, title=title).savefig(figure, dpi=150)
             print(in_words(summary).to_string(), f"\n{figure}")
     if len(seeds) < ENOUGH:
         print(f"{len(seeds)} seeds: the intervals know only these; {ENOUGH} or more make them worth reading")

@@ -13,14 +13,25 @@ from matplotlib.figure import Figure
 from lstm_lib.plots.look import LINES, PALETTE, SEQUENCE, canvas, on
 
 MARKERS = "osD^vPX*"
+GROUPS = (
+    "dense",
+    "span",
+    "then head",
+    "units",
+    "combined",
+    "control",
+    "statistic",
+)  # one look each in every figure
 
 
 def _looks(groups: pd.Series[str]) -> dict[str, dict[str, Any]]:
-    """A colour and a marker for every group, in the order in which they come."""
+    """A colour and a marker for every group, in the order in which they come; those of the study have their own."""
     names = list(dict.fromkeys(groups))
+    order = [*GROUPS, *(name for name in names if name not in GROUPS)]
     return {
         name: {"color": SEQUENCE[k % len(SEQUENCE)], "marker": MARKERS[k % len(MARKERS)], "label": name}
-        for k, name in enumerate(names)
+        for name in names
+        for k in [order.index(name)]
     }
 
 
@@ -31,7 +42,7 @@ def _bounds(summary: pd.DataFrame, what: str) -> np.ndarray[Any, np.dtype[np.flo
     return np.vstack([low.clip(lower=0).fillna(0), high.clip(lower=0).fillna(0)])
 
 
-def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0) -> Figure:
+def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0, title: str = "") -> Figure:
     """Every configuration as a row: how many times as fast as the reference, and how much its error differs.
 
     Parameters
@@ -39,6 +50,7 @@ def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0
     summary : from `lstm_lib.experiments.against`; the fastest stands on top.
     groups : name -> group, for colour and marker.
     within : per cent of error, the band that counts as equal.
+    title : above both halves, such as the series.
     """
     rows = summary.sort_values("time_ratio", na_position="first")
     group = pd.Series({name: groups[str(name)] for name in rows.index})
@@ -58,7 +70,10 @@ def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0
     error.axvspan(-within, within, color=PALETTE["grey"], alpha=0.15, lw=0)
     error.axvline(0, color=PALETTE["grey"], lw=1)
     error.set(xlabel="test error above the dense network's (%)")
+    time.set_ylim(-0.6, len(rows) - 0.4)
     time.legend(loc="lower right", fontsize="small", frameon=True)
+    if title:
+        time.set_title(title, loc="left")
     return fig
 
 
@@ -144,7 +159,7 @@ def zone_grid(errors: pd.DataFrame, layers: Mapping[int, str] | None = None) -> 
         ax.set(title=title, xticks=range(4), xticklabels=list("fiog"), xlabel="gate")
         ax.set(yticks=range(len(grid)), yticklabels=grid.index)
         ax.grid(False)
-    fig.colorbar(image, ax=axes[0], label="test error above dense (%)")
+    fig.colorbar(image, ax=axes[0], label="test error above that without a zone (%)")
     return fig
 
 
@@ -158,6 +173,9 @@ def by_units(sizes: pd.DataFrame, ax: Any = None) -> Figure:
     fig, (time, error) = canvas(1, 2, (10, 3.4))
     for k, (policy, rows) in enumerate(sizes.groupby("policy", sort=False)):
         rows = rows.sort_values("units")
+        beside = rows["units"] * 2 ** (
+            0.12 * (k - (sizes["policy"].nunique() - 1) / 2)
+        )  # so that bars don't overlap
         look: dict[str, Any] = {
             "color": SEQUENCE[k % len(SEQUENCE)],
             "marker": MARKERS[k % len(MARKERS)],
@@ -165,7 +183,7 @@ def by_units(sizes: pd.DataFrame, ax: Any = None) -> Figure:
             "capsize": 3,
         }
         for ax, what, value in ((time, "time", "time_ratio"), (error, "error", "error_percent")):
-            ax.errorbar(rows["units"], rows[value], yerr=_bounds(rows, what), label=str(policy), **look)
+            ax.errorbar(beside, rows[value], yerr=_bounds(rows, what), label=str(policy), **look)
     for ax, at in ((time, 1), (error, 0)):
         ax.axhline(at, color=PALETTE["grey"], lw=1)
         ax.set_xscale("log", base=2)
