@@ -154,7 +154,7 @@ def time_and_error(
         ax.plot(history["seconds"].cumsum(), history["valid_rmse"], label=name, **look)
     ax.set(xlabel="training time (s); one mark an epoch", ylabel=f"validation RMSE ({unit})")
     ax.set_xlim(left=0)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=max(1, len(histories)), frameon=False)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(4, max(1, len(histories))), frameon=False)
     return fig
 
 
