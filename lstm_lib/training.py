@@ -249,6 +249,8 @@ def fit(
     """
     train, valid = _samples(train, "train"), None if valid is None else _samples(valid, "valid")
     optimizer = optimizer or Adam()
+    if not is_whole(seed, 0):
+        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
     _check_settings(spec, train, epochs, batch, optimizer, isolation, schedule, threads, memory)
     rate = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))

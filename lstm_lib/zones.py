@@ -226,7 +226,10 @@ def _check_choices(
     if matrix is not None and matrix not in matrices:
         raise ValueError(f"matrix is {matrix!r}; the choices are {', '.join(matrices)}")
     if gate is not None and (layer == "head" or not gate or set(gate) - set(GATES)):
-        raise ValueError(f"gate is {gate!r}; give letters of {''.join(GATES)}, and none for the head")
+        raise ValueError(
+            f"gate is {gate!r}; give letters of {''.join(GATES)}, and none for the head: f is the forget gate, i the "
+            "input gate, o the output gate, g the candidate (c in Keras)"
+        )
     if source is not None and matrix in (None, "b"):
         raise ValueError(f"source={source!r} needs matrix='Wx', 'Wh' or 'W', got matrix={matrix!r}")
 

@@ -128,8 +128,9 @@ def test_a_run_that_diverged_is_counted_and_not_passed_over() -> None:
         (table(), {"reference": "plain"}, "reference is 'plain'; the table has 'dense'"),
         (table(), {"confidence": 95}, "confidence must be above 0 and below 1, got 95"),
         (DENSE.drop(columns="seed"), {}, "no column 'seed'"),
+        (table(), {"error": "tst_rmse"}, r"no column 'tst_rmse'; it has \['name'"),
     ],
-    ids=["one seed", "twice", "unknown", "confidence", "no seed"],
+    ids=["one seed", "twice", "unknown", "confidence", "no seed", "no error"],
 )
 def test_what_cannot_be_compared_is_refused(rows: pd.DataFrame, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):

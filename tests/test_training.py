@@ -471,6 +471,8 @@ def with_gap(a):
             {"params": ll.init_params(ll.Spec(1, (2,), 1))},
             r"params\['0/Wx'\] has shape \(8, 1\); the spec expects",
         ),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"seed": 1.5}, "seed must be a whole number of at least 0, got 1.5"),
         ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
         ({"train": (TRAIN[0], TRAIN[1][:, 0])}, r"yhat has shape \(5, 1\) but y has shape \(5,\)"),
     ],

@@ -335,7 +335,10 @@ def test_a_name_that_is_no_block_is_refused_with_some_that_are():
         ({"matrix": "Wz"}, r"matrix is 'Wz'; the choices are Wx, Wh, b, W"),
         ({"layer": 0, "matrix": "W"}, r"matrix is 'W'; the choices are Wx, Wh, b$"),
         ({"layer": "head", "matrix": "Wh"}, r"matrix is 'Wh'; the choices are W, b$"),
-        ({"gate": "c"}, r"gate is 'c'; give letters of fiog, and none for the head"),
+        (
+            {"gate": "c"},
+            r"gate is 'c'; give letters of fiog, and none for the head: .* g the candidate \(c in Keras\)",
+        ),
         ({"gate": ""}, r"gate is ''; give letters of fiog"),
         ({"layer": "head", "gate": "f"}, r"gate is 'f'; .* none for the head"),
         ({"source": 0}, r"source=0 needs matrix='Wx', 'Wh' or 'W', got matrix=None"),

@@ -61,7 +61,8 @@ def against(
     error, error_percent, error_low, error_high, error_method : mean error, and by how many percent it is above
         (below 0: below) the reference's, mean over the seeds.
 
-    Raises ValueError for an unknown reference, several runs with one name and seed, and fewer than two seeds in common.
+    Raises ValueError for an unknown reference or column of errors, several runs with one name and seed, and fewer than
+    two seeds in common.
 
     >>> rows = [("dense", 0, 4.0, 1.00), ("dense", 1, 6.0, 2.00), ("cut", 0, 2.0, 1.01), ("cut", 1, 2.0, 2.04)]
     >>> table = pd.DataFrame(rows, columns=["name", "seed", "seconds", "test_rmse"]).assign(alone=True)
@@ -73,6 +74,7 @@ def against(
     cut    2         2.5            1.5
     """
     by_seed = _by_seed(table, reference)
+    _check_columns(table, ["seconds", error])
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be above 0 and below 1, got {confidence!r}")
     dense, rows = by_seed[reference], {}
