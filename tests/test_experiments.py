@@ -153,6 +153,11 @@ def test_a_file_of_several_columns_is_read_as_the_task_says(tmp_path: Path) -> N
     assert renamed.split().series.target == "demand"
     with pytest.raises(SeriesError, match="laod"):
         dataclasses.replace(task, target="laod").split()
+    with pytest.raises(ValueError, match=r"a name or a file's path.* got a Series. .*to_parquet"):
+        Task(task.load())
+    task.load().frame.to_parquet(again := tmp_path / "again.parquet")
+    same = Task(str(again), lookback=4, target="load").split()
+    np.testing.assert_array_equal(same.train.values, task.split().train.values)
     with pytest.raises(
         ValueError, match=r"reading has 'zone'; load_series can be told time, columns, timezone"
     ):

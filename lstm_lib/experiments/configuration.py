@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from os import PathLike
 from typing import Any, Literal
 
 import numpy as np
@@ -63,6 +64,11 @@ class Task:
     reading: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
+        if not isinstance(self.series, str | PathLike):
+            raise ValueError(
+                f"series takes a name or a file's path, since every process reads it anew; got a "
+                f"{type(self.series).__name__}. A series of yours goes into a file: series.frame.to_parquet(path)"
+            )
         object.__setattr__(self, "series", str(self.series))
         object.__setattr__(self, "shares", tuple(self.shares))
         for name in ("inputs", "target"):
