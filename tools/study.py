@@ -3,7 +3,7 @@
     make study                                                the embedded series, one hour and a day ahead (hours)
     make study STUDY_ARGS="--series my.csv --target load"     on a file of yours
     make study STUDY_ARGS="--quick"                           two seeds, two epochs: a look at what there is (minutes)
-    make study STUDY_ARGS="--only dense Keras"                some of the runs, by their names
+    make study STUDY_ARGS="--only dense 'Keras, XLA'"         some of the runs, by names that all tasks have
 
 Leave the machine alone meanwhile: runs are timed, one after the other, each on one thread. Stop it with Ctrl-C; the
 same command goes on where it stopped. It leaves a figure for each task in the folder `--out`, and results.csv, to which
@@ -45,15 +45,8 @@ ENOUGH = 10  # seeds, for intervals that mean something
 ONE_AHEAD = ("policies", "controls", "statistics", "sizes", "zones")
 FURTHER = ("core",)
 READING = ("time", "timezone", "unit", "separator", "decimal", "stamp_format")  # of load_series, for files
-SAME = [
-    "series",
-    "horizon",
-    "lookback",
-    "units",
-    "epochs",
-    "name",
-    "seed",
-]  # a run made again replaces its row
+# A run that is made again replaces the row that has these.
+SAME = ["series", "horizon", "lookback", "units", "epochs", "name", "seed"]
 
 
 def designs(options: argparse.Namespace) -> list[Design]:

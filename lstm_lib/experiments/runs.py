@@ -88,10 +88,9 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
         jit_compile=True if configuration.engine == "keras-xla" else "auto",
         steps_per_execution=steps,
     )
-    shapes = (
-        len(split.train) if steps == 1 else batch + len(split.train) % batch
-    )  # rows with all sizes of a batch
-    _build_step(model, batches(*split.train.take(np.arange(shapes)), batch))
+    # as many rows as hold every size of a batch: a whole one, and what is left for the last
+    rows = len(split.train) if steps == 1 else batch + len(split.train) % batch
+    _build_step(model, batches(*split.train.take(np.arange(rows)), batch))
     config = {
         "seed": seed,
         "batch": batch,

@@ -13,26 +13,17 @@ from matplotlib.figure import Figure
 from lstm_lib.plots.look import LINES, PALETTE, SEQUENCE, canvas, on
 
 MARKERS = "osD^vPX*"
-GROUPS = (
-    "dense",
-    "span",
-    "then head",
-    "units",
-    "combined",
-    "control",
-    "statistic",
-)  # one look each in every figure
+# Of a study: one look each in every figure.
+GROUPS = ("dense", "span", "then head", "units", "combined", "control", "statistic")
 
 
 def _looks(groups: pd.Series[str]) -> dict[str, dict[str, Any]]:
     """A colour and a marker for every group, in the order in which they come; those of the study have their own."""
-    names = list(dict.fromkeys(groups))
-    order = [*GROUPS, *(name for name in names if name not in GROUPS)]
-    return {
+    every = {
         name: {"color": SEQUENCE[k % len(SEQUENCE)], "marker": MARKERS[k % len(MARKERS)], "label": name}
-        for name in names
-        for k in [order.index(name)]
+        for k, name in enumerate(dict.fromkeys([*GROUPS, *groups]))
     }
+    return {name: every[name] for name in dict.fromkeys(groups)}
 
 
 def _bounds(summary: pd.DataFrame, what: str) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -173,9 +164,7 @@ def by_units(sizes: pd.DataFrame, ax: Any = None) -> Figure:
     fig, (time, error) = canvas(1, 2, (10, 3.4))
     for k, (policy, rows) in enumerate(sizes.groupby("policy", sort=False)):
         rows = rows.sort_values("units")
-        beside = rows["units"] * 2 ** (
-            0.12 * (k - (sizes["policy"].nunique() - 1) / 2)
-        )  # so that bars don't overlap
+        aside = k - (sizes["policy"].nunique() - 1) / 2  # so that bars don't overlap
         look: dict[str, Any] = {
             "color": SEQUENCE[k % len(SEQUENCE)],
             "marker": MARKERS[k % len(MARKERS)],
@@ -183,7 +172,13 @@ def by_units(sizes: pd.DataFrame, ax: Any = None) -> Figure:
             "capsize": 3,
         }
         for ax, what, value in ((time, "time", "time_ratio"), (error, "error", "error_percent")):
-            ax.errorbar(beside, rows[value], yerr=_bounds(rows, what), label=str(policy), **look)
+            ax.errorbar(
+                rows["units"] * 2 ** (0.12 * aside),
+                rows[value],
+                yerr=_bounds(rows, what),
+                label=str(policy),
+                **look,
+            )
     for ax, at in ((time, 1), (error, 0)):
         ax.axhline(at, color=PALETTE["grey"], lw=1)
         ax.set_xscale("log", base=2)
