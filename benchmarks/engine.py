@@ -19,8 +19,8 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 import lstm_lib as ll
-from lstm_lib.spec import Params
-from lstm_lib.timing import interleave, speed_up
+from lstm_lib.network.spec import Params
+from lstm_lib.training.timing import interleave, speed_up
 
 SHAPES = (
     (32, 96, 8, 256),
@@ -75,8 +75,8 @@ def keras_steps(
     spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray
 ) -> dict[str, Callable[[], Result]]:
     """Keras's LSTM under tf.function, without and with XLA."""
-    from lstm_lib.cell import GATES
-    from lstm_lib.keras_bridge import KERAS_ORDER, _reorder, keras, tf, to_keras
+    from lstm_lib.keras.bridge import KERAS_ORDER, _reorder, keras, tf, to_keras
+    from lstm_lib.network.cells import GATES
 
     model = to_keras(spec, params)
     xt, yt = tf.constant(x), tf.constant(y)
@@ -107,7 +107,7 @@ def keras_steps(
 
 def keras_fit(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> Callable[[], None]:
     """Keras's own training loop over a few batches."""
-    from lstm_lib.keras_bridge import batches, keras, to_keras
+    from lstm_lib.keras.bridge import batches, keras, to_keras
 
     model = to_keras(spec, params)
     model.compile(keras.optimizers.SGD(1e-6), "mse")
@@ -121,8 +121,8 @@ def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> C
         import torch
     except ImportError:
         return None
-    from lstm_lib.cell import GATES
-    from lstm_lib.keras_bridge import _reorder
+    from lstm_lib.keras.bridge import _reorder
+    from lstm_lib.network.cells import GATES
 
     order = ("i", "f", "g", "o")
     lstm, head = (

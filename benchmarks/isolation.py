@@ -21,9 +21,9 @@ import pandas as pd
 
 import lstm_lib as ll
 from benchmarks.engine import FIT_BATCHES, SHAPES, command_line, machine
-from lstm_lib.spec import Params
-from lstm_lib.timing import interleave, speed_up
-from lstm_lib.training import _thread_limit, _threads
+from lstm_lib.network.spec import Params
+from lstm_lib.training.loop import _thread_limit, _threads
+from lstm_lib.training.timing import interleave, speed_up
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.12)
 DEPTHS = ("hold", "skip", "cut")
@@ -164,7 +164,7 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> pd.DataFrame:
 
 def keras_rivals(spec: ll.Spec, x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], object]]:
     """Keras's own fit: dense, with the LSTM not trainable, and with constraints that put isolated rows back."""
-    from lstm_lib.keras_bridge import keras, to_keras
+    from lstm_lib.keras.bridge import keras, to_keras
 
     params = ll.init_params(spec)
 

@@ -30,12 +30,11 @@ The parts, lowest first; each imports only those above it in this list:
 name.
 """
 
-from . import schedules
-from .adam import Adam
-from .network import Trace, Workspace, backward, cross_entropy, forward, mse
-from .plan import Plan, isolate
-from .selection import Price, by_statistic, choose, score
-from .series import (
+from lstm_lib.isolation.plan import Plan, isolate
+from lstm_lib.isolation.zones import Partition, Zone, everything, nothing, partition, read_zone, zone
+from lstm_lib.network.network import Trace, Workspace, backward, cross_entropy, forward, mse
+from lstm_lib.network.spec import Spec, init_params
+from lstm_lib.series import (
     Series,
     Split,
     Windows,
@@ -48,9 +47,11 @@ from .series import (
     ridge_forecast,
     windows,
 )
-from .spec import Spec, init_params
-from .training import Diverged, Record, fit, predict
-from .zones import Partition, Zone, everything, nothing, partition, read_zone, zone
+from lstm_lib.training.adam import Adam
+from lstm_lib.training.loop import Diverged, Record, fit, predict
+from lstm_lib.training.selection import Price, by_statistic, choose, score
+
+from .training import schedules
 
 __all__ = [
     "Adam",

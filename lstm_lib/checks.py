@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cell import Array
-from .network import LOSSES, backward, forward
-from .spec import Params, Spec
+from lstm_lib.network.cells import Array
+from lstm_lib.network.network import LOSSES, backward, forward
+from lstm_lib.network.spec import Params, Spec
 
 Loss = Callable[[Params], Any]
 

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
-from .series import SeriesError, load_series
+from lstm_lib.series import SeriesError, load_series
 
 # The oldest version of each package that the course runs on; a test holds these to pyproject.toml.
 NEEDED = {

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_lib as ll
-from lstm_lib.cell import CELLS, get_cell, step_backward, step_forward
-from lstm_lib.spec import HEADS, OUTPUTS
+from lstm_lib.network.cells import CELLS, get_cell, step_backward, step_forward
+from lstm_lib.network.spec import HEADS, OUTPUTS
 
 # Largest accepted difference between two orders of the same sums, relative to the largest entry of the array.
 ROUNDING = {"float64": 1e-12, "float32": 1e-4}

@@ -27,8 +27,8 @@ try:
 
     import lstm_lib as ll
     from lstm_lib.series import SeriesError, compare
-    from lstm_lib.timing import speed_up, steps_in_turn
-    from lstm_lib.training import Record
+    from lstm_lib.training.loop import Record
+    from lstm_lib.training.timing import speed_up, steps_in_turn
 except ModuleNotFoundError as error:
     raise SystemExit(
         f"The demo needs the package {error.name}; `make setup` installs what is needed."

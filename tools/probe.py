@@ -15,8 +15,8 @@ import numpy as np
 
 import lstm_lib as ll
 from lstm_lib import cell
-from lstm_lib.network import LOSSES
-from lstm_lib.spec import Params
+from lstm_lib.network.network import LOSSES
+from lstm_lib.network.spec import Params
 
 
 def networks() -> Iterator[tuple[str, Params]]:
@@ -104,9 +104,9 @@ def plans() -> Iterator[tuple[str, Params]]:
 
 def schedules() -> Iterator[tuple[str, Params]]:
     """The zones that schedules isolate, and a network on remembered states."""
-    from lstm_lib.schedules import Moment, alternate, from_epoch, redraw, thaw_last
-    from lstm_lib.states import States
-    from lstm_lib.training import Arrays
+    from lstm_lib.training.loop import Arrays
+    from lstm_lib.training.schedules import Moment, alternate, from_epoch, redraw, thaw_last
+    from lstm_lib.training.states import States
 
     spec = ll.Spec(2, (4, 3), 1)
     drawn = redraw(spec, 0.5, every=2, seed=1)

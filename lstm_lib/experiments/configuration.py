@@ -19,10 +19,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lstm_lib.adam import SCHEDULES, Adam
-from lstm_lib.schedules import PlanOrSchedule
+from lstm_lib.network.spec import Spec, is_whole
 from lstm_lib.series import Series, Split, load_series, windows
-from lstm_lib.spec import Spec, is_whole
+from lstm_lib.training.adam import SCHEDULES, Adam
+from lstm_lib.training.schedules import PlanOrSchedule
 
 ENGINES = ("lstm_lib", "keras", "keras-xla")
 READING = tuple(

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from math import log
 
-from lstm_lib.cost import Cost
-from lstm_lib.plan import isolate
-from lstm_lib.spec import Spec, is_whole
-from lstm_lib.zones import nothing
+from lstm_lib.isolation.cost import Cost
+from lstm_lib.isolation.plan import isolate
+from lstm_lib.isolation.zones import nothing
+from lstm_lib.network.spec import Spec, is_whole
 
 
 def units_of_equal_cost(spec: Spec, cost: Cost | float, steps: int, batch: int) -> tuple[int, ...]:

@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from lstm_lib.adam import SCHEDULES, State
-from lstm_lib.cell import Array
 from lstm_lib.experiments.configuration import Configuration
-from lstm_lib.network import Workspace
-from lstm_lib.plan import plain
-from lstm_lib.schedules import Moment, plan_at
+from lstm_lib.isolation.plan import plain
+from lstm_lib.network.cells import Array
+from lstm_lib.network.network import Workspace
+from lstm_lib.network.spec import Params, init_params
 from lstm_lib.series import metrics
-from lstm_lib.spec import Params, init_params
-from lstm_lib.training import Checkpoint, Diverged, Record, _close_epoch, _history, fit, predict
+from lstm_lib.training.adam import SCHEDULES, State
+from lstm_lib.training.loop import Checkpoint, Diverged, Record, _close_epoch, _history, fit, predict
+from lstm_lib.training.schedules import Moment, plan_at
 
 MOMENTS = 200  # at how many steps, about, a schedule is asked what its plan costs
 # What has to come out the same, bit for bit, when a run is made once more.
@@ -75,7 +75,7 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
-    from lstm_lib.keras_bridge import batches, from_keras, to_keras
+    from lstm_lib.keras.bridge import batches, from_keras, to_keras
 
     gc.collect()  # what an earlier model leaves behind has threads, which would run beside this one
     split, spec, work = configuration.task.split(), configuration.spec, Workspace()

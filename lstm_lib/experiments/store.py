@@ -23,7 +23,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from lstm_lib.experiments.configuration import plain
-from lstm_lib.training import Record
+from lstm_lib.training.loop import Record
 
 
 class StoreError(ValueError):

@@ -36,11 +36,11 @@ from lstm_lib.experiments.equal_cost import (
 )
 from lstm_lib.experiments.store import Store
 from lstm_lib.experiments.sweeping import sweep
-from lstm_lib.plan import Plan, isolate
-from lstm_lib.schedules import PlanOrSchedule
-from lstm_lib.selection import STATISTICS, by_statistic
-from lstm_lib.spec import Spec
-from lstm_lib.zones import nothing, zone
+from lstm_lib.isolation.plan import Plan, isolate
+from lstm_lib.isolation.zones import nothing, zone
+from lstm_lib.network.spec import Spec
+from lstm_lib.training.schedules import PlanOrSchedule
+from lstm_lib.training.selection import STATISTICS, by_statistic
 
 Isolation = Callable[[Spec], PlanOrSchedule]
 FACTORS = ("gate", "matrix", "layer", "share", "depth", "span")  # that the zones are crossed of

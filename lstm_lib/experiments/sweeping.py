@@ -25,8 +25,8 @@ from filelock import BaseFileLock, FileLock, Timeout
 from lstm_lib.experiments import runs
 from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.experiments.store import Store, StoreError
-from lstm_lib.spec import is_whole
-from lstm_lib.training import Diverged, Record
+from lstm_lib.network.spec import is_whole
+from lstm_lib.training.loop import Diverged, Record
 
 ORDERS = ("by seed", "by configuration")
 PAUSE = 0.2  # seconds between two looks at a store whose last runs another process is making

@@ -9,10 +9,10 @@ import anywidget
 import ipywidgets as widgets
 import traitlets
 
+from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.lab.runs import EMBEDDED, OPTIONS, SHARES
 from lstm_lib.lab.state import State
-from lstm_lib.plan import DEPTHS
-from lstm_lib.selection import STATISTICS
+from lstm_lib.training.selection import STATISTICS
 
 HERE = Path(__file__).parent
 YOURS = "your file …"

@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from lstm_lib.cell import GATES, Array
-from lstm_lib.spec import Spec
-from lstm_lib.zones import MATRICES, Partition, Zone, partition
+from lstm_lib.isolation.zones import MATRICES, Partition, Zone, partition
+from lstm_lib.network.cells import GATES, Array
+from lstm_lib.network.spec import Spec
 
 WIDTH, ROWS, TOP = (
     720.0,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lstm_lib.cost import Cost
+from lstm_lib.isolation.cost import Cost
+from lstm_lib.isolation.plan import Plan, plain
 from lstm_lib.lab.state import State, isolation
-from lstm_lib.plan import Plan, plain
-from lstm_lib.schedules import Moment, plan_at
+from lstm_lib.training.schedules import Moment, plan_at
 
 PARTS = ("forward", "error", "weights", "update")
 MOMENTS = 2  # numbers that Adam keeps for an arc

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstm_lib.evidence import Evidence
+from lstm_lib.network.spec import Params, Spec, is_whole
 from lstm_lib.series import SeriesError, Split, Windows, load_series, naive_forecasts, windows
-from lstm_lib.spec import Params, Spec, is_whole
-from lstm_lib.training import predict
+from lstm_lib.training.evidence import Evidence
+from lstm_lib.training.loop import predict
 
 EMBEDDED = ("sceaux", "fontana")
 SHARES = {"last quarter": 0.25, "last half": 0.5, "all": 1.0}  # of the rows of a series

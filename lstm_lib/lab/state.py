@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from lstm_lib.adam import Adam
-from lstm_lib.evidence import Evidence
+from lstm_lib.isolation.plan import DEPTHS, Plan, isolate
+from lstm_lib.isolation.zones import BLOCKS_BY, Partition, Zone, nothing, partition, read_zone
 from lstm_lib.lab.runs import Curve, Run, Settings, dense_of, from_zip
-from lstm_lib.plan import DEPTHS, Plan, isolate
-from lstm_lib.schedules import PlanOrSchedule, from_epoch, redraw
-from lstm_lib.selection import BUDGETS, STATISTICS, Price, Scores, choose, score
-from lstm_lib.spec import Spec, init_params, is_whole
-from lstm_lib.zones import BLOCKS_BY, Partition, Zone, nothing, partition, read_zone
+from lstm_lib.network.spec import Spec, init_params, is_whole
+from lstm_lib.training.adam import Adam
+from lstm_lib.training.evidence import Evidence
+from lstm_lib.training.schedules import PlanOrSchedule, from_epoch, redraw
+from lstm_lib.training.selection import BUDGETS, STATISTICS, Price, Scores, choose, score
 
 MOST_UNDO = 100
 

@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from lstm_lib.adam import Adam
+from lstm_lib.isolation.plan import Plan
 from lstm_lib.lab import state as transitions
 from lstm_lib.lab.price import over_epochs, plans, price
 from lstm_lib.lab.runs import Run, Settings, load
 from lstm_lib.lab.state import State, is_dense, isolation, needs_dense, next_name
-from lstm_lib.plan import Plan
-from lstm_lib.schedules import PlanOrSchedule
+from lstm_lib.network.spec import Params, Spec
 from lstm_lib.series import Split, Windows
-from lstm_lib.spec import Params, Spec
-from lstm_lib.timing import speed_up, steps_in_turn
-from lstm_lib.training import Diverged, Record, fit, predict
+from lstm_lib.training.adam import Adam
+from lstm_lib.training.loop import Diverged, Record, fit, predict
+from lstm_lib.training.schedules import PlanOrSchedule
+from lstm_lib.training.timing import speed_up, steps_in_turn
 
 Event = tuple[Callable[..., State], tuple[Any, ...]]
 Tell = Callable[..., None]  # a transition, and its arguments behind the state

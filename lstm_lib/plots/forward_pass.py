@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from lstm_lib.cell import CELLS, GATES, Array, Cell, sigmoid
+from lstm_lib.network.cells import CELLS, GATES, Array, Cell, sigmoid
 from lstm_lib.plots.look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, canvas, on
 
 _EQUATIONS = {"f": 1, "i": 2, "o": 3, "g": 5}  # the brief's numbers

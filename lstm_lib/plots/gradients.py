@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lstm_lib.cell import Array
+from lstm_lib.network.cells import Array
 from lstm_lib.plots.look import LINES, PALETTE, SEQUENCE, on
 
 

@@ -12,10 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lstm_lib.cell import GATES, Array
+from lstm_lib.isolation.zones import Zone, nothing
+from lstm_lib.network.cells import GATES, Array
+from lstm_lib.network.spec import Spec
 from lstm_lib.plots.look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, canvas, on
-from lstm_lib.spec import Spec
-from lstm_lib.zones import Zone, nothing
 
 _ISOLATED: dict[str, Any] = {
     "facecolor": "#E8E8E8",

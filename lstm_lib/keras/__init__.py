@@ -1,0 +1,34 @@
+"""For people who train in Keras: weights both ways, reference gradients, an LSTM layer with zones.
+
+backend    TensorFlow and Keras, imported in silence
+bridge     weights to and from Keras, reference gradients by TensorFlow's autograd
+compiled   a plan in the layout of Keras: what a graph is traced for, and the arrays beside it
+running    the pass in TensorFlow, forward and back
+moments    what an optimiser keeps, carried over when the zone changes
+layer      IsolatedLSTM
+swapping   isolate_layer
+watching   what Keras lets see of the arcs, for the statistics that choose
+callback   Isolation
+"""
+
+from .backend import keras, tf
+from .bridge import TF15_ORDER, batches, from_keras, from_tf15, tf_gradients, to_keras
+from .callback import Isolation
+from .compiled import KERAS_ORDER
+from .layer import IsolatedLSTM
+from .swapping import isolate_layer
+
+__all__ = [
+    "KERAS_ORDER",
+    "TF15_ORDER",
+    "IsolatedLSTM",
+    "Isolation",
+    "batches",
+    "from_keras",
+    "from_tf15",
+    "isolate_layer",
+    "keras",
+    "tf",
+    "tf_gradients",
+    "to_keras",
+]

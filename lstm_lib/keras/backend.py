@@ -1,0 +1,45 @@
+"""TensorFlow and Keras, imported in silence: `from .backend import keras, tf`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def _start_up_lines_held_back() -> Iterator[None]:
+    """Keep what TensorFlow's C++ part writes to stderr while it starts; write it out only if starting fails.
+
+    TF_CPP_MIN_LOG_LEVEL alone does not silence the lines written before its logger is up.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+try:
+    with _start_up_lines_held_back():
+        import keras
+        import tensorflow as tf
+
+        tf.constant(0.0)  # the first tensor looks for devices, which writes lines of its own
+except ImportError as error:
+    raise ImportError(
+        "lstm_lib.keras_bridge needs TensorFlow; install it with: pip install tensorflow"
+    ) from error
+
+__all__ = ["keras", "tf"]

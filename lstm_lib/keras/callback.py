@@ -1,0 +1,162 @@
+"""`Isolation`: a Keras callback that gives a layer the zone that holds, by a schedule, a statistic or a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lstm_lib.isolation.plan import Plan
+from lstm_lib.isolation.zones import Zone
+from lstm_lib.network.spec import is_whole
+from lstm_lib.training.schedules import Moment, PlanOrSchedule, Schedule, plan_at
+from lstm_lib.training.selection import STATISTICS
+
+from .backend import keras
+from .layer import IsolatedLSTM
+from .watching import Watching, is_adam
+
+Choice = Callable[[IsolatedLSTM, Moment], Zone | str | None]
+
+
+class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
+    """A Keras callback that gives an `IsolatedLSTM` the zone that holds at each moment of a `fit`.
+
+    Parameters
+    ----------
+    layer : the layer, or its name in the model.
+    follow : a `Plan`, or a schedule of `lstm_lib.schedules` or `lstm_lib.by_statistic`, for a network of one layer with
+        the inputs and units of the layer (what it says of a head is left out); or a function (layer, moment) -> zone,
+        its text, or None for no change, called at the beginning of every epoch, with depth and span as they are.
+    batch, steps : B and T of a training step, on which it depends what a statistic's choice saves; steps=None takes
+        T from the shape that the layer was built for.
+
+    `zones` keeps (moment, text of the zone) of every change, `traced` how many of them needed tracing anew.
+
+    Steps are counted from the beginning of the fit, or as if it had begun with epoch 1 where initial_epoch is given.
+    Statistics read weights and Adam's moments; "gradient" needs what Keras does not show. Moments are corrected for
+    the steps of the optimiser, since Keras counts none by arc.
+
+    Raises ValueError for a layer that isn't an IsolatedLSTM, for what can't be followed, and for a statistic of
+    moments under an optimiser that isn't Adam or AdamW.
+
+    >>> import numpy as np
+    >>> from lstm_lib import Spec, by_statistic
+    >>> model = keras.Sequential([keras.Input((6, 3)), IsolatedLSTM(4, name="lstm"), keras.layers.Dense(1)])
+    >>> model.compile("adam", "mse")
+    >>> callback = Isolation("lstm", by_statistic(Spec(3, (4,), 1), "movement", 0.5, blocks=4, every=None))
+    >>> x = np.linspace(-1, 1, 72, dtype="float32").reshape(4, 6, 3)
+    >>> history = model.fit(x, x[:, 0, :1], epochs=3, verbose=0, callbacks=[callback])
+    >>> [moment.epoch for moment, _ in callback.zones], model.get_layer("lstm").zone.size
+    ([1, 2], 64)
+    """
+
+    def __init__(
+        self,
+        layer: IsolatedLSTM | str,
+        follow: PlanOrSchedule | Choice,
+        batch: int = 32,
+        steps: int | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(follow, Plan | Schedule) and not callable(follow):
+            raise ValueError(
+                f"Isolation follows a Plan, a schedule or a function (layer, moment); got a {type(follow).__name__}"
+            )
+        for name, number in (("batch", batch), ("steps", steps)):
+            if not is_whole(number, 1) and (number is not None or name == "batch"):
+                raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
+        self.layer, self.follow, self.batch, self.steps = layer, follow, batch, steps
+        self.zones: list[tuple[Moment, str]] = []
+        self.traced = 0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Find the layer."""
+        names = {one.name: one for one in self.model._flatten_layers() if isinstance(one, IsolatedLSTM)}
+        found = names.get(self.layer) if isinstance(self.layer, str) else self.layer
+        if not isinstance(found, IsolatedLSTM) or all(one is not found for one in names.values()):
+            raise ValueError(
+                f"no IsolatedLSTM {self.layer!r} in the model; there are {', '.join(names) or 'none'}"
+            )
+        self._found = found
+        self._step = -1  # before the first epoch
+        self._plan: Plan | None = None
+        self._watching: Watching | None = None
+        if isinstance(self.follow, Plan | Schedule):
+            spec, own = self.follow.spec, found.plan.spec
+            if (spec.inputs, spec.units) != (own.inputs, own.units):
+                raise ValueError(
+                    f"the schedule is for {spec}; layer {found.name!r} has inputs={own.inputs}, units={own.units}"
+                )
+        if isinstance(self.follow, Schedule) and self.follow.needs_evidence:
+            self._check_statistics(self.follow)
+            self._watching = Watching(found, self.follow.spec)
+
+    def _check_statistics(self, schedule: Schedule) -> None:
+        """Refuse what would read moments or gradients that aren't there."""
+        if self.steps is None and self._found._steps is None:
+            raise ValueError(
+                f"layer {self._found.name!r} takes any number of steps; say for how many a statistic shall reckon: "
+                "Isolation(..., steps=72)"
+            )
+        for name in _statistics(schedule.describe()):
+            if name == "gradient":
+                others = ", ".join(k for k in STATISTICS if k != name)
+                raise ValueError(f"Keras shows no gradients to a callback; other statistics are {others}")
+            if STATISTICS[name].needs == "steps" and not is_adam(self.model.optimizer):
+                raise ValueError(
+                    f"the statistic {name!r} reads Adam's moments, but the optimiser is "
+                    f"{type(self.model.optimizer).__name__}; compile with Adam or AdamW, or choose by 'magnitude', "
+                    "'movement' or 'perturbation'"
+                )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """The moment, its evidence, and what a function chooses."""
+        if self._step < 0:
+            self._step = epoch * (self.params["steps"] or 0)
+        evidence = None
+        if self._watching is not None:
+            steps = self.steps or self._found._steps or 0
+            evidence = self._watching.evidence(self.model.optimizer, epoch, int(steps), self.batch)
+        self._moment = Moment(epoch + 1, self.params["epochs"], self._step, evidence)
+        if not isinstance(self.follow, Plan | Schedule):
+            chosen = self.follow(self._found, self._moment)
+            if chosen is not None:
+                self._set(chosen, {})
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """The plan of the step, where a plan or schedule has one."""
+        if isinstance(self.follow, Plan | Schedule):
+            self._moment = self._moment._replace(step=self._step)
+            plan = plan_at(self.follow, self.follow.spec, self._moment)
+            if self._plan is None or not _alike(plan, self._plan):
+                self._plan = plan
+                depth = plan.depth if plan.zone.size else "same"
+                self._set(plan.zone, {"depth": depth, "span": plan.span})
+            if batch == 0:
+                self._first = plan
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count the step."""
+        self._step += 1
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Note how far the arcs have come."""
+        if self._watching is not None:
+            self._watching.close_epoch(self._first)
+
+    def _set(self, zone: Zone | str, how: dict[str, Any]) -> None:
+        self.traced += self._found.set_zone(zone, **how, model=self.model)
+        self.zones.append((self._moment._replace(evidence=None), str(self._found.zone)))
+
+
+def _alike(one: Plan, other: Plan) -> bool:
+    return one is other or (one.zone == other.zone and (one.depth, one.span) == (other.depth, other.span))
+
+
+def _statistics(described: Any) -> Iterator[str]:
+    """The names of the statistics in what a schedule says of itself."""
+    for key, value in described.items() if isinstance(described, dict) else enumerate(described):
+        if key == "statistic":
+            yield value
+        elif isinstance(value, dict | list):
+            yield from _statistics(value)

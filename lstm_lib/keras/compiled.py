@@ -1,0 +1,223 @@
+"""A plan in the layout of Keras: what a graph is traced for, and the arrays that say which arcs these are.
+
+Nouns: a `Structure` is what is static of a plan, and what a graph is traced for; the arrays beside it (`compile_plan`)
+say which units, sources and arcs these are. Two plans of one structure share a graph. A `Split` says how the arcs of a
+matrix are divided between a variable of active and one of isolated arcs. NumPy alone.
+
+The products are those of `work.py`, compiled by `isolate`, in the layout of Keras: kernel (D, 4H), recurrent kernel
+(H, 4H), bias (4H,), gates in the order i, f, g, o (Keras calls g c). A column here is a row there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lstm_lib.isolation.plan import Plan
+from lstm_lib.isolation.products import Passage, Rectangle, kept_rows, part, picked
+from lstm_lib.network.cells import GATES, Array
+
+KERAS_ORDER = ("i", "f", "g", "o")
+MATRICES = {"kernel": "0/Wx", "recurrent_kernel": "0/Wh", "bias": "0/b"}
+
+# Positions along an axis: all, neighbours, or the name of the array that lists them.
+Ref = tuple[int, int] | str | None
+
+
+@dataclass(frozen=True)
+class Carry:
+    """A `Passage`: which block of a matrix takes an error from which columns of dz to which receivers."""
+
+    columns: Ref
+    sources: Ref
+    errors: Ref
+    into: str | None
+    keep: str | None
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the arcs of a matrix are divided.
+
+    `form` is "active" or "isolated" (all of it in one variable of the matrix's shape), "columns" (whole columns of
+    each kind, two variables of the same rows) or "arcs" (two flat variables). `order` names the positions of the
+    matrix in the two put together, `found` where the gradients of its active arcs stand among all products.
+    """
+
+    form: str
+    shape: tuple[int, ...]
+    active: tuple[int, ...]
+    isolated: tuple[int, ...]
+    order: str
+    found: Ref
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The variables there are, "active", "isolated" or both, with their shapes."""
+        both = {"active": self.active, "isolated": self.isolated}
+        return {self.form: both[self.form]} if self.form in both else both
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What is static of a plan: sizes, and where something is left out at all."""
+
+    H: int
+    D: int
+    span: int | None
+    gates: str
+    kept: int
+    units: Ref
+    through: Carry | None
+    below: Carry | None
+    products: tuple[tuple[Ref, Ref], ...]  # (sources, columns of dz) of each product for the weight gradients
+    splits: tuple[tuple[str, Split], ...]
+    arrays: tuple[tuple[str, tuple[int, ...]], ...]  # names and shapes of the arrays beside it
+
+
+def keras_columns(H: int) -> Array:
+    """The row of (4H, ...) in the order f, i, o, g for every column in Keras's order i, f, g, o."""
+    return np.concatenate([GATES.index(gate) * H + np.arange(H) for gate in KERAS_ORDER])
+
+
+def in_rows(matrices: Mapping[str, Array]) -> dict[str, Array]:
+    """Kernel, recurrent kernel and bias as the parameters "0/Wx", "0/Wh" and "0/b" of this project.
+
+    >>> {name: a.shape for name, a in in_rows({"kernel": np.ones((3, 8)), "bias": np.ones(8)}).items()}
+    {'0/Wx': (8, 3), '0/b': (8,)}
+    """
+    return {
+        MATRICES[matrix]: np.ascontiguousarray(a.T[np.argsort(keras_columns(a.shape[-1] // 4))])
+        for matrix, a in matrices.items()
+    }
+
+
+def keras_mask(plan: Plan, matrix: str) -> Array:
+    """The active arcs of "kernel" (D, 4H), "recurrent_kernel" (H, 4H) or "bias" (4H,) under a one-layer plan."""
+    mask: Array = ~plan.zone.mask(MATRICES[matrix])[keras_columns(plan.spec.units[0])]
+    return np.ascontiguousarray(mask.T)
+
+
+class _Compiler:
+    """Turns the parts of a plan into references, and collects the arrays that these name."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.work = plan, plan.works[0]
+        self.H, self.D = plan.spec.units[0], plan.spec.inputs
+        self.column = np.argsort(keras_columns(self.H))  # of a row
+        self.units = picked(self.work.units, self.H)
+        columns = self.column[kept_rows(self.work.gates, self.units, self.H)]
+        self.place = np.argsort(np.argsort(columns))  # among the columns of dz, of a row kept
+        self.arrays: dict[str, Array] = {}
+
+    def ref(self, positions: Array, size: int, name: str) -> Ref:
+        at = part(positions, size)
+        if isinstance(at, slice):
+            return int(at.start), int(at.stop)
+        if at is None:
+            return None
+        return self.named(positions, name)
+
+    def named(self, array: Array, name: str) -> str:
+        self.arrays[name] = array if array.dtype == np.bool_ else array.astype(np.int32)
+        return name
+
+    def columns_and_errors(self, of: Passage | Rectangle, name: str) -> tuple[Array, Ref, Array]:
+        """Columns of the matrix in their order, where they stand in dz, and what order that is."""
+        columns = self.column[picked(of.rows, 4 * self.H)]
+        order = np.argsort(columns)
+        errors = self.place[picked(of.errors, len(self.place))][order]
+        return columns[order], self.ref(errors, len(self.place), f"{name} errors"), order
+
+    def carry(self, p: Passage | None, sources: int, receivers: int, name: str) -> Carry | None:
+        if p is None or not self.work.kept:
+            return None
+        columns, errors, order = self.columns_and_errors(p, name)
+        into = None
+        if p.into is not None:
+            back = np.full(receivers, p.size[1])
+            back[p.into] = np.arange(p.size[1])
+            into = self.named(back, f"{name} into")
+        return Carry(
+            self.ref(columns, 4 * self.H, f"{name} columns"),
+            self.ref(picked(p.columns, sources), sources, f"{name} sources"),
+            errors,
+            into,
+            None if p.drop is None else self.named(~p.drop[order].T, f"{name} keep"),
+        )
+
+    def products(self) -> tuple[tuple[tuple[Ref, Ref], ...], Array]:
+        """The products, and (S, 4H) where each arc's gradient stands among all their numbers; -1: nowhere."""
+        S = self.H + self.D + 1
+        found, where, start = [], np.full((S, 4 * self.H), -1), 0
+        for k, r in enumerate(self.work.weights):
+            columns, errors, _ = self.columns_and_errors(r, f"product {k}")
+            sources = picked(r.sources, S)
+            found.append((self.ref(sources, S, f"product {k} sources"), errors))
+            size = len(sources) * len(columns)
+            where[np.ix_(sources, columns)] = start + np.arange(size).reshape(len(sources), -1)
+            start += size
+        return tuple(found), where
+
+    def split(self, matrix: str, where: Array, total: int) -> Split:
+        mask = keras_mask(self.plan, matrix)
+        first = {"recurrent_kernel": 0, "kernel": self.H, "bias": self.H + self.D}[matrix]
+        found = where[first : first + mask.size // (4 * self.H)].reshape(mask.shape)[mask]
+        assert (found >= 0).all(), "an active arc without a product"
+        at = self.ref(found, total, f"{matrix} found") if found.size else None
+        if mask.all() or not mask.any():
+            form = "active" if mask.all() else "isolated"
+            return Split(form, mask.shape, mask.shape, mask.shape, "", at)
+        columns = mask.reshape(-1, 4 * self.H)
+        if (columns == columns[0]).all():
+            form, flags, shape = "columns", columns[0], mask.shape[:-1]
+        else:
+            form, flags, shape = "arcs", mask.ravel(), ()
+        order = np.argsort(np.concatenate([np.flatnonzero(flags), np.flatnonzero(~flags)]))
+        some = int(flags.sum())
+        self.named(order, f"{matrix} order")
+        return Split(form, mask.shape, (*shape, some), (*shape, len(flags) - some), f"{matrix} order", at)
+
+
+def compile_plan(plan: Plan) -> tuple[Structure, dict[str, Array]]:
+    """The structure of a plan for one layer, and its arrays by name.
+
+    >>> from lstm_lib import Spec, isolate, zone
+    >>> spec = Spec(inputs=2, units=(4,), outputs=1)
+    >>> some, other = (compile_plan(isolate(spec, zone(spec, unit=at, layer=0), "cut")) for at in ([0, 2], [1, 3]))
+    >>> some[0] == other[0], some[1]["bias order"].tolist()
+    (True, [8, 0, 9, 1, 10, 2, 11, 3, 12, 4, 13, 5, 14, 6, 15, 7])
+    """
+    made, work = _Compiler(plan), plan.works[0]
+    H, D = made.H, made.D
+    through = made.carry(work.through, H, work.kept, "through")
+    below = made.carry(work.below, D, D, "below")
+    products, where = made.products()
+    total = sum(r.size[0] * r.size[1] for r in work.weights)
+    splits = tuple((matrix, made.split(matrix, where, total)) for matrix in MATRICES)
+    structure = Structure(
+        H, D, plan.span, "".join(g for g in KERAS_ORDER if g in work.gates), work.kept,
+        made.ref(made.units, H, "units"), through, below, products, splits,
+        tuple(sorted((name, a.shape) for name, a in made.arrays.items())),
+    )  # fmt: skip
+    return structure, made.arrays
+
+
+def split_arcs(split: Split, order: Array | None, full: Array) -> dict[str, Array]:
+    """A matrix of values as those of its active and of its isolated arcs."""
+    if order is None:
+        return {split.form: full}
+    some = split.active[-1]
+    values = full if split.form == "columns" else full.ravel()
+    sorted_ = np.argsort(order)
+    return {"active": values[..., sorted_[:some]], "isolated": values[..., sorted_[some:]]}
+
+
+def join_arcs(split: Split, order: Array | None, parts: Mapping[str, Array]) -> Array:
+    """The inverse of `split_arcs`."""
+    if order is None:
+        return parts[split.form]
+    joined = np.concatenate([parts["active"], parts["isolated"]], axis=-1)
+    return joined[..., order].reshape(split.shape)

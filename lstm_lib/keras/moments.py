@@ -1,0 +1,138 @@
+"""What a Keras optimiser keeps beside the arcs of a layer, carried over when the zone changes.
+
+Keras keeps moments by variable. When arcs change between the variables of active and of isolated arcs, their moments
+must go along, or an arc would go on with another's. Here the moments of isolated arcs are held, as in
+`lstm_lib.Adam`, and taken up again when the arcs are thawed. An arc that was never active starts from what the
+optimiser starts from; its moving average (`use_ema`) from its value. Keras counts its steps by optimiser, not by arc,
+so that Adam takes the first moments of a late arc for settled ones: its first steps are up to 3.2 times as long.
+
+A slot is one of the variables that an optimiser keeps beside a variable of the model, such as a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lstm_lib.network.cells import Array
+
+from .compiled import Split, join_arcs, split_arcs
+
+AVERAGE = "average"  # what Keras names the slots of use_ema
+
+
+class Slot(NamedTuple):
+    """Beside which variable, by its id (0: none), under which name, which of these."""
+
+    beside: int
+    name: str
+    which: int
+
+
+def lineage(optimizer: Any) -> object:
+    """What an optimiser and those that were rebuilt from it have in common."""
+    if not hasattr(optimizer, "_lineage"):
+        optimizer._lineage = object()
+    found: object = optimizer._lineage
+    return found
+
+
+def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, list[Slot]]:
+    """An optimiser of the same settings, built for these variables, and what each of its own variables is.
+
+    Raises ValueError for an optimiser that keeps arrays of which it doesn't say what they stand beside.
+    """
+    made = type(optimizer).from_config(optimizer.get_config())
+    made._lineage = lineage(optimizer)
+    for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):  # not in its config
+        if hasattr(optimizer, name):
+            setattr(made, name, getattr(optimizer, name))
+    add = made.add_variable_from_reference
+    beside: dict[int, tuple[int, str]] = {}
+
+    def recorded(reference_variable: Any, name: Any = None, **more: Any) -> Any:
+        slot = add(reference_variable, name=name, **more)
+        beside[id(slot)] = id(reference_variable), str(name)
+        return slot
+
+    made.add_variable_from_reference = recorded
+    made.build(variables)
+    del made.add_variable_from_reference
+    counts: dict[tuple[int, str], int] = {}
+    slots = []
+    for variable in made.variables:
+        key = beside.get(id(variable), (0, ""))
+        if not key[0] and len(variable.shape):
+            raise ValueError(
+                f"{type(optimizer).__name__} keeps {variable.path!r} of shape {tuple(variable.shape)}, which set_zone "
+                "can't divide by arcs; choose the zone before compile(), or use an optimiser with one moment an arc, "
+                "such as Adam, AdamW, RMSprop or SGD"
+            )
+        slots.append(Slot(*key, counts.setdefault(key, 0)))
+        counts[key] += 1
+    return made, slots
+
+
+class Held:
+    """The moments of all arcs of a layer, those of isolated ones included: matrix and slot -> values, known."""
+
+    def __init__(self) -> None:
+        self.lineage: object = None
+        self.values: dict[tuple[str, str, int], tuple[Array, Array]] = {}
+
+    def take(
+        self, optimizer: Any, own: Mapping[int, str],
+        splits: Mapping[str, Split], orders: Mapping[str, Array | None],
+    ) -> dict[Slot, Array]:  # fmt: skip
+        """Read the optimiser; `own` names the matrix of each of the layer's active variables by its id.
+
+        Returns what belongs to other variables or, as the number of steps made, to none.
+        """
+        _, slots = rebuilt(optimizer, list(optimizer._trainable_variables))
+        if lineage(optimizer) is not self.lineage:
+            self.values.clear()
+            self.lineage = lineage(optimizer)
+        others: dict[Slot, Array] = {}
+        for slot, variable in zip(slots, optimizer.variables, strict=True):
+            new = np.asarray(variable)
+            if slot.beside not in own:
+                others[slot] = new
+                continue
+            matrix = own[slot.beside]
+            split, order = splits[matrix], orders[matrix]
+            blank = np.zeros(split.shape, new.dtype), np.zeros(split.shape, bool)
+            full, known = self.values.get((matrix, slot.name, slot.which), blank)
+            self.values[matrix, slot.name, slot.which] = (
+                join_arcs(split, order, {**split_arcs(split, order, full), "active": new}),
+                join_arcs(
+                    split, order, {**split_arcs(split, order, known), "active": np.ones(new.shape, bool)}
+                ),
+            )
+        return others
+
+    def give(
+        self, old: Any, variables: list[Any], own: Mapping[int, str],
+        splits: Mapping[str, Split], orders: Mapping[str, Array | None],
+        others: Mapping[Slot, Array], same: bool,
+    ) -> Any:  # fmt: skip
+        """The optimiser with what was taken: `old` itself when all variables are the `same`, else a new one."""
+        fresh, slots = rebuilt(old, variables)
+        target = old if same else fresh
+        by_id = {id(v): v for v in variables}
+        for slot, variable, start in zip(slots, target.variables, fresh.variables, strict=True):
+            if slot.beside not in own:
+                if slot in others:
+                    variable.assign(others[slot])
+                continue
+            matrix = own[slot.beside]
+            value = np.asarray(by_id[slot.beside] if slot.name == AVERAGE else start)
+            if (matrix, slot.name, slot.which) in self.values:
+                full, known = (
+                    split_arcs(splits[matrix], orders[matrix], a)["active"]
+                    for a in self.values[matrix, slot.name, slot.which]
+                )
+                value = np.where(known, full, value)
+            variable.assign(value)
+        return target

@@ -1,0 +1,160 @@
+"""The shape of a network and its parameters.
+
+Nouns: an arc is one scalar weight or bias; a `Spec` is the shape of a network; `params` is a dict of named
+arrays with exactly the names and shapes of `Spec.shapes`.
+
+Letters: D inputs, H units of a layer, O outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from .cells import Array, get_cell
+
+HEADS = ("linear", "softmax")
+OUTPUTS = ("last", "every")
+Params = dict[str, Array]
+
+
+def is_whole(number: object, least: int) -> bool:
+    """Whether this is a whole number, of Python or NumPy, of at least `least`; True and False are none.
+
+    >>> is_whole(np.int64(2), 1), is_whole(0, 1), is_whole(2.0, 1), is_whole(True, 1)
+    (True, False, False, False)
+    """
+    return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(number >= least)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The shape of a network: stacked LSTM layers and a dense head.
+
+    Parameters
+    ----------
+    inputs : D, features per time step.
+    units : H of each layer, lowest first; one entry in `units` a layer.
+    outputs : O, width of the head.
+    cell : "standard" or "brief" (see `lstm_lib.cell`).
+    head : "linear", or "softmax" whose outputs are probabilities.
+    output : "last" gives (B, O) from the last step, "every" gives (B, T, O).
+
+    Raises ValueError that names the field, what was given and the valid choices.
+
+    >>> spec = Spec(inputs=3, units=(4,), outputs=1)
+    >>> spec.shapes
+    {'0/Wx': (16, 3), '0/Wh': (16, 4), '0/b': (16,), 'head/W': (1, 4), 'head/b': (1,)}
+    >>> spec.size
+    133
+    """
+
+    inputs: int
+    units: tuple[int, ...]
+    outputs: int
+    cell: str = "standard"
+    head: str = "linear"
+    output: str = "last"
+
+    def __post_init__(self) -> None:
+        units = (self.units,) if isinstance(self.units, int) else tuple(self.units)
+        object.__setattr__(self, "units", units)
+        for name, size in (
+            ("inputs", self.inputs),
+            ("outputs", self.outputs),
+            *(("units", u) for u in units),
+        ):
+            if not is_whole(size, 1):
+                raise ValueError(f"Spec.{name} must be a whole number of at least 1, got {size!r}")
+        if not units:
+            raise ValueError("Spec.units is empty; give one entry a layer, for example units=(64,)")
+        get_cell(self.cell)
+        for name, choice, choices in (("head", self.head, HEADS), ("output", self.output, OUTPUTS)):
+            if choice not in choices:
+                raise ValueError(f"Spec.{name} is {choice!r}; the choices are {', '.join(choices)}")
+
+    @property
+    def layers(self) -> int:
+        """How many LSTM layers there are."""
+        return len(self.units)
+
+    def fan_in(self, layer: int) -> int:
+        """Inputs per step of a layer: D for the lowest, the units below for the others."""
+        return self.inputs if layer == 0 else self.units[layer - 1]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every parameter, in the order they are applied."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer, H in enumerate(self.units):
+            shapes[f"{layer}/Wx"] = (4 * H, self.fan_in(layer))
+            shapes[f"{layer}/Wh"] = (4 * H, H)
+            shapes[f"{layer}/b"] = (4 * H,)
+        shapes["head/W"] = (self.outputs, self.units[-1])
+        shapes["head/b"] = (self.outputs,)
+        return shapes
+
+    @property
+    def size(self) -> int:
+        """How many arcs (scalar weights and biases) the network has."""
+        return sum(int(np.prod(shape)) for shape in self.shapes.values())
+
+
+def init_params(spec: Spec, seed: int = 0, dtype: DTypeLike = "float32", forget_bias: float = 1.0) -> Params:
+    """Initial parameters: Glorot-uniform Wx and head, orthogonal Wh, zero biases but for the forget gate.
+
+    The same choices as `keras.layers.LSTM` (glorot_uniform, orthogonal, unit_forget_bias), drawn from
+    NumPy's generator. The numbers are drawn in float64 and rounded, so that both dtypes start alike.
+
+    Parameters
+    ----------
+    seed : of `numpy.random.default_rng`.
+    dtype : float32 or float64.
+    forget_bias : start of b_f; 1 keeps the early error signal alive (Jozefowicz et al., 2015).
+
+    >>> params = init_params(Spec(3, (4,), 1))
+    >>> params["0/Wh"].shape, params["0/b"][:4].tolist()
+    ((16, 4), [1.0, 1.0, 1.0, 1.0])
+    """
+    if np.dtype(dtype) not in (np.dtype("float32"), np.dtype("float64")):
+        raise ValueError(f"dtype is {np.dtype(dtype)}; the choices are float32, float64")
+    rng = np.random.default_rng(seed)
+    params: Params = {}
+    for name, shape in spec.shapes.items():
+        if name.endswith("/Wh"):
+            q, r = np.linalg.qr(rng.standard_normal(shape))
+            value = q * np.sign(np.diag(r))  # the sign makes the draw uniform over orthogonal matrices
+        elif len(shape) == 2:
+            limit = np.sqrt(6 / sum(shape))
+            value = rng.uniform(-limit, limit, shape)
+        else:
+            value = np.zeros(shape)
+            if name != "head/b":
+                value[: shape[0] // 4] = forget_bias
+        params[name] = value.astype(dtype)
+    return params
+
+
+def check_params(spec: Spec, params: Params) -> np.dtype[Any]:
+    """Check names, shapes and a common dtype against `spec` and return that dtype.
+
+    Raises ValueError naming the parameter, its shape or dtype and the expected one.
+    """
+    shapes = spec.shapes
+    if params.keys() != shapes.keys():
+        missing, extra = sorted(shapes.keys() - params.keys()), sorted(params.keys() - shapes.keys())
+        raise ValueError(f"parameters do not fit the spec: missing {missing}, unknown {extra}")
+    dtype = params["head/W"].dtype
+    if dtype.kind not in "fc":
+        raise ValueError(f"params have dtype {dtype}; expected float32 or float64")
+    for name, shape in shapes.items():
+        if params[name].shape != shape:
+            raise ValueError(f"params[{name!r}] has shape {params[name].shape}; the spec expects {shape}")
+        if params[name].dtype != dtype:
+            raise ValueError(
+                f"params[{name!r}] is {params[name].dtype} but params['head/W'] is {dtype}; use one dtype"
+            )
+    return dtype

@@ -1,0 +1,359 @@
+"""Adam: one rule, and the differences between its forms in one table.
+
+Nouns: an `Adam` holds the settings and the form; its `State` holds the moments m and v and the step counts;
+`step` moves the parameters in place; a schedule is a factor on the learning rate as a function of the share of
+the training that is done; `report` tells what the moments say of every gate and matrix.
+
+With g the gradient and t the number of steps an arc has made, every form computes
+
+    m += (1 - beta1) (g - m)            v += (1 - beta2) (g² - v)
+    w -= rate · m̂ / (root(v) + eps)
+
+and they differ only in where the bias correction of v meets eps:
+
+- "paper": Algorithm 1 of Kingma and Ba (2015), eps added to √v̂ = √(v / (1 - beta2ᵗ));
+- "tf15": tf.train.AdamOptimizer of TensorFlow 1.5, the form before section 2.1 of the paper: eps (their ε̂)
+  added to √v, the corrections gathered in the rate lr √(1 - beta2ᵗ) / (1 - beta1ᵗ); default eps 1e-8;
+- "keras": the same with default eps 1e-7 (keras.optimizers.Adam).
+
+eps in "tf15" therefore acts like eps / √(1 - beta2ᵗ) in "paper": 31.6 times as strongly at t = 1.
+
+Options, the same in every form: `amsgrad` puts the largest v so far in the place of v (Reddi, Kale and Kumar,
+2018; as in Keras and PyTorch the correction for t stays); `weight_decay` takes lr · weight_decay · w off every
+weight beside the step, not through the gradient (Loshchilov and Hutter, 2019); `clip_norm` scales all gradients
+so that their common norm is at most this (Pascanu, Mikolov and Bengio, 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lstm_lib.isolation.plan import Arcs, Plan
+from lstm_lib.network.cells import GATES, Array
+from lstm_lib.network.spec import Params
+
+
+class Form(NamedTuple):
+    """What tells one form of Adam from another."""
+
+    default_eps: float
+    eps_joins_corrected_root: bool  # True: √v̂ + eps; False: √v + eps
+
+
+FORMS = {
+    "paper": Form(1e-8, True),
+    "tf15": Form(1e-8, False),
+    "keras": Form(1e-7, False),
+}
+
+
+class NotFinite(ValueError):
+    """A loss or a gradient holds NaN or infinity: the training has left the numbers."""
+
+
+@dataclass
+class State:
+    """Moments and step counts, by parameter name.
+
+    A count is a number as long as all arcs of the parameter have made the same number of steps, and an
+    array of the parameter's shape from the first step on that moved only some of them: an arc that was
+    isolated and is updated again is corrected for its own number of steps. `v_max` is the largest v so far,
+    kept for AMSGrad alone.
+    """
+
+    m: Params
+    v: Params
+    t: dict[str, int | Array]
+    v_max: Params | None = None
+
+    def copy(self) -> State:
+        """An independent copy."""
+        return State(
+            {k: a.copy() for k, a in self.m.items()},
+            {k: a.copy() for k, a in self.v.items()},
+            {k: t if isinstance(t, int) else t.copy() for k, t in self.t.items()},
+            None if self.v_max is None else {k: a.copy() for k, a in self.v_max.items()},
+        )
+
+    def _moments(self, name: str) -> list[Array]:
+        """m, v and, for AMSGrad, v_max of one parameter."""
+        return [self.m[name], self.v[name]] + ([] if self.v_max is None else [self.v_max[name]])
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Settings of Adam (Kingma and Ba, 2015, arXiv:1412.6980).
+
+    Parameters
+    ----------
+    lr : learning rate, > 0.
+    beta1, beta2 : decay of the moments, in [0, 1).
+    eps : > 0; None takes the form's default.
+    form : "paper", "tf15" or "keras".
+    amsgrad : divide by the root of the largest v so far.
+    weight_decay : decoupled, >= 0; 0 decays nothing.
+    clip_norm : largest norm of all gradients together, > 0; None clips nothing.
+
+    Raises ValueError that names the setting and what is allowed.
+
+    >>> opt = Adam(lr=0.1, form="paper")
+    >>> params = {"w": np.zeros(1)}
+    >>> state = opt.init(params)
+    >>> opt.step(params, {"w": np.array([5.0])}, state)
+    >>> params["w"].round(6).tolist()
+    [-0.1]
+    """
+
+    lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float | None = None
+    form: str = "tf15"
+    amsgrad: bool = False
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ValueError(f"form is {self.form!r}; the choices are {', '.join(FORMS)}")
+        if self.eps is None:
+            object.__setattr__(self, "eps", FORMS[self.form].default_eps)
+        for name in ("lr", "eps", *(["clip_norm"] if self.clip_norm is not None else [])):
+            if not 0 < getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be a positive number, got {getattr(self, name)!r}")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)!r}")
+        if not 0 <= self.weight_decay < np.inf:
+            raise ValueError(f"weight_decay must be 0 or a positive number, got {self.weight_decay!r}")
+
+    def init(self, params: Params) -> State:
+        """A state of zeros for these parameters."""
+        m, v, v_max = ({k: np.zeros_like(p) for k, p in params.items()} for _ in range(3))
+        return State(m, v, dict.fromkeys(params, 0), v_max if self.amsgrad else None)
+
+    def step(
+        self, params: Params, grads: Params, state: State, plan: Plan | None = None, scale: float = 1.0
+    ) -> None:
+        """Move `params` and `state` in place by one step.
+
+        Parameters
+        ----------
+        grads : names and shapes of `params`.
+        plan : isolated arcs keep their value, moments and step count, bit for bit, and their gradients stay
+            out of the norm that `clip_norm` bounds; None updates all. Where the plan's moments are "tracked",
+            moments and counts of isolated arcs run on.
+        scale : factor on the learning rate, for schedules.
+
+        Raises ValueError when a gradient's shape or dtype differs from its parameter's, `NotFinite` (a
+        ValueError) when it holds NaN or infinity; nothing has been moved then.
+        """
+        active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.updates
+        chosen = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in active.items()}
+        tracked: dict[str, Arcs] = {} if plan is None or plan.moments != "tracked" else _isolated(plan)
+        watched = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in tracked.items()}
+        shrink = self._shrink(chosen)
+        for name, parts in watched.items():
+            state.t[name] = _advanced(state.t[name], tracked[name], params[name].shape)
+            for at, g in parts:
+                with _moving(state._moments(name), tracked[name], at) as moved:
+                    self._average(g * shrink if shrink < 1 else g, *moved)
+        for name, parts in chosen.items():
+            whole, arcs = [params[name], *state._moments(name)], active[name]
+            count = state.t[name] = _advanced(state.t[name], arcs, params[name].shape)
+            for at, g in parts:
+                t = count if np.ndim(count) == 0 else _one_if_alike(_at(np.asarray(count), arcs, at))
+                with _moving(whole, arcs, at) as moved:
+                    self._move(g * shrink if shrink < 1 else g, t, scale, *moved)
+
+    def _shrink(self, chosen: dict[str, list[tuple[Any, Array]]]) -> float:
+        """What clipping multiplies the gradients by, at most 1."""
+        if self.clip_norm is None:
+            return 1.0
+        active = (g for parts in chosen.values() for _, g in parts)
+        norm = np.sqrt(sum(np.square(g, dtype="float64").sum() for g in active))
+        return float(min(1.0, self.clip_norm / norm)) if norm > 0 else 1.0
+
+    def _move(
+        self, g: Array, t: int | Array, scale: float, w: Array, m: Array, v: Array, v_max: Array | None = None
+    ) -> None:
+        if self.weight_decay:
+            w -= w * (scale * self.lr * self.weight_decay)
+        v = self._average(g, m, v, v_max)
+        rate, eps = self._rate_and_eps(t, scale)
+        w -= rate.astype(w.dtype) * m / (np.sqrt(v) + eps.astype(w.dtype))
+
+    def _average(self, g: Array, m: Array, v: Array, v_max: Array | None = None) -> Array:
+        """Move the moments in place and return the one that divides the step."""
+        m += (g - m) * (1 - self.beta1)
+        v += (g * g - v) * (1 - self.beta2)
+        return v if v_max is None else np.maximum(v_max, v, out=v_max)
+
+    def _rate_and_eps(self, t: int | Array, scale: float = 1.0) -> tuple[Any, Any]:
+        """The factors of w -= rate · m / (√v + eps) after t steps, in float64.
+
+        Powers are taken once for every count that there is between the lowest and the highest, not once an arc.
+        """
+        t = np.asarray(t)
+        lowest, highest = (int(t.min()), int(t.max())) if t.size else (0, 0)
+        counts = np.arange(lowest, highest + 1, dtype=np.float64)
+        root = np.sqrt(1 - self.beta2**counts)
+        rate = scale * self.lr * root / (1 - self.beta1**counts)
+        # √v̂ + eps = (√v + eps √(1 - beta2ᵗ)) / √(1 - beta2ᵗ)
+        joins = FORMS[self.form].eps_joins_corrected_root
+        eps = (self.eps or 0) * root if joins else np.full_like(root, self.eps or 0)
+        if lowest == highest:
+            return rate[0], eps[0]
+        return rate[t - lowest], eps[t - lowest]
+
+    def report(self, state: State, scale: float = 1.0) -> Any:
+        """What the moments say of every gate and matrix: a DataFrame with one row a zone.
+
+        Parameters
+        ----------
+        state : after at least one step; arcs that have made none are left out.
+        scale : factor on the learning rate in force.
+
+        Returns
+        -------
+        DataFrame with the columns layer, matrix, gate ("" for the head), arcs, m_norm, v_norm (norms of m and
+        v), step (mean |Δw| of the last step, without weight decay, in the weights' unit), snr (mean
+        |m̂| / √v̂, the signal-to-noise ratio of section 2.1 of the paper; an arc with v = 0 counts as 0), and
+        eps_limited (share of arcs with √v <= eps, where eps sets the size of the step).
+
+        Raises ValueError when no arc has made a step.
+
+        >>> opt, params = Adam(), {"head/W": np.zeros((1, 2)), "head/b": np.zeros(1)}
+        >>> state = opt.init(params)
+        >>> opt.step(params, {k: np.ones_like(p) for k, p in params.items()}, state)
+        >>> opt.report(state)[["matrix", "arcs", "step", "snr"]].round(4).to_dict("records")[0]
+        {'matrix': 'W', 'arcs': 2, 'step': 0.001, 'snr': 1.0}
+        """
+        import pandas as pd  # here, so that the optimiser itself needs NumPy alone
+
+        rows = [
+            {"layer": layer, "matrix": matrix, "gate": gate}
+            | self._row(state, f"{layer}/{matrix}", at, scale)
+            for layer, matrix, gate, at in _zones(state)
+        ]
+        if not (rows := [row for row in rows if row["arcs"]]):
+            raise ValueError("the state has made no step; call report() after step()")
+        return pd.DataFrame(rows)
+
+    def _row(self, state: State, name: str, at: slice, scale: float) -> dict[str, Any]:
+        t = np.broadcast_to(state.t[name], state.m[name].shape)[at]
+        m, v, *v_max = (a[at][t > 0].astype("float64") for a in state._moments(name))
+        row: dict[str, Any] = {"arcs": m.size, "m_norm": np.linalg.norm(m), "v_norm": np.linalg.norm(v)}
+        if not m.size:
+            return row
+        root, (rate, eps) = np.sqrt(v_max[0] if v_max else v), self._rate_and_eps(t[t > 0], scale)
+        snr = np.divide(np.abs(m), root, out=np.zeros_like(m), where=root > 0) * rate / (scale * self.lr)
+        step = rate * np.abs(m) / (root + eps)
+        return row | {"step": step.mean(), "snr": snr.mean(), "eps_limited": np.mean(root <= eps)}
+
+
+def _chosen(name: str, w: Array, g: Array, arcs: Arcs) -> list[tuple[Any, Array]]:
+    """The active arcs in parts that are moved together: an index and the gradient there, checked."""
+    if g.shape != w.shape or g.dtype != w.dtype:
+        raise ValueError(f"grads[{name!r}] is {g.dtype} {g.shape}; expected {w.dtype} {w.shape}")
+    parts = [(at, _at(g, arcs, at)) for at in _parts(arcs)]
+    if bad := sum(np.count_nonzero(~np.isfinite(part)) for _, part in parts):
+        total = sum(part.size for _, part in parts)
+        raise NotFinite(f"grads[{name!r}] holds {bad} of {total} values that are not finite")
+    return parts
+
+
+def _isolated(plan: Plan) -> dict[str, Arcs]:
+    """The flat positions of the isolated arcs, by parameter that has some."""
+    masks = {name: plan.zone.mask(name) for name in plan.spec.shapes}
+    return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
+
+
+def _parts(arcs: Arcs) -> tuple[Any, ...]:
+    """The indices that together name the active arcs."""
+    return arcs if isinstance(arcs, tuple) else (slice(None) if arcs is None else arcs,)
+
+
+def _at(a: Array, arcs: Arcs, at: Any) -> Array:
+    """One of the parts of `arcs`: rows, or flat positions."""
+    return np.asarray(np.take(a, at)) if isinstance(arcs, np.ndarray) else a[at]
+
+
+@contextmanager
+def _moving(whole: list[Array], arcs: Arcs, at: Any) -> Iterator[list[Array]]:
+    """The arcs of a part, to be changed in place: views of ranges of rows, else gathered and scattered back."""
+    part = [_at(a, arcs, at) for a in whole]
+    yield part
+    if isinstance(at, np.ndarray):
+        for a, moved in zip(whole, part, strict=True):
+            if isinstance(arcs, np.ndarray):
+                np.put(a, at, moved)
+            else:
+                a[at] = moved
+
+
+def _advanced(count: int | Array, arcs: Arcs, shape: tuple[int, ...]) -> int | Array:
+    """The step counts with those of the active arcs one higher."""
+    if arcs is None:
+        return count + 1
+    count = np.full(shape, count) if np.ndim(count) == 0 else np.asarray(count)
+    for at in _parts(arcs):
+        with _moving([count], arcs, at) as (some,):
+            some += 1
+    return count
+
+
+def _one_if_alike(counts: Array) -> int | Array:
+    """Step counts, as one number where all are the same."""
+    return int(counts.flat[0]) if counts.min() == counts.max() else counts
+
+
+def _zones(state: State) -> list[tuple[str, str, str, slice]]:
+    """Layer, matrix, gate and rows of every gate × matrix × layer of a network's state."""
+    zones = []
+    for name, m in state.m.items():
+        layer, _, matrix = name.rpartition("/")
+        if layer.isdigit():
+            H = len(m) // 4
+            zones += [(layer, matrix, gate, slice(k * H, (k + 1) * H)) for k, gate in enumerate(GATES)]
+        else:
+            zones.append((layer, matrix, "", slice(None)))
+    return zones
+
+
+# ---------------------------------------------------------------------------------------- learning-rate schedules
+
+
+def constant(done: float) -> float:
+    """Factor 1 all the way; `done` is the share of the steps that are made, 0 to 1.
+
+    >>> constant(0.9)
+    1.0
+    """
+    return 1.0
+
+
+def cosine(done: float) -> float:
+    """Factor from 1 down to 0 along half a cosine (Loshchilov and Hutter, 2017, without restarts).
+
+    >>> round(cosine(0.5), 3)
+    0.5
+    """
+    return 0.5 * (1 + float(np.cos(np.pi * done)))
+
+
+def step(done: float) -> float:
+    """Factor 1, from half of the steps on 0.1, from three quarters on 0.01 (He et al., 2016, section 4.2).
+
+    >>> step(0.4), step(0.6), step(0.8)
+    (1.0, 0.1, 0.01)
+    """
+    return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine, "step": step}

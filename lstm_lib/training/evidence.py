@@ -1,0 +1,110 @@
+"""Evidence: what a training has at hand to judge its arcs by, without a second backward pass.
+
+Nouns: `Watched` is what a training noted of every arc on its way, beside weights and moments; an `Evidence` is that
+together with the weights and with Adam's moments, as they stand at the end of an epoch. `lstm_lib.selection` reads
+it, `lstm_lib.training` keeps it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lstm_lib.isolation.plan import Plan
+from lstm_lib.network.cells import Array
+from lstm_lib.network.spec import Params, Spec
+
+from .adam import Adam, State
+
+GRADIENTS_EVERY = 8  # steps; to look at every gradient would cost a few per cent of a step
+KEEP = 0.5  # of the running means over epochs that an epoch leaves
+
+
+@dataclass
+class Watched:
+    """What a training noted of every arc; all arrays have the names and shapes of the parameters.
+
+    start : the weights before the first step.
+    gradient : mean |g| over every eighth step of the last epoch in which the arc was active; 0 before any.
+    change, path : running means over the epochs of the signed and of the absolute change of the weight.
+    chosen : the text of the zone that was isolated at the beginning of each epoch.
+    """
+
+    start: Params
+    gradient: Params
+    change: Params
+    path: Params
+    chosen: list[str] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, params: Params) -> Watched:
+        """Before the first step from these parameters.
+
+        >>> Watched.begin({"head/b": np.ones(1)}).gradient
+        {'head/b': array([0.])}
+        """
+        gradient, change, path = ({k: np.zeros_like(p) for k, p in params.items()} for _ in range(3))
+        return cls({k: p.copy() for k, p in params.items()}, gradient, change, path)
+
+    def after(self, first: Params, last: Params, gradient: Params, zone: str) -> Watched:
+        """After one more epoch, from the weights `first` to `last`, that began with this zone isolated."""
+        change, path = dict[str, Array](), dict[str, Array]()
+        for name, w in last.items():
+            moved = w - first[name]
+            change[name] = KEEP * self.change[name] + (1 - KEEP) * moved
+            path[name] = KEEP * self.path[name] + (1 - KEEP) * np.abs(moved)
+        return Watched(self.start, gradient, change, path, [*self.chosen, zone])
+
+
+class Watch:
+    """Notes one epoch and closes it with the next `Watched`; what it is given stays as it is."""
+
+    def __init__(self, before: Watched, params: Params) -> None:
+        self.before, self.first = before, {k: p.copy() for k, p in params.items()}
+        self.total = {k: np.zeros_like(p) for k, p in params.items()}
+        self.count: dict[str, Array | int] = dict.fromkeys(params, 0)
+        self.steps, self.zone = 0, ""
+
+    def note(self, grads: Params, plan: Plan) -> None:
+        """A step with these gradients under this plan."""
+        if self.steps == 0:
+            self.zone = str(plan.zone)
+        if self.steps % GRADIENTS_EVERY == 0:
+            for name in plan.updates:
+                # the gradient of an isolated arc is no evidence: it may not have been computed
+                active: Any = True if plan.updates[name] is None else ~plan.zone.mask(name)
+                self.total[name] += np.abs(grads[name]) * active
+                self.count[name] = self.count[name] + np.asarray(active, int)
+        self.steps += 1
+
+    def close(self, params: Params) -> Watched:
+        """The epoch has ended with these parameters."""
+        gradient = dict[str, Array]()
+        for name, total in self.total.items():
+            count = self.count[name]
+            mean = total / np.maximum(count, 1).astype(total.dtype)
+            gradient[name] = np.where(np.greater(count, 0), mean, self.before.gradient[name])
+        return self.before.after(self.first, params, gradient, self.zone)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of the arcs of a network after some epochs of training.
+
+    Parameters
+    ----------
+    epoch : how many epochs are complete.
+    steps, batch : T and B of a training step; they decide what isolation saves.
+    watched : None where the training did not watch (see `fit`).
+    """
+
+    spec: Spec
+    params: Params
+    state: State
+    optimizer: Adam
+    epoch: int
+    steps: int
+    batch: int
+    watched: Watched | None = None

@@ -1,0 +1,410 @@
+"""Which arcs to isolate: statistics that score blocks of arcs, and a choice under a budget.
+
+Nouns: a `Statistic` says of every arc how much would be lost by isolating it, read from the `Evidence` that a training
+has at hand; `Scores` are its sums over the blocks of a partition; a `Price` tells what a training step costs when a
+zone is isolated. `choose` isolates the blocks that lose least per FLOP they save, up to a budget; `by_statistic`
+does so anew every so many epochs, within `fit`, where its time counts as training.
+
+    cut = partition(spec, blocks=8, by="unit")
+    scores = score("fisher", record.evidence(), cut)
+    zone = choose(scores, 0.5, Price(spec, steps=72, batch=64), of="arcs")
+
+No statistic here is more than a guess: what it measures is not what the forecast loses. The control is "random".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.isolation.cost import Cost
+from lstm_lib.isolation.plan import DEPTHS, Plan, isolate, plain
+from lstm_lib.isolation.zones import Partition, Zone, nothing, partition, read_zone
+from lstm_lib.network.cells import Array
+from lstm_lib.network.spec import Params, Spec, is_whole
+
+from .evidence import Evidence, Watched
+from .schedules import Moment, Schedule
+
+BUDGETS = ("arcs", "work")
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """How much isolating an arc would lose.
+
+    says, source : in one line, and where it comes from.
+    arcs : evidence -> arrays of the parameters' names and shapes; NaN for an arc of which nothing is known. None
+        draws one number a block.
+    needs : "weights", "steps" (Adam's moments) or "watched" (`fit(..., watch=True)`).
+    """
+
+    says: str
+    source: str
+    arcs: Callable[[Evidence], Params] | None
+    needs: Literal["weights", "steps", "watched"]
+
+
+def _magnitude(evidence: Evidence) -> Params:
+    return {k: np.abs(w) for k, w in evidence.params.items()}
+
+
+def _gradient(evidence: Evidence) -> Params:
+    return _known(evidence, _watched(evidence).gradient)
+
+
+def _fisher(evidence: Evidence) -> Params:
+    return _moments(evidence)[1]
+
+
+def _sensitivity(evidence: Evidence) -> Params:
+    return {k: np.abs(evidence.params[k] * m) for k, m in _moments(evidence)[0].items()}
+
+
+def _movement(evidence: Evidence) -> Params:
+    start = _watched(evidence).start
+    return _known(evidence, {k: np.abs(w - start[k]) for k, w in evidence.params.items()})
+
+
+def _snr(evidence: Evidence) -> Params:
+    m, v = _moments(evidence)
+    return {k: _ratio(np.abs(m[k]), np.sqrt(v[k])) for k in m}
+
+
+def _perturbation(evidence: Evidence) -> Params:
+    seen = _watched(evidence)
+    return _known(evidence, {k: _ratio(np.abs(seen.change[k]), seen.path[k]) for k in seen.path})
+
+
+STATISTICS: dict[str, Statistic] = {
+    "magnitude": Statistic(
+        "|w|: small weights do little", "Han et al., 2015, arXiv:1506.02626", _magnitude, "weights"
+    ),
+    "gradient": Statistic(
+        "mean |g| of the last epoch: a flat direction gains little",
+        "Liu et al., 2021, arXiv:2102.01386 (AutoFreeze, there by layer)", _gradient, "watched"
+    ),
+    "fisher": Statistic(
+        "E[g²], read from Adam's v: the curvature of the loss", "Sung et al., 2021, arXiv:2111.09839 (FISH)",
+        _fisher, "steps"
+    ),
+    "sensitivity": Statistic(
+        "|w · m|: what the loss would change by without the weight, to first order",
+        "Mozer and Smolensky, 1989; Molchanov et al., 2017, arXiv:1611.06440", _sensitivity, "steps"
+    ),
+    "movement": Statistic(
+        "|w - w₀|: how far the weight has come", "Zhou et al., 2019, arXiv:1905.01067", _movement, "watched"
+    ),
+    "snr": Statistic(
+        "|m| / √v: whether its gradients agree", "Kingma and Ba, 2015, arXiv:1412.6980, section 2.1", _snr, "steps"
+    ),
+    "perturbation": Statistic(
+        "|mean Δw| / mean |Δw| over epochs: whether its steps add up",
+        "Chen et al., 2021, Adaptive parameter freezing, ICDCS", _perturbation, "watched"
+    ),
+    "random": Statistic("a draw: the control that every statistic must beat", "no source", None, "weights"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What isolating each block of a partition would lose by one statistic.
+
+    values : a Series by name of block, in the order of the partition; the sum over the arcs of the block, NaN where
+        of some of them nothing is known.
+    """
+
+    statistic: str
+    cut: Partition
+    values: pd.Series[float]
+
+
+def score(statistic: str, evidence: Evidence, cut: Partition, seed: int = 0) -> Scores:
+    """Score the blocks of a partition.
+
+    Parameters
+    ----------
+    statistic : a key of `STATISTICS`.
+    evidence : of a training, `record.evidence()`.
+    seed : of the draws of "random", which also depend on the epoch.
+
+    Raises ValueError for an unknown statistic, a partition of another network, and evidence that lacks what the
+    statistic needs.
+
+    >>> from lstm_lib import fit
+    >>> x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(8, 5, 1)
+    >>> record = fit(Spec(1, (4,), 1), (x, x[:, -1]), epochs=1, progress=False)
+    >>> cut = partition(record.spec, blocks=2, by="unit")
+    >>> score("magnitude", record.evidence(), cut).values.round(1).to_dict()
+    {'0[0:2]': 10.9, '0[2:4]': 12.3, 'head/W': 1.4, 'head/b': 0.0}
+    """
+    found = _statistic(statistic)
+    if cut.spec != evidence.spec:
+        raise ValueError(f"the partition is of {cut.spec}, the evidence of {evidence.spec}")
+    if found.arcs is None:
+        draws = np.random.default_rng([seed, evidence.epoch]).random(len(cut))
+        values = dict(zip(cut, draws * list(_sizes(cut).values()), strict=True))
+    else:
+        values = cut.sums(found.arcs(evidence))
+    return Scores(statistic, cut, pd.Series(values, dtype="float64"))
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a training step costs when a zone is isolated; called with the zone.
+
+    Parameters
+    ----------
+    steps, batch : T and B of a step.
+    depth, span : as for `isolate`; "cache" needs whole layers and is not for blocks.
+
+    >>> price = Price(Spec(1, (4,), 1), steps=5, batch=3)
+    >>> price(nothing(price.spec)).total > price.dense.total * 0.99
+    True
+    """
+
+    spec: Spec
+    steps: int
+    batch: int
+    depth: str = "cut"
+    span: int | None = None
+    _saved: dict[tuple[str, ...], pd.Series[float]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.depth not in DEPTHS or self.depth == "cache":
+            raise ValueError(f"depth is {self.depth!r}; the choices are hold, skip, cut")
+
+    def __call__(self, zone: Zone) -> Cost:
+        """The cost of a step with this zone isolated."""
+        return isolate(self.spec, zone, self.depth, self.span).cost(self.steps, self.batch)
+
+    @property
+    def dense(self) -> Cost:
+        """The cost of a step with nothing isolated, over the same span."""
+        return self(nothing(self.spec))
+
+    def saved(self, cut: Partition) -> pd.Series[float]:
+        """The FLOPs that each block saves when it alone is isolated; remembered, since nothing in it changes."""
+        names = tuple(cut)
+        if names not in self._saved:
+            dense = self.dense.total
+            self._saved[names] = pd.Series({name: dense - self(cut[name]).total for name in names})
+        return self._saved[names]
+
+
+def choose(scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work"] = "arcs") -> Zone:
+    """Isolate the blocks that lose least per FLOP they save, up to a budget. The head stays active.
+
+    Blocks are taken in the order of score / FLOPs saved, and the number of them is the one that comes nearest to the
+    budget. FLOPs saved are those of the block alone; together, blocks save more at depth "cut".
+
+    Parameters
+    ----------
+    budget : share to isolate, 0 to 1.
+    cost : what a step costs (`Price`).
+    of : share of the network's "arcs" that are isolated, or of the "work" of a step, in FLOPs, that is saved.
+
+    Raises ValueError for a budget out of range or out of reach, and for blocks without a score.
+
+    >>> spec = Spec(1, (4,), 1)
+    >>> cut = partition(spec, blocks=4, by="unit")
+    >>> scores = Scores("by hand", cut, pd.Series(dict(zip(cut, [3.0, 1.0, 2.0, 4.0, 0.0, 0.0]))))
+    >>> choose(scores, 0.5, Price(spec, steps=5, batch=3))
+    <Zone 0[1:3]: 48 of 101 arcs, 47.5 %>
+    """
+    _check_budget(budget, of)
+    cut, values = scores.cut, scores.values
+    if cost.spec != cut.spec:
+        raise ValueError(f"the cost is for {cost.spec}, the scores for {cut.spec}")
+    blocks = [name for name in cut if not name.startswith("head")]
+    if unknown := [name for name in blocks if np.isnan(values[name])]:
+        raise ValueError(
+            f"{scores.statistic!r} knows nothing of {len(unknown)} of {len(blocks)} blocks, such as {unknown[0]}: "
+            "their arcs have not been updated yet; train them for an epoch first, or take 'magnitude' or 'random'"
+        )
+    order = list((values[blocks] / cost.saved(cut)[blocks]).sort_values(kind="stable").index)
+    share = _by_arcs(cut, order) if of == "arcs" else _by_work(cut, order, cost)
+    if budget > share(len(order)) + 1e-9:
+        raise ValueError(
+            f"budget={budget} of the {of} is out of reach: all {len(order)} blocks make {share(len(order)):.3f}"
+        )
+    low, high = 0, len(order)  # share(low) <= budget <= share(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if share(middle) <= budget else (low, middle)
+    nearest = low if budget - share(low) <= share(high) - budget else high
+    return cut.union(order[:nearest])
+
+
+def by_statistic(
+    spec: Spec,
+    statistic: str,
+    budget: float,
+    of: Literal["arcs", "work"] = "arcs",
+    *,
+    every: int | None = 1,
+    warmup: int = 1,
+    blocks: int | None = 8,
+    by: str = "unit",
+    depth: str = "cut",
+    span: int | None = None,
+    seed: int = 0,
+) -> Schedule:
+    """A schedule for `fit` that chooses anew, at the beginning of an epoch, what is isolated.
+
+    Parameters
+    ----------
+    statistic, budget, of : as for `score` and `choose`.
+    every : choose anew after so many epochs; None chooses once.
+    warmup : epochs in which nothing is isolated, before the first choice; at least 1 for a statistic that needs
+        to have seen a step. Put the schedule into `from_epoch` to do something else in these.
+    blocks, by : as for `partition`.
+    depth, span : as for `isolate`.
+    seed : of "random".
+
+    For an epoch that is over, and the evidence of the whole training, its plans are those that held.
+
+    Raises ValueError that names the argument, what was given and the valid choices.
+
+    >>> from lstm_lib import fit
+    >>> x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(8, 5, 1)
+    >>> spec = Spec(1, (4,), 1)
+    >>> schedule = by_statistic(spec, "snr", 0.5, blocks=4)
+    >>> record = fit(spec, (x, x[:, -1]), epochs=3, isolation=schedule, progress=False)
+    >>> len(record.checkpoint.watched.chosen), record.checkpoint.watched.chosen[0]
+    (3, 'nothing')
+    """
+    found = _statistic(statistic)
+    _check_budget(budget, of)
+    for name, number, least in (
+        ("every", every, 1),
+        ("warmup", warmup, int(found.needs != "weights")),
+        ("seed", seed, 0),
+    ):
+        if not (number is None and name == "every") and not is_whole(number, least):
+            why = f", since {statistic!r} needs to have seen a step" if name == "warmup" and least else ""
+            raise ValueError(f"{name} must be a whole number of at least {least}{why}; got {number!r}")
+    Price(spec, 1, 1, depth, span)(nothing(spec))  # refuses a depth or span that isn't one
+    cut = partition(spec, blocks, by)
+    return _ByStatistic(spec, statistic, float(budget), of, every, warmup, blocks, by, depth, span, seed, cut)
+
+
+# --------------------------------------------------------------------------------------------------------- details
+
+
+@dataclass(frozen=True)
+class _ByStatistic(Schedule):
+    spec: Spec
+    statistic: str
+    budget: float
+    of: Literal["arcs", "work"]
+    every: int | None
+    warmup: int
+    blocks: int | None
+    by: str
+    depth: str
+    span: int | None
+    seed: int
+    cut: Partition = field(repr=False)
+    prices: dict[tuple[int, int], Price] = field(default_factory=dict, repr=False, compare=False)
+    held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the last plan alone
+
+    def plan_at(self, moment: Moment) -> Plan:
+        if moment.epoch <= self.warmup:
+            return plain(self.spec)
+        evidence = moment.evidence
+        if evidence is None:
+            raise ValueError("a plan chosen by a statistic needs the evidence of a training; `fit` gives it")
+        held = self.held
+        if held.get("evidence") is not evidence or held["epoch"] != moment.epoch:
+            plan = isolate(self.spec, self._zone(moment.epoch, evidence), self.depth, self.span)
+            held.update(evidence=evidence, epoch=moment.epoch, plan=plan)
+        found: Plan = held["plan"]
+        return found
+
+    def _zone(self, epoch: int, evidence: Evidence) -> Zone:
+        before = _watched(evidence).chosen
+        if epoch <= len(before):  # an epoch that is over, as when a finished training is looked at
+            return read_zone(self.spec, before[epoch - 1])
+        age = epoch - 1 - self.warmup
+        renewed = age == 0 if self.every is None else age % self.every == 0
+        if not renewed:
+            return read_zone(self.spec, before[-1])
+        sizes = evidence.steps, evidence.batch
+        price = self.prices.setdefault(sizes, Price(self.spec, *sizes, self.depth, self.span))
+        return choose(score(self.statistic, evidence, self.cut, self.seed), self.budget, price, self.of)
+
+    def describe(self) -> dict[str, Any]:
+        words = (
+            "statistic", "budget", "of", "every", "warmup", "blocks", "by", "depth", "span", "seed"
+        )  # fmt: skip
+        return {"by statistic": {word: getattr(self, word) for word in words}}
+
+    @property
+    def needs_evidence(self) -> bool:
+        return True
+
+
+def _statistic(name: str) -> Statistic:
+    if name not in STATISTICS:
+        raise ValueError(f"statistic is {name!r}; the choices are {', '.join(STATISTICS)}")
+    return STATISTICS[name]
+
+
+def _check_budget(budget: float, of: str) -> None:
+    if of not in BUDGETS:
+        raise ValueError(f"of is {of!r}; the choices are {', '.join(BUDGETS)}")
+    if not isinstance(budget, int | float | np.floating) or isinstance(budget, bool) or not 0 <= budget <= 1:
+        raise ValueError(f"budget is {budget!r}; it must be a share from 0 to 1")
+
+
+def _sizes(cut: Partition) -> dict[str, float]:
+    return cut.sums({name: np.ones(shape) for name, shape in cut.spec.shapes.items()})
+
+
+def _by_arcs(cut: Partition, order: list[str]) -> Callable[[int], float]:
+    sizes = _sizes(cut)
+    shares = np.cumsum([0.0, *(sizes[name] for name in order)]) / cut.spec.size
+    return lambda first: float(shares[first])
+
+
+def _by_work(cut: Partition, order: list[str], cost: Price) -> Callable[[int], float]:
+    dense = cost.dense.total
+    return lambda first: 1 - cost(cut.union(order[:first])).total / dense
+
+
+def _watched(evidence: Evidence) -> Watched:
+    if evidence.watched is None:
+        raise ValueError("this statistic needs a training that watches its arcs: fit(..., watch=True)")
+    return evidence.watched
+
+
+def _moments(evidence: Evidence) -> tuple[Params, Params]:
+    """Adam's m and v, corrected for the number of steps; NaN for arcs that have made none."""
+    found: list[Params] = []
+    for moments, beta in (
+        (evidence.state.m, evidence.optimizer.beta1),
+        (evidence.state.v, evidence.optimizer.beta2),
+    ):
+        corrected = {}
+        for name, a in moments.items():
+            t = np.asarray(evidence.state.t[name])
+            share = np.where(t > 0, 1 - beta**t, np.nan)
+            corrected[name] = a / share.astype(a.dtype)
+        found.append(corrected)
+    return found[0], found[1]
+
+
+def _known(evidence: Evidence, values: Params) -> Params:
+    """The values, NaN for arcs that have made no step."""
+    return {k: np.where(np.asarray(evidence.state.t[k]) > 0, a, np.nan) for k, a in values.items()}
+
+
+def _ratio(a: Array, b: Array) -> Array:
+    """a / b; 0 where b is 0, since what does not move has nothing to lose. NaN stays."""
+    out: Array = np.where(np.isnan(b), np.nan, 0).astype(a.dtype)
+    return np.divide(a, b, out=out, where=b > 0)

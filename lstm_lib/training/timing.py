@@ -1,0 +1,100 @@
+"""How long things take, measured so that it can be believed: contestants take turns, and ratios are taken by round.
+
+Runs made one after the other meet the machine in different moods. Contestants that take turns drift together,
+so the ratio within a round holds, and the spread over the rounds says how far to trust it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.isolation.plan import Plan
+from lstm_lib.network.network import LOSSES, Workspace, backward, forward
+from lstm_lib.network.spec import Spec, init_params
+
+from .adam import Adam
+from .loop import _thread_limit, _threads
+from .states import Samples, States
+
+
+def interleave(
+    contestants: Mapping[str, Callable[[], object]], rounds: int = 15, warmup: int = 2
+) -> pd.DataFrame:
+    """Seconds of every contestant in every round: one row a round, one column a contestant.
+
+    Parameters
+    ----------
+    contestants : name -> function without arguments.
+    rounds : how often every contestant has its turn.
+    warmup : turns before these that are not counted.
+
+    >>> interleave({"nothing": lambda: None}, rounds=3).shape
+    (3, 1)
+    """
+    seconds = {name: np.empty(rounds) for name in contestants}
+    for k in range(-warmup, rounds):
+        for name, run in contestants.items():
+            began = time.perf_counter()
+            run()
+            seconds[name][max(k, 0)] = time.perf_counter() - began  # round 0 writes over the warm-up
+    return pd.DataFrame(seconds)
+
+
+def speed_up(seconds: pd.DataFrame, reference: str = "dense") -> pd.DataFrame:
+    """How many times as fast as the reference each contestant is, round by round.
+
+    Returns
+    -------
+    DataFrame, a row a contestant: median ms, then speed-up, the median over the rounds of
+    seconds[reference] / seconds[contestant], with its quartiles 25 % and 75 %.
+
+    >>> rounds = {"dense": [0.002, 0.040, 0.003], "head alone": [0.001, 0.020, 0.001]}
+    >>> speed_up(pd.DataFrame(rounds))
+                median ms  speed-up  25 %  75 %
+    dense             3.0       1.0   1.0   1.0
+    head alone        1.0       2.0   2.0   2.5
+    """
+    ratio = 1 / seconds.div(seconds[reference], axis=0)
+    return pd.DataFrame(
+        {
+            "median ms": 1e3 * seconds.median(),
+            "speed-up": ratio.median(),
+            "25 %": ratio.quantile(0.25),
+            "75 %": ratio.quantile(0.75),
+        }
+    )
+
+
+def steps_in_turn(
+    spec: Spec, plans: Mapping[str, Plan | None], samples: Samples, batch: int = 32, rounds: int = 100
+) -> pd.DataFrame:
+    """Seconds of one training step under each plan: one row a round, one column a plan.
+
+    Parameters
+    ----------
+    plans : name -> plan, None for the dense step. Each has its own parameters, workspace and state of Adam;
+        at depth "cache" a step reads states that were computed before.
+    samples : the first `batch` of them are used in every step.
+    rounds : how often every plan has its turn; two more rounds before these are not counted.
+    """
+    rows = np.arange(min(batch, len(samples)))
+    x, y = samples.take(rows)
+
+    def stepper(plan: Plan | None) -> Callable[[], None]:
+        params, work, optimizer = init_params(spec, dtype=x.dtype), Workspace(), Adam()
+        state, known = optimizer.init(params), 0 if plan is None else plan.cached
+        seen = States(spec, params, samples, known).take(rows)[0] if known else x
+
+        def step() -> None:
+            yhat, trace = forward(spec, params, seen, work, known=known)
+            _, dy = LOSSES[spec.head](yhat, y)
+            optimizer.step(params, backward(spec, params, trace, dy, plan), state, plan)
+
+        return step
+
+    with _threads(_thread_limit(spec, batch)):  # as `fit` does
+        return interleave({name: stepper(plan) for name, plan in plans.items()}, rounds)

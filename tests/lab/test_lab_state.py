@@ -1,0 +1,397 @@
+"""Every transition of the demonstrator's state, in plain Python: no widget, no browser, no training."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import lstm_lib as ll
+from lstm_lib.lab import Run, Settings, new
+from lstm_lib.lab import state as transitions
+from lstm_lib.lab.price import PARTS, plans, price
+from lstm_lib.lab.runs import dense_of, from_zip, read_units, table, to_csv, to_zip
+from lstm_lib.lab.state import (
+    State,
+    attempt,
+    begin,
+    clear,
+    end,
+    finish,
+    invert,
+    isolation,
+    load_runs,
+    needs_dense,
+    next_name,
+    pick,
+    plan,
+    point,
+    progress,
+    select,
+    show_forecasts,
+    toggle,
+    undo,
+    with_blocks,
+    with_depth,
+    with_schedule,
+    with_settings,
+    with_span,
+)  # fmt: skip
+from lstm_lib.training.schedules import Moment, Schedule, plan_at
+
+SMALL = Settings(units=(8, 4), epochs=3)
+
+
+@pytest.fixture
+def state() -> State:
+    return new(SMALL, inputs=3)
+
+
+def a_run(name: str = "1 dense", **other: object) -> Run:
+    params = ll.init_params(SMALL.spec(3))
+    given = {
+        "name": name, "settings": SMALL, "zone": "nothing", "depth": "skip", "span": None, "from_epoch": 1,
+        "redraw": False, "arcs": 0.0, "predicted": 1.0, "measured": 1.0, "seconds": 2.0, "rmse": 0.5, "unit": "kW",
+        "curve": ((1.0, 0.6), (2.0, 0.5)), "params": params,
+    }  # fmt: skip
+    return Run(**(given | other))
+
+
+# ----------------------------------------------------------------------------------------------------- selection
+
+
+def test_a_click_isolates_and_the_next_releases(state):
+    once = toggle(state, "0/Wh/f[0:4]")
+    assert str(once.zone) == "0/Wh/f[0:4]"
+    assert toggle(once, "0/Wh/f[0:4]").zone == state.zone
+
+
+def test_a_click_on_what_is_isolated_in_part_isolates_the_rest(state):
+    some = toggle(state, "0/Wh/f[0:4]")
+    assert str(toggle(some, "0/Wh/f").zone) == "0/Wh/f"
+    assert str(toggle(toggle(some, "0/Wh/f"), "0/Wh/f[4:8]").zone) == "0/Wh/f[0:4]"
+
+
+def test_selecting_everything_and_its_inverse(state):
+    assert invert(state).zone == ll.everything(state.spec)
+    assert invert(invert(state)).zone == state.zone
+    one = toggle(state, "1")
+    assert invert(one).zone == ~one.zone
+    assert clear(one).zone.size == 0
+
+
+def test_undo_takes_back_one_change_at_a_time(state):
+    seen = [state]
+    for change in (lambda s: toggle(s, "0"), invert, clear, lambda s: pick(s, "1/Wh")):
+        seen.append(change(seen[-1]))
+    last = seen[-1]
+    for before in reversed(seen[:-1]):
+        last = undo(last)
+        assert last.zone == before.zone
+    assert undo(last) is last
+
+
+def test_what_changes_nothing_is_nothing_to_undo(state):
+    assert clear(state) is state
+    assert pick(state, "  ") is state
+    one = toggle(state, "0")
+    assert select(one, one.zone).past == one.past
+
+
+def test_undo_remembers_only_so_much(state):
+    for _ in range(transitions.MOST_UNDO + 5):
+        state = invert(state)
+    assert len(state.past) == transitions.MOST_UNDO
+
+
+@pytest.mark.parametrize(
+    "text", ["0/Wh/f[0:3] | 0/Wx/g", "1[0:2] | head", "everything", "nothing", "0/Wx[:;1]"]
+)
+def test_the_text_of_a_selection_reads_back(state, text):
+    chosen = pick(state, text)
+    assert pick(clear(chosen), str(chosen.zone)).zone == chosen.zone
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("0/Wq", "Wq"),
+        ("5", "the layers are"),
+        ("0/Wh/f[0:99]", "0..7"),
+        ("hello", "can't read the term 'hello'"),
+    ],
+)
+def test_a_bad_text_is_a_message_and_changes_nothing(state, text, says):
+    before = finish(toggle(state, "0"), a_run())
+    after = attempt(before, pick, text)
+    assert says in after.message and after.wrong
+    assert replace(after, message="", wrong=False) == before
+
+
+def test_the_next_success_takes_the_message_away(state):
+    wrong = attempt(state, pick, "hello")
+    assert attempt(wrong, toggle, "0").message == ""
+
+
+# -------------------------------------------------------------------------------------------------- how to isolate
+
+
+def test_the_plan_follows_depth_and_span(state):
+    chosen = with_span(with_depth(pick(state, "0"), "skip"), 10)
+    assert (plan(chosen).depth, plan(chosen).span, plan(chosen).zone) == ("skip", 10, chosen.zone)
+    assert with_span(chosen, SMALL.lookback).span is None
+
+
+@pytest.mark.parametrize(
+    ("transition", "given", "says"),
+    [
+        (with_depth, ("freeze",), "hold, skip, cut, cache"),
+        (with_span, (0,), "from 1 to 72"),
+        (with_span, (73,), "from 1 to 72"),
+        (with_schedule, (4, False), "from 1 to 3"),
+        (with_schedule, (0, False), "from 1 to 3"),
+        (with_blocks, (0,), "at least 1"),
+        (show_forecasts, ("a", "b", 0), "none yet"),
+        (load_runs, (b"nonsense",), "not a file of runs"),
+    ],
+)
+def test_what_cant_be_done_says_what_can(state, transition, given, says):
+    after = attempt(state, transition, *given)
+    assert says in after.message and after.wrong
+    assert replace(after, message="", wrong=False) == state
+
+
+def test_a_depth_that_does_not_fit_the_selection_says_why(state):
+    with pytest.raises(ValueError, match="layer 0"):
+        price(with_depth(pick(state, "0/Wh"), "cache"))
+    assert plan(with_depth(pick(state, "0"), "cache")).cached == 1
+
+
+def test_isolation_starts_at_its_epoch(state):
+    schedule = isolation(with_schedule(pick(state, "0"), 2, False))
+    found = [str(plan_at(schedule, state.spec, Moment(epoch, 3, 0)).zone) for epoch in (1, 2, 3)]
+    assert found == ["nothing", "0", "0"]
+
+
+def test_redrawn_blocks_are_as_many_as_are_hatched(state):
+    half = with_schedule(with_blocks(pick(state, "0[0:4] | 1[0:2]"), 4), 1, True)
+    schedule = isolation(half)
+    assert isinstance(schedule, Schedule)
+    zones = [schedule.plan_at(Moment(epoch, 3, 0)).zone for epoch in (1, 2, 3)]
+    assert {zone.size for zone in zones} == {half.zone.size}
+    assert transitions.drawn_share(half) == 0.5
+    assert transitions.drawn_share(pick(half, "0[0:6] | 1[0:3]")) == 0.75
+    assert transitions.drawn_share(pick(half, "head")) == 0
+    assert zones[0] != zones[1] or zones[1] != zones[2]
+
+
+# ------------------------------------------------------------------------------------------------------------ price
+
+
+def test_nothing_isolated_costs_what_dense_costs(state):
+    found = price(state)
+    assert all(dense == isolated for dense, isolated in found.parts.values())
+    assert sum(dense for dense, _ in found.parts.values()) == pytest.approx(100)
+    assert (found.step, found.whole, found.arcs, found.adam) == (1, 1, 0, found.adam_dense)
+
+
+@pytest.mark.parametrize("text", ["0", "0/Wh/f[0:4]", "head", "everything", "0[0:4] | 1[0:2]"])
+@pytest.mark.parametrize("depth", ["hold", "skip", "cut"])
+def test_the_price_is_that_of_the_plan(state, text, depth):
+    chosen = with_span(with_depth(pick(state, text), depth), 24)
+    found, isolated = price(chosen), ll.isolate(chosen.spec, chosen.zone, depth, 24)
+    dense = ll.isolate(chosen.spec, ll.nothing(chosen.spec)).cost(72, 32)
+    assert found.step == isolated.cost(72, 32).speed_up(dense)
+    assert tuple(found.parts) == PARTS
+    for part, (_, value) in found.parts.items():
+        assert value == pytest.approx(
+            100 * getattr(isolated.cost(72, 32).seconds, part) / dense.seconds.total
+        )
+    assert found.arcs == chosen.zone.share
+    assert found.adam == 8 * (chosen.spec.size - chosen.zone.size)
+
+
+def test_a_later_start_saves_less(state):
+    chosen = pick(state, "0 | 1")
+    whole = [price(with_schedule(chosen, epoch, False)).whole for epoch in (1, 2, 3)]
+    step = price(chosen).step
+    assert whole == pytest.approx([step, 3 / (1 + 2 / step), 3 / (2 + 1 / step)])
+
+
+def test_the_price_says_what_does_not_learn(state):
+    assert "nothing is learned" in price(pick(state, "everything")).notes[0]
+    assert "no error reaches" in price(with_depth(pick(state, "head/W"), "cut")).notes[-1]
+
+
+def test_both_plans_of_a_redrawn_schedule(state):
+    dense, drawn = plans(with_schedule(with_blocks(pick(state, "0[0:4] | 1[0:2]"), 2), 3, True))
+    assert dense.zone.size == 0 and drawn.zone.size > 0
+
+
+# --------------------------------------------------------------------------------------------------------- settings
+
+
+def test_the_selection_stays_where_the_new_network_has_its_arcs(state):
+    chosen = pick(state, "0/Wh/f[0:4]")
+    larger = with_settings(chosen, replace(SMALL, units=(16, 4)), inputs=3)
+    assert (str(larger.zone), larger.message) == ("0/Wh/f[0:4]", "")
+    smaller = with_settings(chosen, replace(SMALL, units=(2,)), inputs=3)
+    assert smaller.zone.size == 0 and "cleared" in smaller.message
+
+
+def test_other_epochs_keep_selection_and_undo(state):
+    chosen = with_schedule(pick(state, "0"), 3, False)
+    shorter = with_settings(chosen, replace(SMALL, epochs=2), inputs=3)
+    assert (shorter.zone, shorter.past, shorter.from_epoch) == (chosen.zone, chosen.past, 2)
+
+
+def test_a_span_beyond_a_shorter_lookback_is_no_limit(state):
+    chosen = with_span(state, 48)
+    assert with_settings(chosen, replace(SMALL, lookback=24), inputs=3).span is None
+    assert with_settings(chosen, replace(SMALL, seed=2), inputs=3).span == 48
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"units": ()}, "units"), ({"units": (0,)}, "units"), ({"epochs": 0}, "epochs"), ({"seed": -1}, "seed"),
+     ({"share": 0.0}, "share"), ({"share": 1.5}, "share"), ({"series": ""}, "file")],
+)  # fmt: skip
+def test_settings_that_cant_be_are_refused(given, says):
+    with pytest.raises(ValueError, match=says):
+        replace(SMALL, **given)
+
+
+@pytest.mark.parametrize("text", ["", "a", "64,x", "-3", "6.5"])
+def test_units_that_cant_be_read_are_refused(text):
+    with pytest.raises(ValueError, match="one whole number for each layer"):
+        read_units(text)
+
+
+# ------------------------------------------------------------------------------------------- training and its results
+
+
+def test_a_training_is_followed_and_leaves_a_row(state):
+    live = point(progress(begin(state, "1 dense", SMALL), "epoch 1 of 3", 0.1, 9.0), 0.5, 0.8)
+    assert (live.live.place, live.live.done, live.live.left, live.live.curve) == (
+        "epoch 1 of 3", 0.1, 9.0, ((0.5, 0.8),),
+    )  # fmt: skip
+    done = end(finish(live, a_run()))
+    assert done.live is None and [run.name for run in done.runs] == ["1 dense"]
+    assert done.shown == ("1 dense", "1 dense")
+    assert end(finish(done, a_run("2 head"))).shown == ("1 dense", "2 head")
+
+
+def test_news_of_a_training_that_has_ended_change_nothing(state):
+    assert point(state, 1.0, 1.0) is state
+    assert progress(state, "", 0.5, 1.0) is state
+
+
+def test_a_failure_loses_no_run(state):
+    before = finish(begin(state, "1 dense", SMALL), a_run())
+    after = end(before, "The training ended: no memory", wrong=True)
+    assert after.runs == before.runs and after.live is None and after.wrong
+
+
+def test_a_dense_run_is_needed_once_for_each_settings(state):
+    chosen = pick(state, "0")
+    assert needs_dense(chosen) and not needs_dense(state)
+    assert not needs_dense(finish(chosen, a_run()))
+    assert needs_dense(finish(chosen, a_run(stopped="stopped in epoch 1 of 3")))
+    assert needs_dense(with_settings(finish(chosen, a_run()), replace(SMALL, seed=1), inputs=3))
+    assert needs_dense(finish(with_span(state, 5), a_run("1 span", span=5)))
+
+
+def test_names_of_runs_count_on(state):
+    assert next_name(state, dense=True) == "1 dense"
+    assert next_name(pick(state, "0"), dense=False, more=1) == "2 0 cut"
+    assert next_name(finish(with_span(state, 5), a_run("7 dense")), dense=False) == "8 span 5"
+    long = pick(state, "0/Wh/f[0:3] | 1/Wx/g | head/W")
+    assert "% of arcs" in next_name(long, dense=False)
+
+
+def test_the_table_compares_with_the_dense_run_of_the_same_settings():
+    other = replace(SMALL, seed=5)
+    runs = (a_run(), a_run("2 cut", zone="0", rmse=0.55), a_run("3 cut", zone="0", settings=other))
+    found = table(runs)
+    assert found["to dense %"].round(6).tolist()[:2] == [0.0, 10.0] and np.isnan(found["to dense %"][2])
+    assert dense_of(runs, other) is None
+    assert to_csv(runs).decode().splitlines()[2].startswith("2 cut,0,skip,")
+
+
+def test_runs_saved_and_loaded_are_the_same(state):
+    runs = (
+        a_run(),
+        a_run("2 cut", zone="0[0:4]", span=24, measured=float("nan"), stopped="stopped in epoch 2 of 3"),
+    )
+    back = from_zip(to_zip(runs))
+    for a, b in zip(runs, back, strict=True):
+        assert repr(a) == repr(b)
+        assert a.params.keys() == b.params.keys()
+        assert all(np.array_equal(a.params[k], b.params[k]) for k in a.params)
+    loaded = load_runs(finish(state, a_run()), to_zip(runs))
+    assert [run.name for run in loaded.runs] == ["1 dense", "2 dense", "3 cut"]
+    assert "2 runs" in loaded.message
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        '{"a": 1}',
+        "[]x",
+        "[1]",
+        '[{"name": 1}]',
+        '[{"name": "dense"}]',
+        '[{"name": "1 dense"}]',
+        '[{"name": "1 dense", "settings": {}}]',
+    ],
+)
+def test_a_file_that_is_none_of_ours_is_refused(about):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as folder:
+        folder.writestr("runs.json", about)
+        empty = io.BytesIO()
+        np.savez(empty)
+        folder.writestr("0.npz", empty.getvalue())
+    with pytest.raises(ValueError, match="not a file of runs"):
+        from_zip(file.getvalue())
+
+
+def test_forecasts_of_runs_that_are_there(state):
+    both = finish(finish(state, a_run()), a_run("2 cut"))
+    assert show_forecasts(both, "2 cut", "1 dense", 3).shown == ("2 cut", "1 dense")
+    assert "the runs are 1 dense, 2 cut" in attempt(both, show_forecasts, "9", "1 dense", 0).message
+
+
+def test_every_transition_leaves_the_state_it_was_given(state):
+    """A state is frozen, and so is what it holds: a transition can only make another."""
+    busy = finish(begin(pick(state, "0/Wh"), "1", SMALL), a_run())
+    before = (repr(busy.zone), busy.past, busy.runs, busy.live)
+    given = {
+        "toggle": ("1",), "pick": ("1",), "select": (state.zone,), "with_depth": ("skip",), "with_span": (3,),
+        "with_schedule": (2, True), "with_settings": (SMALL, 5), "with_blocks": (2,), "begin": ("x", SMALL),
+        "progress": ("", 0.5, 1.0), "point": (1.0, 1.0), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
+        "invert": (), "load_runs": (to_zip([a_run()]),),
+        "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"),
+        "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",), "refuse_settings": ("why",),
+    }  # fmt: skip
+    named = {
+        name for name, f in inspect.getmembers(transitions, inspect.isfunction)
+        if f.__module__ == transitions.__name__ and not name.startswith("_")
+        and inspect.signature(f).return_annotation == "State"
+    } - {"new", "attempt"}  # fmt: skip
+    assert named == set(given)
+    for name, arguments in given.items():
+        assert isinstance(attempt(busy, getattr(transitions, name), *arguments), State)
+        assert (repr(busy.zone), busy.past, busy.runs, busy.live) == before, name
+
+
+def test_the_pure_part_loads_no_widgets():
+    code = "import sys, lstm_lib.lab.price, lstm_lib.lab.grid, lstm_lib.lab.training; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"ipywidgets", "anywidget", "matplotlib", "IPython"} & set(done.stdout.split())

@@ -1,0 +1,99 @@
+"""Steps in turn are the steps that `fit` makes, each plan on its own parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstm_lib as ll
+from lstm_lib import timing
+from lstm_lib.training.loop import Arrays
+
+SPEC = ll.Spec(2, (3,), 1)
+ALL_BUT_HEAD = ~ll.zone(SPEC, layer="head")
+PLANS = {
+    "dense": None,
+    "head": ll.isolate(SPEC, ALL_BUT_HEAD),
+    "hold": ll.isolate(SPEC, ALL_BUT_HEAD, depth="hold"),  # computes what it must not use
+}
+CACHED = ll.isolate(SPEC, ALL_BUT_HEAD, depth="cache")
+
+
+@pytest.fixture
+def samples() -> Arrays:
+    x = np.linspace(-1, 1, 40, dtype="float32").reshape(4, 5, 2)
+    return Arrays(x, x[:, -1, :1])
+
+
+def test_every_plan_has_its_turn_in_every_round(samples: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[Any] = []
+    backward = timing.backward
+
+    def counted(spec: Any, params: Any, trace: Any, dy: Any, plan: Any) -> Any:
+        turns.append((plan, id(params["0/Wh"]), len(dy)))
+        return backward(spec, params, trace, dy, plan)
+
+    monkeypatch.setattr(timing, "backward", counted)
+    seconds = timing.steps_in_turn(SPEC, PLANS, samples, batch=3, rounds=4)
+    assert seconds.shape == (4, 3)
+    assert (seconds > 0).all(axis=None)
+    assert [plan for plan, _, _ in turns] == [*PLANS.values()] * 6  # two rounds to warm up
+    assert len({params for _, params, _ in turns}) == 3
+    assert {size for _, _, size in turns} == {3}
+
+
+def test_a_step_under_a_plan_moves_what_the_plan_leaves_active(
+    samples: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(
+        timing, "init_params", lambda *a, **k: seen.append(ll.init_params(*a, **k)) or seen[-1]
+    )
+    timing.steps_in_turn(SPEC, PLANS, samples, rounds=1)
+    start = ll.init_params(SPEC)
+    dense, head, hold = ({name: not np.array_equal(p[name], start[name]) for name in start} for p in seen)
+    assert all(dense.values())
+    for moved in (head, hold):
+        assert {name for name in moved if moved[name]} == {"head/W", "head/b"}
+
+
+def test_a_busy_moment_does_not_change_the_speed_up() -> None:
+    # the machine slows down by ten for two rounds, and one step alone is held up: means would be blurred
+    seconds = pd.DataFrame({"dense": [2.0, 20.0, 20.0, 2.0, 2.0], "half": [1.0, 10.0, 10.0, 90.0, 1.0]})
+    table = timing.speed_up(seconds)
+    assert table["speed-up"].to_dict() == {"dense": 1.0, "half": 2.0}
+    assert table["median ms"].to_dict() == {"dense": 2000.0, "half": 10000.0}
+
+
+def test_the_spread_tells_a_busy_machine() -> None:
+    seconds = pd.DataFrame({"dense": [2.0, 2.0, 8.0, 8.0], "half": [1.0, 4.0, 1.0, 4.0]})
+    assert timing.speed_up(seconds).loc["half", ["25 %", "speed-up", "75 %"]].tolist() == [1.625, 2.0, 3.5]
+
+
+def test_rounds_of_warming_up_are_not_counted() -> None:
+    calls: list[str] = []
+    contestants = {name: lambda name=name: calls.append(name) for name in "ab"}
+    assert timing.interleave(contestants, rounds=3, warmup=2).shape == (3, 2)
+    assert calls == ["a", "b"] * 5
+
+
+def test_a_step_at_depth_cache_reads_states_that_were_computed_before(
+    samples: Arrays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+    forward = timing.forward
+
+    def watched(spec: Any, params: Any, x: Any, work: Any, known: int) -> Any:
+        yhat, trace = forward(spec, params, x, work, known=known)
+        read.append((known, x.shape, yhat.copy()))
+        return yhat, trace
+
+    monkeypatch.setattr(timing, "forward", watched)
+    timing.steps_in_turn(SPEC, {"dense": None, "cache": CACHED}, samples, batch=3, rounds=1)
+    (known, shape, dense), (cached, remembered, same) = read[:2]  # the first step of each
+    assert (known, shape) == (0, (3, 5, 2))
+    assert (cached, remembered) == (1, (3, 1, 3))
+    np.testing.assert_allclose(same, dense, rtol=1e-6)

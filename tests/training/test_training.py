@@ -1,0 +1,510 @@
+"""`fit` and the record it leaves: repeatable to the bit, resumable, interruptible, clear about refusals."""
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lstm_lib as ll
+from lstm_lib.training.adam import FORMS
+from lstm_lib.training.loop import HISTORY, SCHEDULES, Arrays
+from tests.cases import identical, same
+
+SPEC = ll.Spec(1, (3,), 1)
+N, T, BATCH = 22, 6, 5  # the last of five batches holds two samples
+
+
+def arrays(n=N, seed=0, spec=SPEC, dtype="float32"):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, T, spec.inputs)).astype(dtype)
+    if spec.head == "softmax":
+        return x, rng.integers(0, spec.outputs, n if spec.output == "last" else (n, T))
+    return x, np.tanh(x.sum(axis=1)) if spec.output == "last" else np.tanh(np.cumsum(x, axis=1))
+
+
+TRAIN, VALID = arrays(), arrays(9, seed=1)
+
+
+def fit(spec=SPEC, train=TRAIN, valid=VALID, **settings):
+    return ll.fit(spec, train, valid, **({"epochs": 3, "batch": BATCH, "progress": False} | settings))
+
+
+def equal_but_for_time(a: ll.Record, b: ll.Record) -> None:
+    """Params, moments, counts and history bit for bit; seconds differ."""
+    for part in ("params", "best_params"):
+        identical(getattr(a, part), getattr(b, part))
+    identical(a.checkpoint.params, b.checkpoint.params)
+    for part in ("m", "v"):
+        identical(getattr(a.checkpoint.state, part), getattr(b.checkpoint.state, part))
+    assert a.checkpoint.state.t.keys() == b.checkpoint.state.t.keys()
+    assert all(np.array_equal(t, b.checkpoint.state.t[k]) for k, t in a.checkpoint.state.t.items())
+    pd.testing.assert_frame_equal(
+        a.history.drop(columns="seconds"), b.history.drop(columns="seconds"), check_exact=True
+    )
+    assert (a.spec, a.interrupted) == (b.spec, b.interrupted)
+
+
+class Interrupting(Arrays):
+    """Samples that press Ctrl-C when they are asked for the n-th time."""
+
+    calls = itertools.count()  # set anew by `interrupting`
+
+    def take(self, rows):
+        if next(self.calls) == 0:
+            raise KeyboardInterrupt
+        return super().take(rows)
+
+
+def interrupting(data, at: int) -> Interrupting:
+    samples = Interrupting(*data)
+    object.__setattr__(samples, "calls", itertools.count(-at))
+    return samples
+
+
+PLANS = {
+    "no isolation": None,
+    "isolated units": ll.isolate(SPEC, ll.zone(SPEC, layer=0, unit=1)),
+    "head alone": ll.isolate(SPEC, ~ll.zone(SPEC, layer="head")),
+    "a gate on hold, span 2": ll.isolate(SPEC, ll.zone(SPEC, gate="i"), depth="hold", span=2),
+}
+
+
+# --------------------------------------------------------------------------------------- the same run again
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("plan", PLANS)
+def test_the_same_run_gives_the_same_bits(plan, form):
+    settings = {"isolation": PLANS[plan], "optimizer": ll.Adam(0.01, form=form), "schedule": "cosine"}
+    equal_but_for_time(fit(**settings), fit(**settings))
+
+
+def test_another_seed_is_another_run():
+    a, b = fit(seed=0), fit(seed=1)
+    assert not np.array_equal(a.params["0/Wx"], b.params["0/Wx"])
+    # also from the same parameters: the order of the batches depends on the seed
+    start = ll.init_params(SPEC)
+    a, b = fit(seed=0, params=start), fit(seed=1, params=start)
+    assert not np.array_equal(a.params["0/Wx"], b.params["0/Wx"])
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_resumed_after_an_interruption_at_any_step_equals_the_uninterrupted_run(plan, schedule, tmp_path):
+    settings = {"isolation": PLANS[plan], "optimizer": ll.Adam(0.01), "schedule": schedule}
+    whole = fit(**settings)
+    for at in (1, 4, 5, 6, 10, 11, 14, 15):  # of 3 epochs of 5 steps; call 0 looks at the dtype
+        stopped = fit(train=interrupting(TRAIN, at), **settings)
+        assert stopped.interrupted
+        assert stopped.history["epoch"].tolist() == [*range(1, (at - 1) // 5 + 1)]
+        again = stopped if at % 2 else ll.Record.load(stopped.save(tmp_path / "stopped"))
+        equal_but_for_time(fit(resume=again, **settings), whole)
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_resumed_after_an_interruption_during_validation(epoch):
+    """The epoch that was not closed is trained once more, from the state before it."""
+    calls_an_epoch = 2  # the forecast, and the targets
+    for call in range(calls_an_epoch):
+        stopped = fit(valid=interrupting(VALID, (epoch - 1) * calls_an_epoch + call))
+        assert stopped.interrupted
+        assert len(stopped.history) == epoch - 1
+        equal_but_for_time(fit(resume=stopped), fit())
+
+
+def test_interrupted_twice_and_resumed_twice():
+    first = fit(train=interrupting(TRAIN, 7))
+    second = fit(train=interrupting(TRAIN, 6), resume=first)
+    assert (len(first.history), len(second.history)) == (1, 2)
+    equal_but_for_time(fit(resume=second), fit())
+
+
+def test_resuming_leaves_the_old_record_alone():
+    old = fit(train=interrupting(TRAIN, 8))
+    kept = (
+        {k: p.copy() for k, p in old.params.items()},
+        {k: p.copy() for k, p in old.checkpoint.state.m.items()},
+    )
+    fit(resume=old)
+    assert old.interrupted
+    assert len(old.history) == 1
+    identical(old.params, kept[0])
+    identical(old.checkpoint.state.m, kept[1])
+
+
+def test_what_was_learned_before_ctrl_c_is_kept():
+    whole, stopped = fit(epochs=1), fit(train=interrupting(TRAIN, 5))
+    start = ll.init_params(SPEC)
+    identical(stopped.checkpoint.params, start)
+    assert not stopped.history.size
+    assert all(np.any(stopped.params[k] != start[k]) for k in start if k != "head/b")
+    assert np.any(stopped.params["0/Wx"] != whole.params["0/Wx"])
+
+
+def test_each_step_sees_every_step_and_changes_nothing():
+    seen = []
+    record = fit(each_step=lambda step, seconds, params: seen.append((step, seconds, params["0/b"].copy())))
+    equal_but_for_time(record, fit())
+    assert [step for step, _, _ in seen] == list(range(1, 16))  # three epochs of five steps
+    for epoch in range(3):
+        seconds = [s for _, s, _ in seen[5 * epoch : 5 * epoch + 5]]
+        assert seconds[0] > 0 and seconds == sorted(seconds)
+        assert seconds[-1] <= record.history["seconds"][epoch]
+    assert np.array_equal(seen[-1][2], record.params["0/b"])
+    assert not np.array_equal(seen[0][2], seen[1][2])
+
+
+def test_what_each_step_does_is_not_timed(monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr("lstm_lib.training.time.perf_counter", lambda: float(next(clock)))
+
+    def slow(*_):
+        for _ in range(1000):
+            next(clock)
+
+    assert (fit(each_step=slow).history["seconds"] < 100).all()
+
+
+@pytest.mark.parametrize("last", [1, 7, 15])
+def test_each_step_can_end_the_run(last, capsys):
+    kept = {}
+
+    def stop(step, _, params):
+        kept.update({k: p.copy() for k, p in params.items()})
+        if step == last:
+            raise KeyboardInterrupt
+
+    record = fit(each_step=stop)
+    assert record.interrupted and len(record.history) == (last - 1) // 5
+    identical(record.params, kept)
+    assert capsys.readouterr().err == ""  # a run without a bar says nothing either
+    equal_but_for_time(fit(resume=record), fit())
+
+
+def test_a_finished_run_can_be_made_longer_at_a_constant_rate():
+    equal_but_for_time(fit(epochs=5, resume=fit(epochs=2)), fit(epochs=5))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "message"),
+    [
+        ({"seed": 0}, {"seed": 1}, r"seed: 0 then, 1 now"),
+        ({"batch": 5}, {"batch": 6}, r"batch: 5 then, 6 now"),
+        ({}, {"optimizer": ll.Adam(0.5)}, r"optimizer: .*0.001.* then, .*0.5.* now"),
+        ({"schedule": "cosine"}, {"schedule": "cosine", "epochs": 4}, r"epochs: 3 then, 4 now"),
+        ({"schedule": "cosine"}, {"schedule": "constant"}, r"schedule: cosine then, constant now"),
+        ({}, {"isolation": PLANS["isolated units"]}, r"isolation: None then, .*'depth': 'skip'.* now"),
+        (
+            {"isolation": ll.isolate(SPEC, ll.zone(SPEC, layer=0, unit=0))},
+            {"isolation": PLANS["isolated units"]},  # as many arcs in every array, but others
+            r"isolation: .* then, .* now",
+        ),
+        ({}, {"spec": ll.Spec(1, (3,), 1, "brief")}, r"spec: .*standard.* then, .*brief.* now"),
+    ],
+)
+def test_resuming_with_other_settings_is_refused(then, now, message):
+    with pytest.raises(ValueError, match=rf"cannot resume with other settings \({message}"):
+        fit(resume=fit(epochs=3, **then), **now)
+
+
+# ------------------------------------------------------------------------------------------ the loop itself
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_an_epoch_is_the_five_lines_over_every_sample_once(plan):
+    """Against a loop written here, with its own order of batches, the last of them smaller."""
+    opt, isolation = ll.Adam(0.01), PLANS[plan]
+    params = ll.init_params(SPEC, 4)
+    state, losses = opt.init(params), []
+    for epoch in (1, 2):
+        order = np.random.default_rng([4, epoch]).permutation(N)
+        losses.append([])
+        for rows in (order[:5], order[5:10], order[10:15], order[15:20], order[20:]):
+            yhat, trace = ll.forward(SPEC, params, TRAIN[0][rows])
+            loss, dy = ll.mse(yhat, TRAIN[1][rows])
+            opt.step(params, ll.backward(SPEC, params, trace, dy, isolation), state, isolation)
+            losses[-1].append(loss)
+    record = fit(seed=4, epochs=2, optimizer=opt, isolation=isolation)
+    identical(record.params, params)
+    same(record.history["train_loss"].to_numpy(), np.mean(losses, axis=1).astype("float64"), 1e-6)
+
+
+@pytest.mark.parametrize("head", ["linear", "softmax"])
+@pytest.mark.parametrize("output", ["last", "every"])
+def test_every_head_and_output_trains(head, output):
+    spec = ll.Spec(1, (4,), 2 if head == "softmax" else 1, head=head, output=output)
+    record = fit(spec, arrays(spec=spec), arrays(9, 1, spec), epochs=4, optimizer=ll.Adam(0.05))
+    assert record.history["train_loss"].iloc[-1] < record.history["train_loss"].iloc[0]
+    assert record.history["valid_rmse"].isna().all() == (head == "softmax")
+
+
+def test_validation_is_the_loss_of_the_forecast_in_one_piece():
+    record = fit()
+    yhat, _ = ll.forward(SPEC, record.params, VALID[0])
+    last = record.history.iloc[-1]
+    assert last["valid_loss"] == pytest.approx(float(ll.mse(yhat, VALID[1])[0]), rel=1e-6)
+    assert last["valid_rmse"] == pytest.approx(math.sqrt(last["valid_loss"]), rel=1e-6)
+
+
+def test_best_params_are_those_of_the_lowest_validation_loss():
+    record = fit(epochs=12, optimizer=ll.Adam(0.3))
+    best = int(record.history["valid_loss"].argmin())
+    assert best < 11  # this rate overshoots
+    identical(record.best_params, fit(epochs=best + 1, optimizer=ll.Adam(0.3)).params)
+    without = fit(valid=None, epochs=4)
+    assert without.history[["valid_loss", "valid_rmse"]].isna().all(axis=None)
+    best = int(without.history["train_loss"].argmin())
+    identical(without.best_params, fit(valid=None, epochs=best + 1).params)
+
+
+def test_the_history_has_one_row_an_epoch():
+    record = fit(epochs=4)
+    assert [*record.history.columns] == [*HISTORY]
+    assert record.history["epoch"].tolist() == [1, 2, 3, 4]
+    assert record.history["epoch"].dtype == "int64"
+    assert (record.history["seconds"] > 0).all()
+    assert record.seconds == record.history["seconds"].sum()
+    assert not record.interrupted
+
+
+def test_the_configuration_is_recorded():
+    config = fit(
+        seed=3, isolation=PLANS["a gate on hold, span 2"], optimizer=ll.Adam(0.5, form="keras"), threads=1
+    ).config
+    assert {k: config[k] for k in ("seed", "batch", "epochs", "schedule", "threads")} == {
+        "seed": 3, "batch": BATCH, "epochs": 3, "schedule": "constant", "threads": 1,
+    }  # fmt: skip
+    assert config["optimizer"] == dataclasses.asdict(ll.Adam(0.5, eps=1e-7, form="keras"))
+    assert config["isolation"]["depth"] == "hold"
+    assert config["isolation"]["span"] == 2
+    assert config["isolation"]["zone"] == repr(PLANS["a gate on hold, span 2"].zone)
+    assert fit().config["isolation"] is None
+
+
+def test_start_params_are_copied():
+    start = ll.init_params(SPEC, 9)
+    kept = {k: p.copy() for k, p in start.items()}
+    record = fit(params=start)
+    identical(start, kept)
+    parts = (start, record.params, record.best_params, record.checkpoint.params)
+    for one, other in itertools.combinations(parts, 2):
+        assert not any(np.shares_memory(one[k], other[k]) for k in start)
+    identical(record.params, fit(seed=0, params=start).params)
+    assert not np.array_equal(record.params["0/Wx"], fit().params["0/Wx"])
+
+
+def test_the_arrays_of_the_caller_are_left_alone():
+    kept = [a.copy() for a in (*TRAIN, *VALID)]
+    fit()
+    assert all(np.array_equal(a, b) for a, b in zip(kept, (*TRAIN, *VALID), strict=True))
+
+
+def test_isolated_arcs_keep_their_bits_through_a_whole_run():
+    start = ll.init_params(SPEC)
+    for plan in PLANS.values():
+        record = fit(isolation=plan, optimizer=ll.Adam(0.1))
+        for k, p in start.items():
+            isolated = np.zeros(p.shape, bool) if plan is None else plan.zone.mask(k)
+            assert np.array_equal(record.params[k] == p, isolated) or k == "head/b"
+            assert record.params[k][isolated].tobytes() == p[isolated].tobytes()
+
+
+def test_isolating_nothing_is_the_plain_run():
+    plan = ll.isolate(SPEC, ll.nothing(SPEC))
+    equal_but_for_time(fit(isolation=plan), fit())
+
+
+def test_the_dtype_of_the_samples_is_that_of_the_parameters():
+    train = arrays(dtype="float64")
+    assert {p.dtype.name for p in fit(train=train, valid=None).params.values()} == {"float64"}
+    assert {p.dtype.name for p in fit().params.values()} == {"float32"}
+
+
+@pytest.mark.parametrize("batch", [1, 4, 9, 100])
+def test_predict_is_forward_whatever_the_batch(batch):
+    params = ll.init_params(SPEC)
+    whole, _ = ll.forward(SPEC, params, VALID[0])
+    for samples in (VALID[0], VALID, Arrays(*VALID)):
+        same(ll.predict(SPEC, params, samples, batch), whole, 1e-6)
+
+
+# ------------------------------------------------------------------------------------------------ schedules
+
+
+def test_cosine_falls_from_one_to_zero_along_half_a_cosine():
+    cosine = SCHEDULES["cosine"]
+    assert [cosine(d) for d in (0.0, 0.5, 1.0)] == pytest.approx([1, 0.5, 0])
+    assert cosine(1 / 3) == pytest.approx(0.75)
+    assert {SCHEDULES["constant"](d) for d in (0, 0.3, 1)} == {1.0}
+
+
+def test_a_schedule_is_asked_at_every_step_for_the_share_of_steps_made():
+    asked = []
+
+    def rate(done):
+        asked.append(done)
+        return 0.5
+
+    record = fit(epochs=2, schedule=rate)
+    assert asked == pytest.approx([k / 10 for k in range(10)])
+    assert record.config["schedule"] == "rate"
+    equal = fit(epochs=2, optimizer=ll.Adam(0.0005))
+    same(record.params, equal.params, 1e-5)
+
+
+def test_a_rate_of_zero_moves_nothing():
+    identical(fit(schedule=lambda done: 0.0).params, ll.init_params(SPEC))
+
+
+# -------------------------------------------------------------------------------- divergence, bars, threads
+
+
+def test_divergence_tells_where_and_keeps_the_record():
+    """The rate becomes absurd in the second epoch."""
+    with (
+        pytest.raises(
+            ll.Diverged,
+            match=r"loss is (inf|nan) in epoch \d, step \d; try a smaller learning rate than 0.01",
+        ) as e,
+        np.errstate(all="ignore"),
+    ):
+        fit(epochs=9, optimizer=ll.Adam(0.01), schedule=lambda done: 1.0 if done < 1 / 9 else 1e38)
+    record = e.value.record
+    healthy = fit(epochs=1, optimizer=ll.Adam(0.01))
+    kept = len(record.history)
+    assert kept >= 1
+    assert record.history["train_loss"].iloc[0] == healthy.history["train_loss"].iloc[0]
+    assert np.isfinite(record.history["train_loss"]).all()
+    for part in (record.params, record.best_params, record.checkpoint.params):
+        assert all(np.isfinite(p).all() for p in part.values())
+    identical(record.params, record.checkpoint.params)
+    identical(record.best_params, healthy.params)
+
+
+def test_the_bar_is_silent_when_it_is_switched_off(capfd):
+    fit()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_bar_counts_steps_and_shows_the_losses(capfd):
+    fit(progress=True)
+    shown = capfd.readouterr().err
+    assert "15/15" in shown
+    assert "train_loss" in shown
+    assert "valid_rmse" in shown
+
+
+def test_threads_are_limited_within_fit_alone():
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def now():
+        return [pool["num_threads"] for pool in threadpool_info()]
+
+    inside = []
+    with threadpool_limits(2):
+        before = now()
+        record = fit(threads=1, schedule=lambda done: inside.append(now()) or 1.0, epochs=1)
+        assert now() == before
+    assert max(before) == 2
+    assert {n for pools in inside for n in pools} == {1}
+    assert record.config["threads"] == 1
+
+
+# ----------------------------------------------------------------------------------------------- the record
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("name", ["run", "run.npz", "rate-0.001"])
+def test_a_record_is_read_as_it_was_written(name, plan, tmp_path):
+    record = fit(isolation=PLANS[plan], epochs=np.int64(2), batch=np.int64(5), seed=np.int64(1))
+    path = record.save(str(tmp_path / name))
+    assert path == tmp_path / (name if name.endswith(".npz") else f"{name}.npz")
+    again = ll.Record.load(path)
+    equal_but_for_time(again, record)
+    assert again.config == record.config
+    pd.testing.assert_frame_equal(again.history, record.history, check_exact=True)
+    stopped = fit(train=interrupting(TRAIN, 1))
+    assert ll.Record.load(stopped.save(path)).interrupted
+    assert not len(ll.Record.load(path).history)
+
+
+def test_names_with_a_dot_do_not_overwrite_each_other(tmp_path):
+    record = fit(epochs=1)
+    assert record.save(tmp_path / "rate-0.1") != record.save(tmp_path / "rate-0.01")
+
+
+# ------------------------------------------------------------------------------------------------- refusals
+
+
+def with_gap(a):
+    a = a.copy()
+    a[2, 0] = np.nan
+    return a
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, r"epochs must be a whole number of at least 1, got 0"),
+        ({"epochs": 1.5}, r"epochs must be .* got 1.5"),
+        ({"batch": 0}, r"batch must be a whole number of at least 1, got 0"),
+        ({"batch": True}, r"batch must be .* got True"),
+        (
+            {"schedule": "linear"},
+            r"schedule is 'linear'; the choices are constant, cosine, step, or a function of 0..1",
+        ),
+        (
+            {"isolation": ll.isolate(ll.Spec(2, (1,), 1), ll.nothing(ll.Spec(2, (1,), 1)))},
+            r"the isolation plan was made for",
+        ),
+        ({"train": (TRAIN[0][:0], TRAIN[1][:0])}, r"train holds no sample"),
+        ({"train": (TRAIN[0], TRAIN[1][:-1])}, r"x holds 22 samples but y 21"),
+        ({"train": (with_gap(TRAIN[0]), TRAIN[1])}, r"x holds 1 missing or infinite values; drop them first"),
+        ({"train": (TRAIN[0], with_gap(TRAIN[1]))}, r"y holds 1 missing or infinite values"),
+        ({"valid": (with_gap(VALID[0]), VALID[1])}, r"x holds 1 missing"),
+        (
+            {"params": ll.init_params(ll.Spec(1, (2,), 1))},
+            r"params\['0/Wx'\] has shape \(8, 1\); the spec expects",
+        ),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
+        ({"seed": 1.5}, "seed must be a whole number of at least 0, got 1.5"),
+        ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
+        ({"train": (TRAIN[0], TRAIN[1][:, 0])}, r"yhat has shape \(5, 1\) but y has shape \(5,\)"),
+    ],
+)
+def test_fit_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        fit(**change)
+
+
+# ------------------------------------------------------------------------------------- over random settings
+
+
+@settings(max_examples=settings.default.max_examples // 4)
+@given(
+    n=st.integers(1, 12),
+    batch=st.integers(1, 13),
+    epochs=st.integers(1, 3),
+    seed=st.integers(0, 2**32),
+    form=st.sampled_from([*FORMS]),
+    schedule=st.sampled_from([*SCHEDULES]),
+    share=st.floats(0, 1),
+)
+def test_any_run_can_be_interrupted_and_resumed(n, batch, epochs, seed, form, schedule, share):
+    train = arrays(n)
+    optimizer = ll.Adam(0.05, form=form)
+    same_each_time = {
+        "batch": batch,
+        "epochs": epochs,
+        "seed": seed,
+        "optimizer": optimizer,
+        "schedule": schedule,
+    }
+    at = 1 + int(share * (epochs * -(-n // batch) - 1))
+    stopped = fit(train=interrupting(train, at), **same_each_time)
+    equal_but_for_time(fit(train=train, resume=stopped, **same_each_time), fit(train=train, **same_each_time))
