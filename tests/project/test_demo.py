@@ -16,7 +16,7 @@ import pytest
 import lstm_lib as ll
 from tools import demo
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--epochs", "1", "--units", "4", "--rows", "2000"]
 
 

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from lstm_lib import environment as env
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def row(part: str) -> dict[str, str]:
@@ -74,6 +74,6 @@ def test_more_threads_than_cores_are_too_many(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_series_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LSTM_LIB_DATA", str(tmp_path))
+    monkeypatch.setattr("lstm_lib.series.reading.PACKAGED", tmp_path)
     assert "make_sceaux.py" in row("series sceaux")["verdict"]
     assert env.verdict(env.environment()).startswith("Not ready. series sceaux is unreadable")

@@ -12,14 +12,15 @@ import pytest
 
 from lstm_lib.series import load_series
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+ROOT = Path(__file__).resolve().parents[2]
+MAKERS, DATA = ROOT / "data", ROOT / "lstm_lib" / "data"
 NAMES = ("sceaux", "fontana")
 
 
 @pytest.fixture
 def script(monkeypatch):
     """Import a script of the data folder, as running it there would."""
-    monkeypatch.syspath_prepend(str(DATA))
+    monkeypatch.syspath_prepend(str(MAKERS))
     return importlib.import_module
 
 
@@ -103,7 +104,7 @@ def test_fontana_holds_what_is_known_of_it():
 
 
 def test_readme_carries_what_the_licences_ask_for():
-    text = " ".join((DATA / "README.md").read_text(encoding="utf-8").replace("> ", "").split())
+    text = " ".join((MAKERS / "README.md").read_text(encoding="utf-8").replace("> ", "").split())
     for needed in (
         "Hebrail, G. & Berard, A.",
         "10.24432/C58K54",
@@ -121,6 +122,73 @@ def test_readme_carries_what_the_licences_ask_for():
         )
     assert "10.24432/C58K54" in load_series("sceaux").source
     assert "Copyright (c) 2020 Jose Ramon Vazquez-Canteli" in load_series("fontana").source
+
+
+# ------------------------------------------------------------------------------------------- where they are found
+
+
+def own(folder, name="mine.csv"):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("time,load\n2020-01-01T00:00Z,1\n2020-01-01T01:00Z,2\n")
+
+
+def installed(monkeypatch, folder):
+    """As if the package stood in `folder`, without a checkout around it."""
+    monkeypatch.delenv("LSTM_LIB_DATA", raising=False)
+    monkeypatch.setattr(
+        "lstm_lib.series.reading.__file__", str(folder / "lstm_lib" / "series" / "reading.py")
+    )
+
+
+def test_a_folder_of_ones_own_hides_no_embedded_series(tmp_path, monkeypatch):
+    own(tmp_path, "drahix.csv")
+    own(tmp_path, "sceaux.csv")  # not the one that is meant
+    monkeypatch.setenv("LSTM_LIB_DATA", str(tmp_path))
+    assert (
+        load_series("drahix", target="load").name == load_series("drahix.csv", target="load").name == "drahix"
+    )
+    assert [len(load_series(name).frame) for name in NAMES] == [34_589, 8_760]
+    with pytest.raises(
+        FileNotFoundError, match=r"no file none.csv in .*where there is drahix.csv, sceaux.csv. Give"
+    ):
+        load_series("none.csv")
+
+
+def test_a_folder_that_is_named_must_be_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("LSTM_LIB_DATA", str(tmp_path / "gone"))
+    for name in ("drahix", "mine.csv"):
+        with pytest.raises(
+            FileNotFoundError, match=r"no data folder .*gone. LSTM_LIB_DATA points there; correct"
+        ):
+            load_series(name)
+    assert len(load_series("fontana").frame) == 8_760
+
+
+def test_without_a_checkout_it_is_the_data_folder_where_one_works(tmp_path, monkeypatch):
+    installed(monkeypatch, tmp_path / "site-packages")
+    own(tmp_path / "site-packages")  # some other package's
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        FileNotFoundError, match=r"where there is no CSV or Parquet file. .*set LSTM_LIB_DATA"
+    ):
+        load_series("mine.csv")
+    with pytest.raises(FileNotFoundError, match=r"whom to ask .*Put the file into that folder"):
+        load_series("drahix")
+    own(tmp_path / "data")
+    assert len(load_series("mine.csv").frame) == 2
+
+
+def test_in_a_checkout_it_is_its_data_folder(tmp_path, monkeypatch):
+    installed(monkeypatch, tmp_path)
+    own(tmp_path / "data")
+    (tmp_path / "data" / "make_sceaux.py").touch()
+    assert len(load_series("mine.csv").frame) == 2
+
+
+def test_an_embedded_file_that_is_lost_is_named_with_its_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr("lstm_lib.series.reading.PACKAGED", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"sceaux.csv.gz is missing. Install .* data/make_sceaux.py"):
+        load_series("sceaux")
 
 
 # ----------------------------------------------------------------------------------------------- the scripts
