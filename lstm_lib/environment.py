@@ -18,13 +18,20 @@ from lstm_lib.series import SeriesError, load_series
 NEEDED = {
     "numpy": "2.0",
     "pandas": "2.2",
-    "threadpoolctl": "3.5",
-    "tqdm": "4.66",
+    "scipy": "1.15",
     "matplotlib": "3.9",
     "scikit-learn": "1.5",
+    "numba": "0.61",
+    "threadpoolctl": "3.5",
+    "tqdm": "4.66",
     "tensorflow": "2.18",
 }
-OPTIONAL = {"tensorflow": "comparisons with its gradients"}  # what can't be done without it
+OPTIONAL = {  # what can't be done without it
+    "numba": "compiled engine",
+    "threadpoolctl": "word on threads",
+    "tqdm": "progress bar",
+    "tensorflow": "comparisons with its gradients",
+}
 PYTHON = "3.11"
 SERIES = ("sceaux", "fontana")
 
@@ -90,12 +97,19 @@ def _package(name: str, oldest: str) -> tuple[str, str, str, str]:
 
 def _threads() -> tuple[str, str, str, str]:
     """The library of the matrix products and its threads; more threads than cores wait for each other."""
-    from threadpoolctl import threadpool_info
-
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return (
+            "threads of products",
+            "-",
+            f"at most {cores}, as cores",
+            "unknown without threadpoolctl (optional)",
+        )
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     most = max((int(pool["num_threads"]) for pool in pools), default=1)
     library = pools[0]["internal_api"] if pools else "of unknown library"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     state = "ok" if most <= cores else f"too many: start with OPENBLAS_NUM_THREADS={cores}"
     return "threads of products", f"{most}, {library}", f"at most {cores}, as cores", state
 

@@ -66,10 +66,10 @@ def canonical(name: str) -> str:
 
 
 def direct() -> list[str]:
-    """All requirements of pyproject.toml: the package's own and those of its extras."""
+    """All requirements of pyproject.toml: the package's own and those of its extras, which may name other extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"].values()
-    return sorted({*project["dependencies"], *(line for extra in extras for line in extra)})
+    extras = [line for extra in project["optional-dependencies"].values() for line in extra]
+    return sorted({*project["dependencies"], *(line for line in extras if not line.startswith("lstm_lib["))})
 
 
 def resolve(folder: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -65,6 +66,12 @@ def test_without_tensorflow_the_course_is_ready_all_the_same(monkeypatch: pytest
     monkeypatch.setattr(env, "version", lost)
     assert row("tensorflow")["verdict"].endswith("(optional)")
     assert env.verdict(env.environment()) == ("Ready, without tensorflow: no comparisons with its gradients.")
+
+
+def test_without_threadpoolctl_it_is_only_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    assert row("threads of products")["verdict"] == "unknown without threadpoolctl (optional)"
+    assert env.verdict(env.environment()).startswith("Ready, without")
 
 
 def test_more_threads_than_cores_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
