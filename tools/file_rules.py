@@ -2,7 +2,7 @@
 
     python tools/file_rules.py FILE...
 
-Run by pre-commit on what is about to be committed, and by tests/test_project.py on all that is.
+Run by pre-commit on what is about to be committed, and by tests/project/test_files.py on all that is.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 
@@ -53,3 +56,11 @@ def test_a_keras_model_of_the_first_edition_predicts_and_trains_as_it_did(name: 
     assert np.abs(later - gives["predictions"]).max() > 10 * AFTER_TRAINING["float32"], (
         "the epoch moved nothing"
     )
+
+
+def test_the_old_name_of_the_keras_folder_still_serves_and_says_the_new_one() -> None:
+    sys.modules.pop("lstm_lib.keras_bridge", None)
+    with pytest.warns(FutureWarning, match=r"lstm_lib.keras_bridge is now lstm_lib.keras"):
+        old = importlib.import_module("lstm_lib.keras_bridge")
+    new = importlib.import_module("lstm_lib.keras")
+    assert all(getattr(old, name) is getattr(new, name) for name in new.__all__)
