@@ -8,14 +8,21 @@ LAB_ARGS ?=
 # More arguments for Voilà, e.g. make app APP_ARGS=--Voila.ip=0.0.0.0
 APP_ARGS ?=
 APP_PORT ?= 8866
-# "tested": the versions in requirements.txt; "newest": the newest ones within the ranges of pyproject.toml
+# "tested": the versions in requirements.txt; "newest": the newest ones within the ranges of pyproject.toml;
+# "without-tensorflow": the newest ones but for TensorFlow, where it has no wheel
 LOCK   ?= tested
 # Arguments for the study, e.g. make study STUDY_ARGS="--series my.csv --target load"
 STUDY_ARGS ?=
 # More arguments for pytest, e.g. make unit PYTEST_ARGS="-k adam"
 PYTEST_ARGS ?=
+# How many tests, or notebooks, are run at once
+JOBS   ?= 2
 
 RUN   := $(VENV)/bin/python
+USED  := $(if $(wildcard $(RUN)),$(RUN),$(PYTHON))
+PIP   := $(RUN) -m pip install --quiet --disable-pip-version-check
+# A module (a notebook) stays in one process: what it prepares once is prepared once, and its cells run in order.
+PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadscope
 READY := $(VENV)/.installed-$(LOCK)
 STAGES := lint types unit check-notebooks
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
@@ -27,7 +34,7 @@ help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' \
 	  | while IFS='|' read -r name what; do printf '  %-16s %s\n' "$$name" "$$what"; done
-	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) PORT=$(PORT) LOCK=$(LOCK) LAB_ARGS= PYTEST_ARGS="
+	@echo "Variables: PYTHON=$(PYTHON) VENV=$(VENV) PORT=$(PORT) LOCK=$(LOCK) LAB_ARGS= JOBS=$(JOBS) PYTEST_ARGS="
 
 # ------------------------------------------------------------------------------------------------------ environment
 
@@ -36,18 +43,20 @@ setup: $(READY)  ## make the Python environment in .venv (every other target doe
 # The stamp is made last, so that an interrupted set-up is taken up again; each way of installing removes the
 # other's stamp, since both share one environment.
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "This project needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1)."; \
-	  echo "Name a newer one that you have: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
+	@command -v $(USED) >/dev/null || { echo "There is no $(USED). Name a Python that you have: make PYTHON=python3.13"; exit 1; }
+	@$(USED) tools/which_python.py $(LOCK) "make $(MAKECMDGOALS)"
 	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "$(PYTHON) -m venv failed (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
 	@rm -f $(VENV)/.installed-*
 	@echo "Installing the $(LOCK) versions into $(VENV): 1 to 5 minutes the first time, about 3 GB with TensorFlow ..."
 ifeq ($(LOCK),newest)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e '.[course,test]'
+	@$(PIP) --upgrade --upgrade-strategy eager -e '.[course,test]' || { \
+	  echo "If TensorFlow has no wheel for this Python: make $(MAKECMDGOALS) LOCK=without-tensorflow"; exit 1; }
+else ifeq ($(LOCK),without-tensorflow)
+	@$(PIP) --prefer-binary -e '.[fast,study,lab]' jupyterlab
 else
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps -e .
 endif
 	@touch $@
 
@@ -82,17 +91,17 @@ types: $(READY)  ## types of lstm_lib (mypy, strict)
 	@$(RUN) -m mypy
 
 unit: $(READY)  ## tests and the examples in docstrings
-	@$(RUN) -m pytest tests lstm_lib $(PYTEST_ARGS)
+	@$(PYTEST) tests lstm_lib $(PYTEST_ARGS)
 
 # One thread: nothing is timed here, and threads that share a small product lose much on a busy machine.
 check-notebooks: $(READY)  ## run all notebooks and compare with their stored outputs
-	@OPENBLAS_NUM_THREADS=1 $(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 -x notebooks $(PYTEST_ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=600 -x notebooks $(PYTEST_ARGS)
 
 mutants: $(READY)  ## plant faults in lstm_lib and see that the tests find them (long)
 	@$(RUN) tools/mutants.py
 
 soak: $(READY)  ## the laws of isolation on 10,000 new cases each (long)
-	@$(RUN) -m pytest tests/test_isolation.py --hypothesis-profile=soak $(PYTEST_ARGS)
+	@$(RUN) -m pytest tests/laws/test_isolation.py --hypothesis-profile=soak $(PYTEST_ARGS)
 
 format: $(READY)  ## put the code into shape (ruff)
 	@$(RUN) -m ruff check --fix-only .
