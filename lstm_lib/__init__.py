@@ -30,10 +30,14 @@ The parts, lowest first; each imports only those above it in this list:
 name.
 """
 
+from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.plan import Plan, isolate
-from lstm_lib.isolation.zones import Partition, Zone, everything, nothing, partition, read_zone, zone
-from lstm_lib.network.network import Trace, Workspace, backward, cross_entropy, forward, mse
+from lstm_lib.isolation.zones import Zone, everything, nothing, read_zone, zone
+from lstm_lib.network.backward import backward
+from lstm_lib.network.forward import forward
+from lstm_lib.network.losses import cross_entropy, mse
 from lstm_lib.network.spec import Spec, init_params
+from lstm_lib.network.trace import Trace, Workspace
 from lstm_lib.series import (
     Series,
     Split,

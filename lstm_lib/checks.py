@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lstm_lib.network.backward import backward
 from lstm_lib.network.cells import Array
-from lstm_lib.network.network import LOSSES, backward, forward
+from lstm_lib.network.forward import forward
+from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params, Spec
 
 Loss = Callable[[Params], Any]

@@ -1,7 +1,7 @@
 """Builders shared by the tests: networks with random non-zero biases, data for them, a plain reference.
 
 The reference runs `cell.step_forward` and `cell.step_backward` step by step; it is as slow as it is short.
-Arrays inside are feature-major, (rows, B) per step, as in `lstm_lib.cell`.
+Arrays inside are feature-major, (rows, B) per step, as in `lstm_lib.network`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_lib as ll
-from lstm_lib.network.cells import CELLS, get_cell, step_backward, step_forward
+from lstm_lib.network.cells import CELLS, step_backward, step_forward
 from lstm_lib.network.spec import HEADS, OUTPUTS
 
 # Largest accepted difference between two orders of the same sums, relative to the largest entry of the array.
 ROUNDING = {"float64": 1e-12, "float32": 1e-4}
 
-# Every kind of network: both cells, one to three layers, both heads, the last or every output.
+# Every kind of network: all cells, one to three layers, both heads, the last or every output.
 KINDS = {
     f"{cell}-{len(units)}-{head}-{output}": ll.Spec(2, units, 3, cell, head, output)
     for cell, units, head, output in product(CELLS, ((3,), (2, 4), (3, 2, 2)), HEADS, OUTPUTS)
 }
-# Lengths around the blocks of 8 to 16 steps that the backward pass walks in.
+# Lengths around the eight steps after which the backward pass looks at its errors.
 LENGTHS = (1, 2, 7, 8, 9, 15, 16, 17, 40)
 
 
@@ -35,18 +35,18 @@ class Case(NamedTuple):
     x: Any  # (B, T, D)
     y: Any  # shape of yhat; probabilities for the softmax head
     dy: Any  # shape of yhat: an error of the forecast that no loss made
-    initial: list[tuple[Any, Any]]  # one (h, c) a layer
+    initial: list[tuple[Any, ...]]  # the states of each layer: (h, c), or (h,)
 
     def astype(self, dtype: str) -> Case:
         """The same numbers in another dtype."""
         return self._replace(
             params={k: p.astype(dtype) for k, p in self.params.items()},
-            initial=[(h.astype(dtype), c.astype(dtype)) for h, c in self.initial],
+            initial=[tuple(a.astype(dtype) for a in states) for states in self.initial],
             **{name: getattr(self, name).astype(dtype) for name in ("x", "y", "dy")},
         )
 
-    def forward(self, work: ll.Workspace | None = None) -> tuple[Any, ll.Trace]:
-        return ll.forward(self.spec, self.params, self.x, work, self.initial)
+    def forward(self, work: ll.Workspace | None = None, engine: str | None = None) -> tuple[Any, ll.Trace]:
+        return ll.forward(self.spec, self.params, self.x, work, self.initial, engine=engine)
 
     def backward(
         self, trace: ll.Trace, plan: ll.Plan | None = None, also: Any = ("x", "state")
@@ -66,7 +66,7 @@ def build(spec: ll.Spec, T: int = 5, B: int = 3, seed: int = 0, dtype: str = "fl
     y = normal(*out)
     if spec.head == "softmax":
         y = np.exp(y) / np.exp(y).sum(axis=-1, keepdims=True)
-    initial = [(normal(B, H), normal(B, H)) for H in spec.units]
+    initial = [tuple(normal(B, H) for _ in spec.row.states) for H in spec.units]
     return Case(spec, params, normal(B, T, spec.inputs), y, normal(*out), initial)
 
 
@@ -101,16 +101,21 @@ def identical(ours: Any, reference: Any) -> None:
 # ------------------------------------------------------------------------------------------- plain reference
 
 
+def matrices(case: Case, k: int) -> dict[str, Any]:
+    """The parameters of layer k, by matrix."""
+    return {matrix: case.params[f"{k}/{matrix}"] for matrix in case.spec.row.matrices}
+
+
 def plain_forward(case: Case) -> tuple[Any, list[list[Any]]]:
     """Forecast, and the step traces of every layer: traces[layer][step]."""
     spec, p = case.spec, case.params
     below, traces = list(case.x.transpose(1, 2, 0)), []
     for k in range(spec.layers):
-        h, c = (a.T for a in case.initial[k])
+        states = [a.T for a in case.initial[k]]
         steps = []
         for x in below:
-            steps.append(step_forward(get_cell(spec.cell), p[f"{k}/Wx"], p[f"{k}/Wh"], p[f"{k}/b"], x, h, c))
-            h, c = steps[-1].h, steps[-1].c
+            steps.append(step_forward(spec.row, matrices(case, k), x, *states))
+            states = [getattr(steps[-1], name) for name in spec.row.states]
         traces.append(steps)
         below = [step.h for step in steps]
     scores = np.stack([(p["head/W"] @ h + p["head/b"][:, None]).T for h in below], axis=1)  # (B, T, O)
@@ -122,14 +127,14 @@ def plain_forward(case: Case) -> tuple[Any, list[list[Any]]]:
 def plain_backward(
     case: Case, traces: list[list[Any]], span: int | None = None, cut: ll.Zone | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Gradients, and ∂L/∂ of every step's z, c and h: "0/z" (T, 4H, B), … Steps before the span have none.
+    """Gradients, and ∂L/∂ of every step's z and states: "0/z" (T, P·H, B), … Steps before the span have none.
 
     No error passes through an arc of the zone `cut`; the gradients of these arcs are there all the same.
     """
     spec, T = case.spec, case.x.shape[1]
-    p = {
-        k: a if cut is None else np.where(cut.mask(k), 0, a) for k, a in case.params.items()
-    }  # what carries errors
+    if cut is not None:  # what carries errors
+        case = case._replace(params={k: np.where(cut.mask(k), 0, a) for k, a in case.params.items()})
+    p, states = case.params, spec.row.states
     start = 0 if span is None else max(0, T - span)
     ds = (
         case.dy.transpose(1, 2, 0)
@@ -138,26 +143,28 @@ def plain_backward(
     )
     grads = {name: np.zeros_like(a) for name, a in p.items()} | {"x": np.zeros_like(case.x)}
     steps: dict[str, Any] = {}
-    above = [0] * T  # error of the top layer's h at every step
+    above: list[Any] = [0] * T  # error of the top layer's h at every step
     for t in range(T):
         if ds[t] is not None:
             grads["head/W"] += ds[t] @ traces[-1][t].h.T
             grads["head/b"] += ds[t].sum(axis=1)
             above[t] = p["head/W"].T @ ds[t]
     for k in reversed(range(spec.layers)):
-        h, c = (np.zeros_like(a.T) for a in case.initial[k])
-        below, dz, dc, dh = [0] * T, [0] * T, [0] * T, [0] * T
+        errors = [np.zeros_like(a.T) for a in case.initial[k]]
+        below, dz, whole = [0] * T, [0] * T, {name: [0] * T for name in states}
         for t in reversed(range(start, T)):
-            dh[t] = h + above[t]
-            g = step_backward(get_cell(spec.cell), p[f"{k}/Wx"], p[f"{k}/Wh"], traces[k][t], dh[t], c)
-            for name, part in (("Wx", g.Wx), ("Wh", g.Wh), ("b", g.b)):
-                grads[f"{k}/{name}"] += part
-            h, c, below[t], dz[t], dc[t] = g.h_prev, g.c_prev, g.x, g.z, g.c
+            errors[0] = whole["h"][t] = errors[0] + above[t]
+            g = step_backward(spec.row, matrices(case, k), traces[k][t], *errors)
+            for matrix in spec.row.matrices:
+                grads[f"{k}/{matrix}"] += getattr(g, matrix)
+            for name in states[1:]:
+                whole[name][t] = getattr(g, name)
+            errors, below[t], dz[t] = [getattr(g, f"{name}_prev") for name in states], g.x, g.z
         if k == 0:
             grads["x"][:, start:] = np.stack(below[start:], axis=0).transpose(2, 0, 1)
         if start:  # the error stopped on its way to the initial state
-            h, c = np.zeros_like(h), np.zeros_like(c)
-        grads |= {f"{k}/h0": h.T, f"{k}/c0": c.T}
-        steps |= {f"{k}/{name}": np.stack(a[start:]) for name, a in (("z", dz), ("c", dc), ("h", dh))}
+            errors = [np.zeros_like(a) for a in errors]
+        grads |= {f"{k}/{name}0": error.T for name, error in zip(states, errors, strict=True)}
+        steps |= {f"{k}/{name}": np.stack(a[start:]) for name, a in (("z", dz), *whole.items())}
         above = below
     return grads, steps

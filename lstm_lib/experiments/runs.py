@@ -22,8 +22,8 @@ import numpy as np
 from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.isolation.plan import plain
 from lstm_lib.network.cells import Array
-from lstm_lib.network.network import Workspace
 from lstm_lib.network.spec import Params, init_params
+from lstm_lib.network.trace import Workspace
 from lstm_lib.series import metrics
 from lstm_lib.training.adam import SCHEDULES, State
 from lstm_lib.training.loop import Checkpoint, Diverged, Record, _close_epoch, _history, fit, predict

@@ -3,23 +3,25 @@
 Nouns: `Parts` is one number for each part of a step: forward, error, weights, update; a `Cost` is the FLOPs of
 the four parts, and `Cost.bytes` their bytes. A multiplication and an addition are two FLOPs; of the update, which
 has no products, the arithmetic is counted. Bytes are what element-wise calls and copies read and write: a product
-is bound by its FLOPs, these are bound by memory. The counts follow `layer.py`, `layer_backward.py`, `network.py`
-and `adam.py` call by call, and a test holds them to what these really run.
+is bound by its FLOPs, these are bound by memory. FLOPs are those of the engine's products, call by call, and a test
+holds them to what is really run; bytes are those of a fused pass over the numbers of a step, as the compiled engine
+makes it.
 
-Letters: T time steps, of which `steps` are back-propagated, B batch, D inputs, H units, n of them kept, S = H + D + 1
-sources, O outputs.
+Letters: T time steps, of which `back` are back-propagated, B batch, D inputs, H units, n of them kept, P blocks, K values,
+S sources, O outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from lstm_lib.network.cells import Cell
-
-from .products import HeadWork, LayerWork, Passage, Rectangle
+from lstm_lib.network.layout import layout
+from lstm_lib.network.spec import Spec
+from lstm_lib.network.work import LayerWork, Passage, Work
 
 # What the machine of benchmarks/README.md does in a second, in float32 with 256 units, for `Cost.seconds`.
 FLOPS_A_SECOND = 190e9
@@ -77,8 +79,8 @@ class Cost(Parts):
         return dense.seconds.total / self.seconds.total
 
 
-class Count:
-    """FLOPs and numbers moved, added up."""
+class _Count:
+    """FLOPs and numbers moved of one part, added up."""
 
     def __init__(self) -> None:
         self.flops = self.numbers = 0
@@ -87,81 +89,87 @@ class Count:
         """`times` products of (m, k) and (k, n)."""
         self.flops += 2 * m * k * n * times
 
-    def move(self, numbers: int) -> None:
-        """Numbers read or written by something else than a product."""
-        self.numbers += numbers
+    def passage(self, passage: Passage | None, matrix: tuple[int, int], B: int, times: int) -> None:
+        """`times` errors carried through a matrix of this shape."""
+        if passage is None:
+            return
+        rows, columns = passage.size
+        self.product(columns, rows, B, times)
+        if passage.drop is not None or (rows, columns) != matrix:
+            self.numbers += 2 * rows * columns
+        self.numbers += (2 * rows * passage.errors.copies + 3 * columns) * B * times
 
 
-def count_forward(count: Count, cell: Cell, T: int, B: int, D: int, H: int) -> None:
-    """`layer.run_forward`."""
-    S, sigmoids = H + D + 1, sum(getattr(cell, gate) == "sigmoid" for gate in "fiog")
-    count.product(4 * H, S, B, T)
-    count.move(2 * D * B * T + (8 + 2 * sigmoids) * H * S)  # inputs and weights are copied, halved
-    count.move((8 + 4 * sigmoids + 14) * H * B * T)
+def count(work: Work, steps: int, batch: int, known: int, dtype: DTypeLike, updated: tuple[int, int]) -> Cost:
+    """What a training step costs.
+
+    Parameters
+    ----------
+    work : what is left to do. steps, batch : T and B. known : how many of the lowest layers are remembered.
+    updated : how many arcs the optimiser moves, and how many of them one by one.
+    """
+    spec, back = work.spec, steps - work.start(steps)
+    every = spec.output == "every"
+    arrive = back if every else 1  # steps at which the head has an error for the layer below
+    forward, error, weights = _Count(), _Count(), _Count()
+    for k in range(spec.layers):
+        if k >= known:
+            _count_forward(forward, spec, k, steps, batch)
+        if k >= work.lowest:
+            injected = arrive if k == spec.layers - 1 else back
+            _count_errors(error, spec, k, work.layers[k], back, injected, batch)
+            if k > work.lowest:
+                error.passage(work.layers[k].below, spec.shapes[f"{k}/Wx"], batch, back)
+            _count_weights(weights, work.layers[k], back, batch)
+    O, H, seen = spec.outputs, spec.units[-1], steps if every else 1
+    forward.product(O, H, batch, seen)
+    if (r := work.head.weights) is not None:
+        weights.product(r.size[0], seen * batch, r.size[1])
+        weights.numbers += 2 * sum(r.size) * seen * batch
+    if work.lowest < spec.layers:
+        error.passage(work.head.down, (O, H), batch, arrive)
+    arcs, gathered = updated
+    numbers = (
+        forward.numbers,
+        error.numbers,
+        weights.numbers,
+        ADAM_NUMBERS * arcs + GATHERED_NUMBERS * gathered,
+    )
+    size = np.dtype(dtype).itemsize
+    return Cost(
+        forward.flops, error.flops, weights.flops, ADAM_FLOPS * arcs, Parts(*(size * n for n in numbers))
+    )
 
 
-def count_errors(
-    count: Count, work: LayerWork, steps: int, injected: int, B: int, H: int, D: int, passes_down: bool
+def _count_forward(count: _Count, spec: Spec, k: int, T: int, B: int) -> None:
+    cell, H, D = spec.row, spec.units[k], spec.fan_in(k)
+    at = layout(cell, D, H)
+    for product in (p for products in at.products for p in products):
+        count.product(_size(product.blocks), _size(product.columns), B, T)
+    each = len(cell.blocks) + len(cell.values) + 2 * len(cell.states)
+    count.numbers += 2 * at.rows * at.S + (2 * D + each * H) * B * T
+
+
+def _count_errors(
+    count: _Count, spec: Spec, k: int, work: LayerWork, back: int, injected: int, B: int
 ) -> None:
-    """`layer_backward.run_errors` over the last `steps`, `injected` of them with an error from above."""
-    n, gates = work.kept, set(work.gates)
-    by_gate = {"f": 9, "i": 6, "g": 6, "o": 6}
-    per_step = 6 + sum(by_gate[gate] for gate in gates) + (3 if gates & {"i", "g"} else 0)  # slopes
-    per_step += 3 * len(gates) + 9  # of every gate; dc and its way through f
-    per_step += 14 if isinstance(work.units, np.ndarray) else 0
-    count.move((per_step * steps + 3 * injected) * n * B)
-    _count_passage(count, work.through, n, H, B, steps - 1)
-    if passes_down:
-        _count_passage(count, work.below, D, D, B, steps)
+    cell, H = spec.row, spec.units[k]
+    each = len(cell.values) + 4 * len(cell.states) + len(work.blocks)
+    count.numbers += (each * back + injected) * work.units.size * B
+    for stage, passage in zip(cell.stages, work.through, strict=True):
+        count.passage(passage, (len(cell.gates) * H, H), B, back - (stage.reads == "h"))
 
 
-def _count_passage(
-    count: Count, passage: Passage | None, receivers: int, columns: int, B: int, times: int
-) -> None:
-    if passage is None:
-        count.move(receivers * B * times)
-        return
-    rows, some = passage.size
-    count.product(some, rows, B, times)
-    if not passage.whole:
-        count.move(2 * rows * columns + 2 * rows * some)
-    if isinstance(passage.errors, np.ndarray):
-        count.move(2 * rows * B * times)
-    if passage.into is not None:
-        count.move(receivers * B * times)
-    if isinstance(passage.into, np.ndarray):
-        count.move(2 * some * B * times)
-
-
-def count_weights(count: Count, rectangles: Iterable[Rectangle], steps: int, B: int) -> None:
-    """`layer_backward.weight_gradients`."""
-    last: object = "none yet"
-    for r in rectangles:
+def _count_weights(count: _Count, work: LayerWork, back: int, B: int) -> None:
+    last: Any = None
+    for r in work.weights:
         rows, sources = r.size
-        count.product(rows, steps * B, sources)
-        count.move(2 * rows * sources)
+        count.product(rows, back * B, sources)
+        count.numbers += 2 * rows * sources
         for at, size in ((r.errors, rows), *([(r.sources, sources)] if r.sources is not last else [])):
-            count.move((4 if isinstance(at, np.ndarray) else 2) * size * steps * B)
+            count.numbers += (4 if at.copies else 2) * size * back * B
         last = r.sources
 
 
-def count_head(
-    counts: tuple[Count, Count, Count],
-    head: HeadWork,
-    sizes: tuple[int, int, int, int],
-    seen: int,
-    passed: int,
-) -> None:
-    """The head in the forward pass over `seen` steps, its gradients, and its error at `passed` of them.
-
-    `counts` are those of forward, error and weights, `sizes` O, H, how many units below are kept, and B.
-    """
-    forward, error, weights = counts
-    outputs, H, kept, B = sizes
-    forward.product(outputs, H, B, seen)
-    if head.weights is not None:
-        rows, sources = head.weights.size
-        weights.product(rows, seen * B, sources)
-        weights.move(2 * (rows + sources) * seen * B)
-    if passed:
-        _count_passage(error, head.down, kept, H, B, passed)
+def _size(part: slice) -> int:
+    return int(part.stop - part.start)

@@ -32,41 +32,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lstm_lib.network.cells import Array, get_cell
+from lstm_lib.network.cells import Array
+from lstm_lib.network.layout import layout
 from lstm_lib.network.spec import Spec, is_whole
+from lstm_lib.network.work import Arcs, HeadWork, Index, LayerWork, Passage, Work, full_errors, no_errors
 
-from .cost import (
-    ADAM_FLOPS,
-    ADAM_NUMBERS,
-    GATHERED_NUMBERS,
-    Cost,
-    Count,
-    Parts,
-    count_errors,
-    count_forward,
-    count_head,
-    count_weights,
-)
-from .products import (
-    HeadWork,
-    LayerWork,
-    Passage,
-    cut_errors,
-    full_errors,
-    head_passage,
-    head_work,
-    no_errors,
-    picked,
-    reached_units,
-    with_weights,
-)
-from .zones import HEAD_MATRICES, MATRICES, Zone, everything, nothing, runs
+from .cost import Cost, count
+from .products import cut_errors, head_passage, head_work, reached_units, with_weights
+from .text import runs
+from .zones import HEAD_MATRICES, Zone, everything, nothing
 
 DEPTHS = ("hold", "skip", "cut", "cache")
 MOMENTS = ("held", "tracked")
 
-# The active arcs of a parameter: all; whole rows, as a tuple of ranges or of one array; or flat positions.
-Arcs = tuple[slice | Array, ...] | Array | None
 RANGE = 8192  # arcs that a range of rows must have to be worth calls of its own; else rows are gathered
 
 
@@ -74,35 +52,34 @@ RANGE = 8192  # arcs that a range of rows must have to be worth calls of its own
 class Plan:
     """What is left to do when a zone is isolated; made by `isolate`.
 
-    `works`, `head` and `lowest` are read by `backward`: the layers' products, the head's, and the lowest layer that
-    needs an error. `updates` is read by the optimiser: a parameter that is absent keeps its value; None updates all
-    of it, a tuple whole rows, an array the arcs at these flat positions. `cached` says how many of the lowest layers
-    are remembered. `unreached` holds the active arcs that no error reaches at depth "cut"; their gradient is 0.
+    `work` is what the engine does, and `work.updates` what the optimiser moves. `cached` says how many of the lowest
+    layers are remembered. `unreached` holds the active arcs that no error reaches at depth "cut"; their gradient is 0.
     `notes` tells in words where the plan does not save what its zone promises.
     """
 
-    spec: Spec
     zone: Zone
     depth: str
-    span: int | None
     moments: str
-    works: tuple[LayerWork, ...]
-    head: HeadWork
-    lowest: int
-    updates: dict[str, Arcs]
+    work: Work
     cached: int
     unreached: Zone
     notes: tuple[str, ...]
+
+    @property
+    def spec(self) -> Spec:
+        """The network it is for."""
+        return self.work.spec
+
+    @property
+    def span(self) -> int | None:
+        """How many of the last steps are back-propagated; None: all."""
+        return self.work.span
 
     def __repr__(self) -> str:
         span = "" if self.span is None else f", span {self.span}"
         moments = "" if self.moments == "held" else f", moments {self.moments}"
         notes = "".join(f"; {note}" for note in self.notes)
         return f"<Plan: {self.depth} {self.zone.short!r}{span}{moments}{notes}>"
-
-    def start(self, T: int) -> int:
-        """The first of T steps that is back-propagated."""
-        return 0 if self.span is None else max(0, T - self.span)
 
     def cost(self, steps: int, batch: int, dtype: DTypeLike = "float32") -> Cost:
         """What one training step on a batch still costs; see `Cost`. ValueError for sizes below 1.
@@ -116,34 +93,12 @@ class Plan:
         for name, number in (("steps", steps), ("batch", batch)):
             if not is_whole(number, 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
-        spec, B, back = self.spec, batch, steps - self.start(steps)
-        every = spec.output == "every"
-        arrive = back if every else 1  # steps at which the head has an error for the layer below
-        forward, error, weights = Count(), Count(), Count()
-        for k, H in enumerate(spec.units):
-            D = spec.fan_in(k)
-            if k >= self.cached:
-                count_forward(forward, get_cell(spec.cell), steps, B, D, H)
-            if k >= self.lowest:
-                injected = arrive if k == spec.layers - 1 else back
-                count_errors(error, self.works[k], back, injected, B, H, D, k > self.lowest)
-                count_weights(weights, self.works[k].weights, back, B)
-        passed = arrive if self.lowest < spec.layers else 0
-        sizes = spec.outputs, spec.units[-1], self.works[-1].kept, B
-        count_head((forward, error, weights), self.head, sizes, steps if every else 1, passed)
-        arcs, moved = self._updated()
-        size = np.dtype(dtype).itemsize
-        moves = (forward.numbers * size, error.numbers * size, weights.numbers * size, moved * size)
-        return Cost(forward.flops, error.flops, weights.flops, ADAM_FLOPS * arcs, Parts(*moves))
-
-    def _updated(self) -> tuple[int, int]:
-        """Arcs that the optimiser moves, and numbers that it reads and writes for that."""
-        arcs = moved = 0
-        for name, at in self.updates.items():
+        arcs = gathered = 0
+        for name, at in self.work.updates.items():
             some = int(np.prod(self.spec.shapes[name])) - self.zone.sizes[name]
             arcs += some
-            moved += some * (ADAM_NUMBERS if at is None else ADAM_NUMBERS + GATHERED_NUMBERS)
-        return arcs, moved
+            gathered += some * (at is not None)
+        return count(self.work, steps, batch, self.cached, dtype, (arcs, gathered))
 
     def describe(self) -> dict[str, Any]:
         """The plan in words, for a record; a digest tells zones of equal size apart."""
@@ -178,15 +133,16 @@ def isolate(
     """
     _check(spec, zone, depth, span, moments)
     active = ~zone
+    unreached, notes = nothing(spec), tuple[str, ...]()
     if depth == "cut":
-        works, head, lowest, unreached, notes = _cut(active)
+        layers, head, lowest, unreached, notes = _cut(active)
     else:
-        computed = everything(spec) if depth == "hold" else active
-        works, head, lowest = _exact(computed)
-        unreached, notes = nothing(spec), ()
-    cached = _isolated_layers(zone) if depth == "cache" else 0
+        layers, head, lowest = _exact(everything(spec) if depth == "hold" else active)
     updates = {k: _arcs(mask) for k in spec.shapes if (mask := active.mask(k)).any()}
-    return Plan(spec, zone, depth, span, moments, works, head, lowest, updates, cached, unreached, notes)
+    work = Work(spec, layers, head, lowest, span, depth != "cut", updates)
+    return Plan(
+        zone, depth, moments, work, _isolated_layers(zone) if depth == "cache" else 0, unreached, notes
+    )
 
 
 @cache
@@ -221,13 +177,18 @@ def _check(spec: Spec, zone: Zone, depth: str, span: int | None, moments: str) -
 def _isolated_layers(zone: Zone) -> int:
     """How many of the lowest layers are isolated altogether."""
     spec = zone.spec
-    whole = (all(zone.mask(f"{k}/{m}").all() for m in MATRICES) for k in range(spec.layers))
+    whole = (all(mask.all() for mask in _masks(zone, k).values()) for k in range(spec.layers))
     return sum(1 for _ in takewhile(bool, whole))
 
 
 def _layer_share(zone: Zone) -> float:
-    masks = [zone.mask(f"0/{m}") for m in MATRICES]
+    masks = _masks(zone, 0).values()
     return sum(int(m.sum()) for m in masks) / sum(m.size for m in masks)
+
+
+def _masks(zone: Zone, k: int) -> dict[str, Array]:
+    """Matrix -> the arcs of layer k that belong to the zone."""
+    return {matrix: zone.mask(f"{k}/{matrix}") for matrix in zone.spec.row.matrices}
 
 
 def _arcs(mask: Array) -> Arcs:
@@ -243,51 +204,57 @@ def _arcs(mask: Array) -> Arcs:
     return tuple(slice(first, last) for first, last in ranges)
 
 
-def _active(active: Zone, k: int) -> Array:
-    """(4H, S): the layer's active arcs as [Wh | Wx | b]."""
-    b = active.mask(f"{k}/b")[:, None]
-    return np.hstack([active.mask(f"{k}/Wh"), active.mask(f"{k}/Wx"), b])
+def _whole_matrix(spec: Spec, k: int, masks: dict[str, Array]) -> Array:
+    """(P·H, S): the layer's arcs in its one matrix."""
+    at = layout(spec.row, spec.fan_in(k), spec.units[k])
+    whole = np.zeros((at.rows, at.S), bool)
+    at.fill(whole, masks)
+    return whole
 
 
 def _exact(computed: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int]:
     """All errors down to the lowest layer with an arc whose gradient is computed, and that arc's gradients."""
-    spec = computed.spec
-    masks = [_active(computed, k) for k in range(spec.layers)]
-    works = tuple(
-        with_weights(full_errors(H, spec.fan_in(k)), mask)
-        for k, (H, mask) in enumerate(zip(spec.units, masks, strict=True))
-    )
-    lowest = next((k for k, mask in enumerate(masks) if mask.any()), spec.layers)
+    spec, works, lowest = computed.spec, list[LayerWork](), computed.spec.layers
+    for k, H in enumerate(spec.units):
+        masks, at = _masks(computed, k), layout(spec.row, spec.fan_in(k), H)
+        works.append(with_weights(full_errors(spec, k), at, _whole_matrix(spec, k, masks), masks.get("p")))
+        if any(mask.any() for mask in masks.values()):
+            lowest = min(lowest, k)
     W, b = (computed.mask(f"head/{m}") for m in HEAD_MATRICES)
-    down = Passage(size=(spec.outputs, spec.units[-1]))
-    return works, head_work(W, b, down), lowest
+    O, H = Index.all(spec.outputs), Index.all(spec.units[-1])
+    return tuple(works), head_work(W, b, Passage(O, H, O, H)), lowest
 
 
 def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tuple[str, ...]]:
     """Only the errors that get to active arcs through active arcs, from the top down, and the gradients there."""
-    spec = active.spec
+    spec, gates = active.spec, len(active.spec.row.gates)
     W, b = (active.mask(f"head/{m}") for m in HEAD_MATRICES)
-    masks = [_active(active, k) for k in range(spec.layers)]
+    masks = [_masks(active, k) for k in range(spec.layers)]
     reached: dict[int, Array] = {}
     arrives: Array = np.asarray(W.any(axis=0))
     for k in reversed(range(spec.layers)):
-        H, mask = spec.units[k], masks[k]
-        found = reached_units(mask[:, :H], np.asarray(mask.any(axis=1)), arrives)
+        units = np.tile(np.arange(spec.units[k]), gates)
+        has_row = np.any(
+            [mask.reshape(-1, spec.units[k], mask[0].size).any(axis=(0, 2)) for mask in masks[k].values()],
+            axis=0,
+        )
+        found = reached_units(masks[k]["Wh"], has_row, arrives, units)
         if not found.any():
             break
         reached[k] = found
-        arrives = np.asarray(mask[np.tile(found, 4), H:-1].any(axis=0))
+        arrives = np.asarray(masks[k]["Wx"][found[units]].any(axis=0))
     lowest = min(reached, default=spec.layers)
-    works, notes = [no_errors()] * lowest, []
+    works, notes = [no_errors(len(spec.row.stages))] * lowest, []
     below = receivers = np.arange(spec.fan_in(lowest) if lowest < spec.layers else 0)
     for k in range(lowest, spec.layers):
-        H, mask = spec.units[k], masks[k]
-        rows = np.asarray(mask.any(axis=1))
-        work, costly = cut_errors(mask[:, :H], mask[:, H:-1], rows, reached[k], below, receivers)
+        H, at = spec.units[k], layout(spec.row, spec.fan_in(k), spec.units[k])
+        whole = _whole_matrix(spec, k, masks[k])
+        work, costly = cut_errors(at, masks[k], whole, reached[k], below, receivers)
         if costly:
             notes.append(f"layer {k} keeps its full width, since slices of its errors would cost more")
-        works.append(with_weights(work, mask & np.tile(reached[k], 4)[:, None]))
-        below, receivers = np.flatnonzero(reached[k]), picked(work.units, H)
+        p = masks[k]["p"] & np.tile(reached[k], len(spec.row.peepholes)) if "p" in masks[k] else None
+        works.append(with_weights(work, at, whole & np.tile(reached[k], len(spec.row.blocks))[:, None], p))
+        below, receivers = np.flatnonzero(reached[k]), work.units.positions
     down = head_passage(W, below, receivers) if lowest < spec.layers else None
     return tuple(works), head_work(W, b, down), lowest, _unreached(active, reached), tuple(notes)
 
@@ -295,8 +262,8 @@ def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tupl
 def _unreached(active: Zone, reached: dict[int, Array]) -> Zone:
     masks = {}
     for k, H in enumerate(active.spec.units):
-        out = ~np.tile(reached.get(k, np.zeros(H, bool)), 4)
-        for name in (f"{k}/{m}" for m in MATRICES):
-            mask = active.mask(name)
-            masks[name] = mask & (out if mask.ndim == 1 else out[:, None])
+        out = ~reached.get(k, np.zeros(H, bool))
+        for matrix, mask in _masks(active, k).items():
+            rows = np.tile(out, len(mask) // H)
+            masks[f"{k}/{matrix}"] = mask & (rows if mask.ndim == 1 else rows[:, None])
     return Zone(active.spec, {k: m for k, m in masks.items() if m.any()})

@@ -13,7 +13,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from lstm_lib.isolation.zones import MATRICES, Partition, Zone, partition
+from lstm_lib.isolation.partition import Partition, partition
+from lstm_lib.isolation.zones import MATRICES, Zone
 from lstm_lib.network.cells import GATES, Array
 from lstm_lib.network.spec import Spec
 

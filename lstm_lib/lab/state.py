@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
+from lstm_lib.isolation.partition import BLOCKS_BY, Partition, partition
 from lstm_lib.isolation.plan import DEPTHS, Plan, isolate
-from lstm_lib.isolation.zones import BLOCKS_BY, Partition, Zone, nothing, partition, read_zone
+from lstm_lib.isolation.zones import Zone, nothing, read_zone
 from lstm_lib.lab.runs import Curve, Run, Settings, dense_of, from_zip
 from lstm_lib.network.spec import Spec, init_params, is_whole
 from lstm_lib.training.adam import Adam

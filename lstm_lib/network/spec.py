@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from .cells import Array, get_cell
+from .cells import Array, Cell, get_cell
 
 HEADS = ("linear", "softmax")
 OUTPUTS = ("last", "every")
@@ -32,14 +32,14 @@ def is_whole(number: object, least: int) -> bool:
 
 @dataclass(frozen=True)
 class Spec:
-    """The shape of a network: stacked LSTM layers and a dense head.
+    """The shape of a network: stacked recurrent layers and a dense head.
 
     Parameters
     ----------
     inputs : D, features per time step.
     units : H of each layer, lowest first; one entry in `units` a layer.
     outputs : O, width of the head.
-    cell : "standard" or "brief" (see `lstm_lib.cell`).
+    cell : a row of `CELLS`: "standard", "brief", "rnn", "gru", "gru_v3" or "peephole".
     head : "linear", or "softmax" whose outputs are probabilities.
     output : "last" gives (B, O) from the last step, "every" gives (B, T, O).
 
@@ -77,8 +77,13 @@ class Spec:
                 raise ValueError(f"Spec.{name} is {choice!r}; the choices are {', '.join(choices)}")
 
     @property
+    def row(self) -> Cell:
+        """The row of `CELLS` that says what its layers are."""
+        return get_cell(self.cell)
+
+    @property
     def layers(self) -> int:
-        """How many LSTM layers there are."""
+        """How many recurrent layers there are."""
         return len(self.units)
 
     def fan_in(self, layer: int) -> int:
@@ -90,9 +95,9 @@ class Spec:
         """Name and shape of every parameter, in the order they are applied."""
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, H in enumerate(self.units):
-            shapes[f"{layer}/Wx"] = (4 * H, self.fan_in(layer))
-            shapes[f"{layer}/Wh"] = (4 * H, H)
-            shapes[f"{layer}/b"] = (4 * H,)
+            width = {"Wx": (self.fan_in(layer),), "Wh": (H,)}
+            for matrix, gates in self.row.matrices.items():
+                shapes[f"{layer}/{matrix}"] = (len(gates) * H, *width.get(matrix, ()))
         shapes["head/W"] = (self.outputs, self.units[-1])
         shapes["head/b"] = (self.outputs,)
         return shapes
@@ -104,10 +109,10 @@ class Spec:
 
 
 def init_params(spec: Spec, seed: int = 0, dtype: DTypeLike = "float32", forget_bias: float = 1.0) -> Params:
-    """Initial parameters: Glorot-uniform Wx and head, orthogonal Wh, zero biases but for the forget gate.
+    """Initial parameters: Glorot-uniform Wx and head, orthogonal Wh, zero biases but for a forget gate.
 
-    The same choices as `keras.layers.LSTM` (glorot_uniform, orthogonal, unit_forget_bias), drawn from
-    NumPy's generator. The numbers are drawn in float64 and rounded, so that both dtypes start alike.
+    The same choices as the recurrent layers of Keras (glorot_uniform, orthogonal, unit_forget_bias), drawn from
+    NumPy's generator; peepholes start at zero. The numbers are drawn in float64 and rounded, so that both dtypes start alike.
 
     Parameters
     ----------
@@ -122,6 +127,7 @@ def init_params(spec: Spec, seed: int = 0, dtype: DTypeLike = "float32", forget_
     if np.dtype(dtype) not in (np.dtype("float32"), np.dtype("float64")):
         raise ValueError(f"dtype is {np.dtype(dtype)}; the choices are float32, float64")
     rng = np.random.default_rng(seed)
+    gates, forget = spec.row.gates, spec.row.forget
     params: Params = {}
     for name, shape in spec.shapes.items():
         if name.endswith("/Wh"):
@@ -132,10 +138,15 @@ def init_params(spec: Spec, seed: int = 0, dtype: DTypeLike = "float32", forget_
             value = rng.uniform(-limit, limit, shape)
         else:
             value = np.zeros(shape)
-            if name != "head/b":
-                value[: shape[0] // 4] = forget_bias
+            if forget and name.endswith("/b") and name != "head/b":
+                value.reshape(len(gates), -1)[gates.index(forget)] = forget_bias
         params[name] = value.astype(dtype)
     return params
+
+
+def copy_params(params: Params) -> Params:
+    """The same parameters in arrays of their own."""
+    return {name: p.copy() for name, p in params.items()}
 
 
 def check_params(spec: Spec, params: Params) -> np.dtype[Any]:

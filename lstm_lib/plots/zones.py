@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lstm_lib.isolation.partition import Partition
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.isolation.products import picked
-from lstm_lib.isolation.zones import Partition
 from lstm_lib.network.cells import GATES, Array
 from lstm_lib.plots.look import GATE_COLOURS, PALETTE, SEQUENCE, on
 

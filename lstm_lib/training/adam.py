@@ -33,9 +33,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_lib.isolation.plan import Arcs, Plan
-from lstm_lib.network.cells import GATES, Array
-from lstm_lib.network.spec import Params
+from lstm_lib.isolation.plan import Plan
+from lstm_lib.network.cells import Array, Cell, get_cell
+from lstm_lib.network.spec import Params, Spec
+from lstm_lib.network.work import Arcs
 
 
 class Form(NamedTuple):
@@ -153,7 +154,7 @@ class Adam:
         Raises ValueError when a gradient's shape or dtype differs from its parameter's, `NotFinite` (a
         ValueError) when it holds NaN or infinity; nothing has been moved then.
         """
-        active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.updates
+        active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.work.updates
         chosen = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in active.items()}
         tracked: dict[str, Arcs] = {} if plan is None or plan.moments != "tracked" else _isolated(plan)
         watched = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in tracked.items()}
@@ -211,13 +212,14 @@ class Adam:
             return rate[0], eps[0]
         return rate[t - lowest], eps[t - lowest]
 
-    def report(self, state: State, scale: float = 1.0) -> Any:
+    def report(self, state: State, scale: float = 1.0, spec: Spec | None = None) -> Any:
         """What the moments say of every gate and matrix: a DataFrame with one row a zone.
 
         Parameters
         ----------
         state : after at least one step; arcs that have made none are left out.
         scale : factor on the learning rate in force.
+        spec : the network, whose cell names the gates; None takes those of an LSTM.
 
         Returns
         -------
@@ -239,7 +241,7 @@ class Adam:
         rows = [
             {"layer": layer, "matrix": matrix, "gate": gate}
             | self._row(state, f"{layer}/{matrix}", at, scale)
-            for layer, matrix, gate, at in _zones(state)
+            for layer, matrix, gate, at in _zones(state, get_cell("standard") if spec is None else spec.row)
         ]
         if not (rows := [row for row in rows if row["arcs"]]):
             raise ValueError("the state has made no step; call report() after step()")
@@ -313,14 +315,15 @@ def _one_if_alike(counts: Array) -> int | Array:
     return int(counts.flat[0]) if counts.min() == counts.max() else counts
 
 
-def _zones(state: State) -> list[tuple[str, str, str, slice]]:
+def _zones(state: State, cell: Cell) -> list[tuple[str, str, str, slice]]:
     """Layer, matrix, gate and rows of every gate × matrix × layer of a network's state."""
     zones = []
     for name, m in state.m.items():
         layer, _, matrix = name.rpartition("/")
         if layer.isdigit():
-            H = len(m) // 4
-            zones += [(layer, matrix, gate, slice(k * H, (k + 1) * H)) for k, gate in enumerate(GATES)]
+            gates = cell.matrices[matrix]
+            H = len(m) // len(gates)
+            zones += [(layer, matrix, gate, slice(k * H, (k + 1) * H)) for k, gate in enumerate(gates)]
         else:
             zones.append((layer, matrix, "", slice(None)))
     return zones

@@ -72,9 +72,9 @@ class Watch:
         if self.steps == 0:
             self.zone = str(plan.zone)
         if self.steps % GRADIENTS_EVERY == 0:
-            for name in plan.updates:
+            for name in plan.work.updates:
                 # the gradient of an isolated arc is no evidence: it may not have been computed
-                active: Any = True if plan.updates[name] is None else ~plan.zone.mask(name)
+                active: Any = True if plan.work.updates[name] is None else ~plan.zone.mask(name)
                 self.total[name] += np.abs(grads[name]) * active
                 self.count[name] = self.count[name] + np.asarray(active, int)
         self.steps += 1

@@ -24,9 +24,12 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.isolation.plan import Plan
+from lstm_lib.network.backward import backward
 from lstm_lib.network.cells import Array
-from lstm_lib.network.network import LOSSES, Workspace, backward, forward
+from lstm_lib.network.forward import forward
+from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params, Spec, init_params, is_whole
+from lstm_lib.network.trace import Workspace
 
 from .adam import SCHEDULES, Adam, NotFinite, State
 from .evidence import Evidence, Watch, Watched

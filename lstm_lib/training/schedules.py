@@ -21,8 +21,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from lstm_lib.isolation.partition import partition
 from lstm_lib.isolation.plan import Plan, isolate, plain
-from lstm_lib.isolation.zones import partition
 from lstm_lib.network.spec import Spec, is_whole
 
 from .evidence import Evidence

@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.isolation.cost import Cost
+from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.plan import DEPTHS, Plan, isolate, plain
-from lstm_lib.isolation.zones import Partition, Zone, nothing, partition, read_zone
+from lstm_lib.isolation.zones import Zone, nothing, read_zone
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Params, Spec, is_whole
 

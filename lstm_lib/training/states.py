@@ -18,8 +18,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from lstm_lib.network.cells import Array
-from lstm_lib.network.network import Workspace, hidden_states
+from lstm_lib.network.forward import hidden_states
 from lstm_lib.network.spec import Params, Spec
+from lstm_lib.network.trace import Workspace
 
 GROUP = 256  # windows that are computed together
 

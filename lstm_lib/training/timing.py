@@ -13,8 +13,11 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.isolation.plan import Plan
-from lstm_lib.network.network import LOSSES, Workspace, backward, forward
+from lstm_lib.network.backward import backward
+from lstm_lib.network.forward import forward
+from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Spec, init_params
+from lstm_lib.network.trace import Workspace
 
 from .adam import Adam
 from .loop import _thread_limit, _threads

@@ -1,0 +1,467 @@
+"""Back-propagation through time, as far as a `Work` asks for it.
+
+Nouns: an `Errors` is one error pass over a layer, its arrays and where it begins and ends; a `Carrier` is a `Passage`
+with the numbers of its matrix; an engine runs the steps: `run_plain` below, or `compiled.py`. `backward_layer` owns the
+order of what is done in a layer: errors, weight gradients, what goes down.
+
+Letters as in `trace.py`: T time steps, B batch, D inputs, H units, of which n are kept, P blocks, S sources. Errors are
+(rows kept, B) per step, block by block. No array is allocated between calls while sizes stay the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from . import compiled
+from .cells import Array
+from .layout import Layout
+from .spec import Params, Spec
+from .trace import Buffers, Layer, Memory, Trace, empty_grads
+from .work import HeadWork, Index, LayerWork, Passage, Rectangle, Work, plain_work
+
+QUIET = 8  # steps after which errors are looked at, see `quieted`
+
+
+class HasWork(Protocol):
+    """Anything compiled into a `Work`, such as `lstm_lib.Plan`."""
+
+    @property
+    def work(self) -> Work:
+        """What is left to do."""
+        ...
+
+
+def backward(
+    spec: Spec,
+    params: Params,
+    trace: Trace,
+    dy: Array,
+    plan: HasWork | None = None,
+    also: Collection[str] = (),
+) -> Params:
+    """Back-propagation through time, after Werbos (1990) and Gers et al. (2000); equations as in `cells.py`.
+
+    Parameters
+    ----------
+    spec, params : as given to `forward`.
+    trace : from `forward`; may be used more than once, with the same result.
+    dy : shape of yhat; ∂L/∂yhat for the linear head, ∂L/∂scores for the softmax head, as the losses return.
+    plan : what to leave out (`lstm_lib.isolate`); None leaves out nothing.
+    also : any of "x" and "state": adds the gradient of the inputs, key "x" (B, T, D), and of the states before the
+        first step, keys "0/h0", "0/c0", … (B, H). At depth "cut" without what isolated arcs would have carried.
+
+    Returns
+    -------
+    dict with the names, shapes and dtype of `params`. Isolated arcs whose gradient is left out have 0.
+    With a workspace the arrays are reused by the next call.
+
+    Raises ValueError on a dy of another shape or dtype, an overwritten trace, a plan for another spec.
+
+    >>> from lstm_lib import forward, init_params, mse
+    >>> spec = Spec(inputs=2, units=(3,), outputs=1)
+    >>> params = init_params(spec, dtype="float64")
+    >>> yhat, trace = forward(spec, params, np.ones((5, 4, 2)))
+    >>> loss, dy = mse(yhat, np.zeros((5, 1)))
+    >>> {name: g.shape for name, g in backward(spec, params, trace, dy).items()} == spec.shapes
+    True
+    """
+    trace.check()
+    work, buffers = plain_work(spec) if plan is None else plan.work, trace.buffers
+    _check_error(trace, spec, work, dy, also)
+    grads = dict(buffers.grads or empty_grads(spec, dy.dtype))
+    T, B = buffers.T, buffers.B
+    bottom = 0 if also and work.exact else work.lowest
+    ds = dy.transpose(1, 2, 0) if spec.output == "every" else dy.T[None]  # (steps, O, B)
+    _head_gradients(work.head, buffers.top, ds, grads["head/W"], grads["head/b"])
+    arriving = _from_head(work, buffers, params, ds) if bottom < spec.layers else None
+    for k in reversed(range(bottom, spec.layers)):
+        layer, below = buffers.layers[k], buffers.layers.get(k - 1)
+        own = {matrix: (params[f"{k}/{matrix}"], grads[f"{k}/{matrix}"]) for matrix in spec.row.matrices}
+        receivers = Index.all(spec.inputs) if k == 0 else work.layers[k - 1].units
+        down = ("x" in also) if k == 0 else k > bottom
+        assert arriving is not None  # as long as there is a layer to go down to
+        errors, arriving = backward_layer(
+            layer, work.layers[k], own, arriving, trace.engine,
+            start=work.start(T), to_start="state" in also, receivers=receivers if down else None,
+            into=(layer if below is None else below).memory,
+        )  # fmt: skip
+        buffers.errors[k] = errors.spread
+        if "state" in also:
+            grads |= {f"{k}/{name}0": a for name, a in errors.start_errors().items()}
+    if "x" in also:
+        grads["x"] = np.zeros((B, T, spec.inputs), dy.dtype)
+        if bottom == 0 and arriving is not None:
+            grads["x"][:, arriving.first :] = arriving.errors[arriving.first :].transpose(2, 0, 1)
+    for k in range(bottom):
+        for matrix in spec.row.matrices:
+            grads[f"{k}/{matrix}"][...] = 0
+        if k in buffers.layers:
+            buffers.errors[k] = _untouched(buffers.layers[k])
+        if "state" in also:
+            shape = (B, spec.units[k])
+            grads |= {f"{k}/{name}0": np.zeros(shape, dy.dtype) for name in spec.row.states}
+    return grads
+
+
+def _check_error(trace: Trace, spec: Spec, work: Work, dy: Array, also: Collection[str]) -> None:
+    for what, other in (("trace", trace.spec), ("plan", work.spec)):
+        if other != spec:
+            raise ValueError(f"the {what} was made for {other}, not for {spec}")
+    if dy.shape != trace.yhat.shape or dy.dtype != trace.yhat.dtype:
+        raise ValueError(
+            f"dy is {dy.dtype} {dy.shape}; expected {trace.yhat.dtype} {trace.yhat.shape}, as yhat"
+        )
+    if unknown := set(also) - {"x", "state"}:
+        raise ValueError(f"also={sorted(unknown)} is unknown; the choices are 'x' and 'state'")
+    if known := trace.buffers.known:
+        if also:
+            raise ValueError(
+                f"also={sorted(also)} needs all layers; {known} were known in this pass and not run"
+            )
+        if work.lowest < known:
+            raise ValueError(
+                f"the lowest {known} layers were known in this pass and not run, so the plan must isolate all their "
+                f"arcs; it needs errors from layer {work.lowest} up"
+            )
+
+
+# ------------------------------------------------------------------------------------------------------ one layer
+
+
+class Arriving(NamedTuple):
+    """The error of a layer's output: (T, receivers, B), from step `first` on; what stands before is meaningless."""
+
+    errors: Array
+    first: int
+
+
+class Carrier(NamedTuple):
+    """A passage with its numbers: weights (rows, columns), where rows are taken and columns put, arrays for both."""
+
+    weights: Array
+    take: Index
+    put: Index
+    taken: Array  # (rows, B), used where taking copies
+    product: Array  # (columns, B)
+
+    @classmethod
+    def of(cls, passage: Passage, W: Array, memory: Memory, B: int, name: str) -> Carrier:
+        """The rectangle of W that the passage names is copied here, once, with 0 for isolated arcs."""
+        rows, columns = passage.size
+        if passage.rows.whole and passage.columns.whole and passage.drop is None and W.flags.c_contiguous:
+            block = W
+        else:
+            block = memory.get(f"{name} block", rows, columns)
+            np.copyto(block, passage.columns.take(passage.rows.take(W), axis=1))
+            if passage.drop is not None:
+                np.copyto(block, 0, where=passage.drop)
+        taken = memory.get(f"{name} taken", rows if passage.errors.copies else 0, B)
+        return cls(block, passage.errors, passage.into, taken, memory.get(f"{name} product", columns, B))
+
+    def add(self, errors: Array, out: Array) -> None:
+        """Add what these errors (rows kept, B) carry to what they come from (receivers, B)."""
+        if isinstance(self.take.at, np.ndarray):
+            errors = np.take(errors, self.take.at, axis=0, out=self.taken, mode="clip")  # "raise" allocates
+        else:
+            errors = errors[self.take.at]
+        np.matmul(self.weights.T, errors, out=self.product)
+        out[self.put.at] += self.product
+
+
+class Errors:
+    """One error pass over a layer: what an engine needs, and what it leaves.
+
+    dz : (T, rows kept, B), errors of the blocks kept, from step `stop` on. dh, dc : (n, B), at the end those of the
+    states before step `start`. through : a carrier, or None, for each stage of the cell.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        work: LayerWork,
+        params: dict[str, Array],
+        arriving: Arriving,
+        start: int,
+        to_start: bool,
+    ) -> None:
+        memory, B, n = layer.memory, layer.B, work.units.size
+        self.layer, self.work, self.arriving = layer, work, arriving
+        self.start = self.stop = start
+        self.first_product = start if to_start else start + 1
+        self.dz = memory.get("dz", layer.T, len(work.blocks) * n, B)
+        self.dh = memory.get("dh", n, B)
+        self.dc = memory.get("dc", n if "c" in layer.cell.states else 0, B)
+        self.made = memory.get("made", n if layer.cell.made else 0, B)
+        self.through = tuple(
+            None if passage is None else Carrier.of(passage, params["Wh"], memory, B, f"through {k}")
+            for k, passage in enumerate(work.through)
+        )
+        self.peepholes = layer.peepholes
+        if work.closed is not None:
+            shut = np.repeat(work.closed.reshape(len(layer.peepholes), -1), B, axis=1)
+            self.peepholes = np.where(shut, 0, layer.peepholes).astype(layer.peepholes.dtype)
+        self.floor = error_floor(arriving.errors[max(arriving.first, start) :])
+        self.dh[...] = 0
+        self.dc[...] = 0
+
+    def spread(self) -> Array:
+        """(T, P·H, B): all errors, 0 where none was kept or reached (a copy)."""
+        layer, H, n = self.layer, self.layer.H, self.work.units.size
+        dz = np.zeros((layer.T, layer.layout.rows, layer.B), self.dz.dtype)
+        for k, block in enumerate(self.work.blocks):
+            rows = block * H + self.work.units.positions
+            dz[self.stop :, rows] = self.dz[self.stop :, k * n : (k + 1) * n]
+        return dz
+
+    def start_errors(self) -> dict[str, Array]:
+        """Errors of the states before the first step, (B, H); 0 if the error did not get so far."""
+        layer, found = self.layer, {}
+        for state, error in zip(layer.cell.states, (self.dh, self.dc), strict=False):
+            found[state] = np.zeros((layer.B, layer.H), error.dtype)
+            if self.stop == 0:
+                found[state][:, self.work.units.at] = error.T
+        return found
+
+
+def _untouched(layer: Layer) -> Any:
+    return lambda: np.zeros((layer.T, layer.layout.rows, layer.B), layer.values.dtype)
+
+
+def backward_layer(
+    layer: Layer,
+    work: LayerWork,
+    own: dict[str, tuple[Array, Array]],
+    arriving: Arriving,
+    engine: str,
+    start: int,
+    to_start: bool,
+    receivers: Index | None,
+    into: Memory,
+) -> tuple[Errors, Arriving | None]:
+    """Back through one layer: its errors, the gradients of its arcs, and the error of what it reads.
+
+    Parameters
+    ----------
+    own : matrix -> parameter and gradient, which is written. arriving : the error of its output.
+    start : the first step to go back to. to_start : whether the error of the state before it is wanted.
+    receivers : whose error goes down; None: nobody's. into : where that error may stand.
+    """
+    errors = Errors(layer, work, {name: pair[0] for name, pair in own.items()}, arriving, start, to_start)
+    if work.units.size:
+        errors.stop = compiled.run_errors(errors) if engine == "compiled" else run_plain(errors)
+    else:
+        errors.stop = layer.T
+    weight_gradients(errors, {name: pair[1] for name, pair in own.items()})
+    if receivers is None:
+        return errors, None
+    below = into.get("inject" if into is not layer.memory else "dx", layer.T, receivers.size, layer.B)
+    _pass_down(errors, own["Wx"][0], below)
+    return errors, Arriving(below, errors.stop)
+
+
+def run_plain(errors: Errors) -> int:
+    """Fill dz from the last step down to `start`; return the first step that has an error."""
+    layer, work, cell = errors.layer, errors.work, errors.layer.cell
+    H, B, n, units = layer.H, layer.B, work.units.size, work.units
+    values = layer.values.reshape(layer.T, -1, H, B)
+    p = tuple(units.take(a) for a in errors.peepholes.reshape(-1, H, B))
+    rows = {block: slice(k * n, (k + 1) * n) for k, block in enumerate(work.blocks)}
+
+    def states(t: int) -> tuple[Array, ...]:
+        return tuple(units.take(a) for a in (layer.sources[t, :H], layer.cells[t])[: len(cell.states)])
+
+    for t in range(layer.T - 1, errors.start - 1, -1):
+        kept, before, after, dz = tuple(units.take(values[t], axis=1)), states(t), states(t + 1), errors.dz[t]
+        if t >= errors.arriving.first:
+            errors.dh += errors.arriving.errors[t]
+        reaching: tuple[Array, ...] = (errors.dh, errors.dc)[: len(cell.states)]
+        total: tuple[Array, ...] = ()
+        for stage, carrier in zip(reversed(cell.stages), reversed(errors.through), strict=True):
+            given, direct, _ = stage.back(kept, before, after, reaching, p)
+            for block, error in zip(stage.errors, given, strict=True):
+                if block in rows:
+                    dz[rows[block]] = error
+            total = tuple(a + b for a, b in zip(total, direct, strict=True)) if total else direct
+            if stage.reads != "h":  # the error of what the stage before it made
+                errors.made[...] = 0
+                if carrier is not None:
+                    carrier.add(dz, errors.made)
+                reaching = (errors.made,)
+            elif carrier is not None and t >= errors.first_product:
+                carrier.add(dz, total[0])
+        for place, error in zip((errors.dh, errors.dc), total, strict=False):
+            np.copyto(place, error)
+        looks = (layer.T - t) % QUIET == 0 and t > errors.start
+        if looks and quieted(errors.dh, errors.dc, errors.floor) and t <= errors.arriving.first:
+            return t
+    return errors.start
+
+
+def error_floor(arriving: Array) -> float:
+    """Magnitude below which an error can't change a gradient in this dtype: smallest normal number / epsilon.
+
+    Scaled down with the arriving error where that is itself small.
+    """
+    info = np.finfo(arriving.dtype)
+    peak = min(1.0, float(max(arriving.max(), -arriving.min()))) if arriving.size else 1.0
+    return float(info.tiny) / float(info.eps) * peak
+
+
+def quieted(dh: Array, dc: Array, floor: float) -> bool:
+    """Set errors below `floor` to zero; True when none is left.
+
+    Left alone they decay into subnormal numbers, on which every product is several times slower.
+    """
+    for error in (dh, dc):
+        np.copyto(error, 0, where=np.abs(error) < floor)
+    return not (dh.any() or dc.any())
+
+
+# ------------------------------------------------------------------------------------------------ what goes down
+
+
+def _from_head(work: Work, buffers: Buffers, params: Params, ds: Array) -> Arriving:
+    """The error of the top layer's output, from ds (steps, O, B)."""
+    spec, T, B = work.spec, buffers.T, buffers.B
+    memory, n = buffers.layers[spec.layers - 1].memory, work.layers[-1].units.size
+    first = max(T - len(ds), work.start(T))
+    out = memory.get("inject", T, n, B)
+    if work.head.down is None:
+        out[first:] = 0
+    else:
+        carrier = Carrier.of(work.head.down, params["head/W"], memory, B, "head")
+        _carry_all(carrier, ds[first - T :], out[first:])
+    return Arriving(out, first)
+
+
+def _pass_down(errors: Errors, Wx: Array, out: Array) -> None:
+    """Write the error of what the layer reads, at the steps from `stop` on, into `out` (T, receivers, B)."""
+    passage, stop = errors.work.below, errors.stop
+    if passage is None or stop == errors.layer.T:
+        out[stop:] = 0
+        return
+    carrier = Carrier.of(passage, Wx, errors.layer.memory, errors.layer.B, "below")
+    _carry_all(carrier, errors.dz[stop:], out[stop:])
+
+
+def _carry_all(carrier: Carrier, errors: Array, out: Array) -> None:
+    """What errors (steps, rows kept, B) carry to (steps, receivers, B), at all steps."""
+    if carrier.put.whole and not carrier.take.copies:
+        np.matmul(carrier.weights.T, errors[:, carrier.take.at], out=out)
+        return
+    out[...] = 0
+    for error, place in zip(errors, out, strict=True):
+        carrier.add(error, place)
+
+
+# -------------------------------------------------------------------------------------------- the weight gradients
+
+
+def weight_gradients(errors: Errors, grads: dict[str, Array]) -> None:
+    """Write Σ_t dz_t sources_tᵀ over all steps with an error into the gradients of a layer, a product a rectangle.
+
+    What no rectangle covers is 0.
+    """
+    layer, work, stop = errors.layer, errors.work, errors.stop
+    memory, at = layer.memory, layer.layout
+    covered = sum(r.rows.size * r.sources.size for r in work.weights)
+    everything = sum(len(range(*p.blocks.indices(at.rows))) * (p.columns.stop - p.columns.start)
+                     for products in at.products for p in products)  # fmt: skip
+    if covered < everything or any(r.drop is not None for r in work.weights):
+        for gradient in grads.values():
+            gradient[...] = 0
+    if stop < layer.T:
+        dz, sources, last = errors.dz[stop:], layer.sources[stop : layer.T], None
+        for r in work.weights:
+            rows = _by_row(memory, "dz", dz, r.errors)
+            if r.sources is not last:
+                columns, last = _by_row(memory, "sources", sources, r.sources), r.sources
+            product = np.matmul(rows, columns.T, out=memory.get("product", *r.size))
+            if r.drop is not None:
+                np.copyto(product, 0, where=r.drop)
+            _place(product, r, at, grads)
+    elif covered == everything:
+        for gradient in grads.values():
+            gradient[...] = 0
+    if "p" in grads:
+        _peephole_gradient(errors, grads["p"])
+
+
+def _by_row(memory: Memory, name: str, a: Array, at: Index) -> Array:
+    """Some rows of (steps, rows, B) as (rows, steps * B), eight steps at a time: half the time of one long copy."""
+    steps, _, B = a.shape
+    target = memory.get(f"{name} by row", at.size, steps, B)
+    for t in range(0, steps, 8):
+        np.copyto(target[:, t : t + 8], at.take(a[t : t + 8], axis=1).transpose(1, 0, 2))
+    return target.reshape(at.size, steps * B)
+
+
+def _place(product: Array, r: Rectangle, at: Layout, grads: dict[str, Array]) -> None:
+    """Copy the gradients of a rectangle of the one matrix to the parameters they belong to."""
+    rows, sources = r.rows.positions, r.sources.positions
+    for matrix, own_rows, blocks, columns in at.pieces:
+        a, b = np.searchsorted(rows, (blocks.start, blocks.stop))
+        c, d = np.searchsorted(sources, (columns.start, columns.stop))
+        if a == b or c == d:
+            continue
+        into = _shifted(rows[a:b], own_rows.start - blocks.start)
+        if grads[matrix].ndim == 1:
+            grads[matrix][into] = product[a:b, c]
+            continue
+        across = _shifted(sources[c:d], -columns.start)
+        if isinstance(into, slice) or isinstance(across, slice):
+            grads[matrix][into, across] = product[a:b, c:d]
+        else:
+            grads[matrix][np.ix_(into, across)] = product[a:b, c:d]
+
+
+def _shifted(positions: Array, by: int) -> slice | Array:
+    """Positions in order, moved, as a slice where they are neighbours."""
+    first, last = int(positions[0]) + by, int(positions[-1]) + by
+    return slice(first, last + 1) if last - first == len(positions) - 1 else positions + by
+
+
+def _peephole_gradient(errors: Errors, gradient: Array) -> None:
+    """Σ over steps and batch of dz times the state that the gate reads: for o the new one, else the one before."""
+    layer, work, cell = errors.layer, errors.work, errors.layer.cell
+    gradient[...] = 0
+    if work.peepholes is None:
+        return
+    n, units = work.units.size, work.units
+    for k, gate in enumerate(cell.peepholes):
+        block = cell.blocks.index(gate)
+        if block in work.blocks:
+            rows = work.blocks.index(block) * n
+            dz = errors.dz[errors.stop :, rows : rows + n]
+            shift = int(gate == "o")
+            c = units.take(layer.cells[errors.stop + shift : layer.T + shift], axis=1)
+            gradient[k * layer.H + units.positions] = np.einsum("tub,tub->u", dz, c)
+    gradient[~work.peepholes] = 0
+
+
+# ------------------------------------------------------------------------------------------------------ the head
+
+
+def _head_gradients(head: HeadWork, h: Array, ds: Array, dW: Array, db: Array) -> None:
+    """Gradients of scores = W @ h + b, with h (steps, H, B) and ds (steps, O, B)."""
+    r = head.weights
+    if r is None or r.size != dW.shape or r.drop is not None:
+        dW[...] = 0
+    if r is not None:
+        product = np.matmul(_as_rows(ds, r.errors), _as_rows(h, r.sources).T)
+        if r.drop is not None:
+            np.copyto(product, 0, where=r.drop)
+        dW[np.ix_(r.rows.positions, r.sources.positions)] = product
+    if head.bias.size < len(db):
+        db[...] = 0
+    if head.bias.size:
+        db[head.bias.at] = head.bias.take(ds.sum(axis=(0, 2)))
+
+
+def _as_rows(a: Array, at: Index) -> Array:
+    """Some rows of (steps, rows, B) as (rows, steps * B)."""
+    some = at.take(a, axis=1)
+    return some.transpose(1, 0, 2).reshape(some.shape[1], -1)

@@ -1,0 +1,393 @@
+"""The compiled engine: the same steps as one loop without the interpreter, where Numba is installed.
+
+The functions of a cell's stages (`cells.py`) are compiled as they stand, for one number at a time, and put into a loop
+over units and batch; with the products of a step, by BLAS from within, that makes the loop over time. Nouns: a kernel is
+the loop over the numbers of one step, for one stage; `loops` are the two loops over time of a cell.
+
+Two things must be said to Numba so that it uses vector instructions: no test for a division by zero
+(`error_model="numpy"`), and a tanh that is arithmetic alone. NaN and infinity keep their meaning, since a training that
+leaves the numbers must be seen. The first use of a cell takes a few seconds; then its loops are kept on disk by Numba.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import types
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from . import cells
+from .cells import CELLS, Array, Cell, Stage
+
+if TYPE_CHECKING:
+    from .backward import Errors
+    from .trace import Layer
+
+ENGINES = ("plain", "compiled")
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "arcp", "nsz"},  # not nnan, ninf
+}
+
+
+def choose(engine: str | None, dtype: np.dtype[Any]) -> str:
+    """The engine that runs: the one asked for, or named by LSTM_LIB_ENGINE, or "compiled" where it can.
+
+    Complex numbers are for complex steps, which the plain engine takes.
+
+    >>> choose("plain", np.dtype("float32"))
+    'plain'
+    """
+    wanted = engine or os.environ.get("LSTM_LIB_ENGINE") or ("compiled" if _installed() else "plain")
+    if wanted not in ENGINES:
+        raise ValueError(f"engine is {wanted!r}; the choices are {', '.join(ENGINES)}")
+    if wanted == "compiled" and not _installed():
+        raise ValueError("the compiled engine needs Numba and SciPy: pip install 'lstm_lib[fast]'")
+    return "plain" if dtype.kind == "c" else wanted
+
+
+@cache
+def _installed() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("numba", "scipy"))
+
+
+def run_forward(layer: Layer) -> None:
+    """As `forward.run_plain`."""
+    products = [(p.blocks.start, p.blocks.stop, p.columns.start, p.columns.stop)
+                for stage in layer.layout.products for p in stage]  # fmt: skip
+    loops(layer.cell, layer.values.dtype.name).forward(
+        layer.values, layer.sources, layer.cells, layer.peepholes, np.array(products), layer.layout.made.start,
+        *layer.weights,
+    )  # fmt: skip
+
+
+def run_errors(errors: Errors) -> int:
+    """As `backward.run_plain`."""
+    layer, work, dtype = errors.layer, errors.work, errors.dz.dtype
+    H, B, n, units = layer.H, layer.B, work.units.size, work.units
+    if isinstance(units.at, slice):  # neighbours are one run of numbers
+        starts, length = np.array([units.at.start * B]), n * B
+    else:
+        starts, length = units.at * B, B
+    slots = np.full(len(layer.cell.blocks), -1)
+    slots[list(work.blocks)] = np.arange(len(work.blocks)) * n
+    spare = layer.memory.get(
+        "spare", len(layer.cell.blocks), n, B
+    )  # for the errors of blocks that are not kept
+    carriers: list[Any] = []
+    for carrier in errors.through:
+        if carrier is None:
+            none = np.empty((0, 0), dtype)
+            carriers += [none, np.empty(0, np.intp), 0, none, np.empty(0, np.intp), 0, none]
+        else:
+            carriers += [
+                carrier.weights,
+                *_listed(carrier.take),
+                carrier.taken,
+                *_listed(carrier.put),
+                carrier.product,
+            ]
+    first = errors.arriving.first
+    return int(loops(layer.cell, dtype.name).backward(
+        layer.values, layer.sources, layer.cells, errors.peepholes, errors.dz, errors.arriving.errors, first,
+        errors.start, errors.first_product, dtype.type(errors.floor), errors.dh, errors.dc, errors.made, spare, starts,
+        length, slots, *carriers,
+    ))  # fmt: skip
+
+
+def _listed(index: Any) -> tuple[Array, int]:
+    """Positions as a list, or an empty list and the first of them where they are neighbours."""
+    return (index.at, 0) if index.copies else (np.empty(0, np.intp), index.at.start)
+
+
+# ----------------------------------------------------------------------------------------- from equations to loops
+
+
+class Loops(NamedTuple):
+    """The loops over time of a cell in one dtype."""
+
+    forward: Callable[..., None]
+    backward: Callable[..., int]
+
+
+@cache
+def loops(cell: Cell, dtype: str) -> Loops:
+    """Compile the loops of a cell; ValueError for a cell whose equations Numba can't take."""
+    try:
+        return _compile(cell, dtype)
+    except Exception as error:
+        import numba
+
+        if not isinstance(error, numba.core.errors.NumbaError):
+            raise
+        raise ValueError(
+            f"the compiled engine can't run the cell {cell.name!r}: {str(error).splitlines()[0]}; "
+            "give engine='plain' or set LSTM_LIB_ENGINE=plain"
+        ) from error
+
+
+def _compile(cell: Cell, dtype: str) -> Loops:
+    import numba
+    import scipy.linalg.cython_blas  # the products; loaded now, so that limits on threads find its BLAS
+
+    assert scipy.linalg.cython_blas is not None
+    memo = _known_functions(dtype)
+    names: dict[str, Any] = {"__name__": __name__, "np": np, "add": _jit(_add), "quieted": _jit(_quieted)}
+    for k, stage in enumerate(cell.stages):
+        for direction, text, equations in (
+            ("forward", _forward_kernel(cell, k), stage.step),
+            ("backward", _backward_kernel(cell, k), stage.back),
+        ):
+            space = {"__name__": __name__, "equations": _translated(equations, memo)}
+            exec(text, space)  # the text is made above, of names and numbers of the cell alone
+            names[f"{direction}_{k}"] = _jit(space["kernel"])
+    found = []
+    for direction, text in (("forward", _forward_loop(cell)), ("backward", _backward_loop(cell))):
+        name = f"{direction}_{cell.name}_{dtype}_{_digest(text)}"
+        exec(
+            compile(text.replace("LOOP", name), __file__, "exec"), names
+        )  # __file__: where Numba keeps the result
+        try:
+            found.append(numba.njit(cache=cell is CELLS.get(cell.name), **OPTIONS)(names[name]))
+        except RuntimeError:  # no folder to keep it in
+            found.append(numba.njit(**OPTIONS)(names[name]))
+    return Loops(*found)
+
+
+def _jit(function: Callable[..., Any], **more: Any) -> Any:
+    import numba
+
+    return numba.njit(**OPTIONS, **more)(function)
+
+
+def _translated(function: Callable[..., Any], memo: dict[Any, Any]) -> Any:
+    """A plain function compiled, and so every plain function that it calls; what is known takes its place."""
+    if function not in memo:
+
+        def of(value: Any) -> Any:
+            return _translated(value, memo) if isinstance(value, types.FunctionType) else value
+
+        closure = tuple(types.CellType(of(cell.cell_contents)) for cell in function.__closure__ or ())
+        named = {name: of(function.__globals__.get(name)) for name in function.__code__.co_names}
+        space = function.__globals__ | {name: value for name, value in named.items() if value is not None}
+        copy = types.FunctionType(function.__code__, space, function.__name__, function.__defaults__, closure)
+        memo[function] = _jit(copy, inline="always")
+    return memo[function]
+
+
+def _known_functions(dtype: str) -> dict[Any, Any]:
+    """The functions of `cells.py` for one number of this dtype, so that no constant is wider than it."""
+    number = np.dtype(dtype).type
+    zero, half, one = number(0), number(0.5), number(1)
+    tanh = (
+        _jit(_tanh32, inline="always") if dtype == "float32" else _jit(lambda x: np.tanh(x), inline="always")
+    )
+
+    def sigmoid(z: Any) -> Any:
+        return half + half * tanh(half * z)
+
+    def sigmoid_slope(a: Any) -> Any:
+        return a * (one - a)
+
+    def tanh_slope(a: Any) -> Any:
+        return one - a * a
+
+    def no_error(error: Any) -> Any:
+        return zero * error
+
+    found = {cells.tanh: tanh}
+    for function in (sigmoid, sigmoid_slope, tanh_slope, no_error):
+        found[getattr(cells, function.__name__)] = _jit(function, inline="always")
+    return found
+
+
+# A rational function: odd polynomial of degree 13 over an even one of degree 6, good to a few units in the last place of
+# float32. The coefficients are those published in MathFunctionsImpl.h of Eigen (MPL 2.0).
+_f = np.float32
+_LIMIT = _f(7.90531110763549805)
+_P13, _P11, _P9, _P7 = (
+    _f(-2.76076847742355e-16),
+    _f(2.00018790482477e-13),
+    _f(-8.60467152213735e-11),
+    _f(5.12229709037114e-08),
+)
+_P5, _P3, _P1 = _f(1.48572235717979e-05), _f(6.37261928875436e-04), _f(4.89352455891786e-03)
+_Q6, _Q4, _Q2, _Q0 = (
+    _f(1.19825839466702e-06),
+    _f(1.18534705686654e-04),
+    _f(2.26843463243900e-03),
+    _f(4.89352518554385e-03),
+)
+
+
+def _tanh32(x: Any) -> Any:
+    x = _LIMIT if x > _LIMIT else x  # NaN fails both comparisons and stays NaN
+    x = -_LIMIT if x < -_LIMIT else x
+    s = x * x
+    p = ((((((_P13 * s + _P11) * s + _P9) * s + _P7) * s + _P5) * s + _P3) * s + _P1) * x
+    return p / (((_Q6 * s + _Q4) * s + _Q2) * s + _Q0)
+
+
+@cache
+def _sources_digest() -> str:
+    import numba
+
+    files = [Path(__file__), Path(cells.__file__)]
+    text = b"".join(file.read_bytes() for file in files) + numba.__version__.encode()
+    return hashlib.sha256(text).hexdigest()
+
+
+def _digest(text: str) -> str:
+    """Tells loops of other equations apart in Numba's cache, which knows this file alone."""
+    return hashlib.sha256((text + _sources_digest()).encode()).hexdigest()[:12]
+
+
+# -------------------------------------------------------------------------------------- what the loops are made of
+
+
+def _add(weights, take, first, taken, put, into, product, errors, out):  # type: ignore[no-untyped-def]
+    """`Carrier.add` with lists of positions, or the first of neighbours where a list is empty."""
+    rows, columns = weights.shape
+    if take.size:
+        for i in range(rows):
+            taken[i] = errors[take[i]]
+        np.dot(weights.T, taken, product)
+    else:
+        np.dot(weights.T, errors[first : first + rows], product)
+    for j in range(columns):
+        to = put[j] if put.size else into + j
+        out[to] += product[j]
+
+
+def _quieted(dh, dc, floor):  # type: ignore[no-untyped-def]
+    """`backward.quieted`."""
+    left = 0
+    for error in (dh.reshape(-1), dc.reshape(-1)):
+        for k in range(error.size):
+            if abs(error[k]) < floor:
+                error[k] = 0
+            left += error[k] != 0
+    return left == 0
+
+
+def _tuple(parts: list[str]) -> str:
+    return f"({', '.join(parts)},)" if parts else "()"
+
+
+def _arguments(cell: Cell, at: str) -> tuple[str, str, str]:
+    """Values, states and peepholes of one number as tuples; `at` names the states: before or after."""
+    values = [f"V[{k} * N + k0]" for k in range(len(cell.values))]
+    states = [f"{state}_{at}[k0]" for state in cell.states]
+    return _tuple(values), _tuple(states), _tuple([f"p[{k}, k0]" for k in range(len(cell.peepholes))])
+
+
+def _forward_kernel(cell: Cell, k: int) -> str:
+    """Values and states of one step, or what the next stage reads, from pre-activations in their place."""
+    _, before, p = _arguments(cell, "before")
+    blocks = _tuple([f"V[{b} * N + k0]" for b in range(len(cell.blocks))])
+    values = [f"v{b}" for b in range(len(cell.values) if _last(cell, k) else len(cell.blocks))]
+    made = [f"{state}_after" for state in cell.states] if _last(cell, k) else ["h_after"]
+    return f"""
+def kernel(values, source, c, p, after, c_new):
+    V, h_before, c_before = values.reshape(-1), source.reshape(-1), c.reshape(-1)
+    h_after, c_after = after.reshape(-1), c_new.reshape(-1)
+    N = p.shape[1]
+    for k0 in range(N):
+        {_tuple(values)}, {_tuple([f"m{j}" for j in range(len(made))])} = equations({blocks}, {before}, {p})
+        {"; ".join(f"V[{b} * N + k0] = v{b}" for b in range(len(values)))}
+        {"; ".join(f"{name}[k0] = m{j}" for j, name in enumerate(made))}
+"""
+
+
+def _backward_kernel(cell: Cell, k: int) -> str:
+    """Errors of the blocks of a stage and of the states before, for the kept units: runs of `length` from `starts` on."""
+    values, before, p = _arguments(cell, "before")
+    _, after, _ = _arguments(cell, "after")
+    stage, n = cell.stages[k], len(cell.states)
+    outs = [f"o{b}" for b in stage.errors]
+    if _last(cell, k):
+        reaching, sums = ["e", "d_c[m]"][:n], [f"d_{state}[m] = b{j}" for j, state in enumerate(cell.states)]
+        arriving = "d_h[m] + inject_[m] if live else d_h[m]"
+    else:
+        reaching, sums, arriving = ["e"], ["d_h[m] = d_h[m] + b0"], "made_[m]"
+    return f"""
+def kernel(values, source, c, after, c_new, p, dh, dc, inject, live, made, {", ".join(f"r{o}" for o in outs)}, starts, length):
+    V, h_before, c_before = values.reshape(-1), source.reshape(-1), c.reshape(-1)
+    h_after, c_after = after.reshape(-1), c_new.reshape(-1)
+    d_h, d_c, inject_, made_ = dh.reshape(-1), dc.reshape(-1), inject.reshape(-1), made.reshape(-1)
+    {"; ".join(f"{o} = r{o}.reshape(-1)" for o in outs)}
+    N = p.shape[1]
+    for run in range(starts.size):
+        for i in range(length):
+            k0, m = starts[run] + i, run * length + i
+            e = {arriving}
+            {_tuple([f"g{j}" for j in range(len(outs))])}, {_tuple([f"b{j}" for j in range(n)])}, _ = equations({values}, {before}, {after}, {_tuple(reaching)}, {p})
+            {"; ".join(f"{o}[m] = g{j}" for j, o in enumerate(outs))}
+            {"; ".join(sums)}
+"""
+
+
+def _last(cell: Cell, k: int) -> bool:
+    return k + 1 == len(cell.stages)
+
+
+def _forward_loop(cell: Cell) -> str:
+    """All steps: the products of a stage, then its kernel."""
+    from .layout import layout
+
+    products = [len(stage) for stage in layout(cell, 1, 1).products]
+    lines, done = [], 0
+    for k, number in enumerate(products):
+        for j in range(done, done + number):
+            lines.append(f"np.dot(w{j}, sources[t, at[{j}, 2]:at[{j}, 3]], values[t, at[{j}, 0]:at[{j}, 1]])")
+        after = "sources[t + 1], cells[t + 1]" if _last(cell, k) else "sources[t, made:], cells[t]"
+        lines.append(f"forward_{k}(values[t], sources[t], cells[t], p, {after})")
+        done += number
+    weights = ", ".join(f"w{j}" for j in range(done))
+    body = "\n        ".join(lines)
+    return f"""
+def LOOP(values, sources, cells, p, at, made, {weights}):
+    for t in range(values.shape[0]):
+        {body}
+"""
+
+
+def _backward_loop(cell: Cell) -> str:
+    """All steps from the last down to `start`: the kernel of a stage, then the product that carries its errors."""
+    from .backward import QUIET
+
+    carriers = [
+        f"w{k}, take{k}, first{k}, taken{k}, put{k}, into{k}, product{k}" for k in range(len(cell.stages))
+    ]
+    lines = [
+        f"o{b} = dz[t, slots[{b}]:slots[{b}] + n] if slots[{b}] >= 0 else spare[{b}]"
+        for b in range(len(cell.blocks))
+    ]
+    for k in reversed(range(len(cell.stages))):
+        stage: Stage = cell.stages[k]
+        outs = ", ".join(f"o{b}" for b in stage.errors)
+        lines.append(
+            f"backward_{k}(values[t], sources[t], cells[t], sources[t + 1], cells[t + 1], p, dh, dc, inject[t], "
+            f"t >= arrives, made, {outs}, starts, length)"
+        )
+        if stage.reads == "h":
+            lines.append(f"if w{k}.size and t >= first_product: add({carriers[k]}, dz[t], dh)")
+        else:
+            lines += ["made[:] = 0", f"if w{k}.size: add({carriers[k]}, dz[t], made)"]
+    body = "\n        ".join(lines)
+    return f"""
+def LOOP(values, sources, cells, p, dz, inject, arrives, start, first_product, floor, dh, dc, made, spare, starts, length, slots, {", ".join(carriers)}):
+    T, n = values.shape[0], dh.shape[0]
+    for t in range(T - 1, start - 1, -1):
+        {body}
+        if (T - t) % {QUIET} == 0 and t > start and quieted(dh, dc, floor) and t <= arrives:
+            return t
+    return start
+"""

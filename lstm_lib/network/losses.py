@@ -1,0 +1,72 @@
+"""The losses, each with its derivative, and which fits which head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .cells import Array
+
+
+def mse(yhat: Array, y: Array) -> tuple[Any, Array]:
+    """Mean squared error over all entries, and its derivative.
+
+    Parameters
+    ----------
+    yhat, y : same shape, (B, O) or (B, T, O).
+
+    Returns
+    -------
+    loss : scalar, mean of (yhat - y)**2.
+    dy : ∂loss/∂yhat, shape of yhat.
+
+    >>> mse(np.array([[1.0], [3.0]]), np.array([[1.0], [1.0]]))
+    (np.float64(2.0), array([[0.],
+           [2.]]))
+    """
+    if yhat.shape != y.shape:
+        raise ValueError(
+            f"yhat has shape {yhat.shape} but y has shape {y.shape}; they must be equal "
+            "(Spec.outputs is the number of targets of a window)"
+        )
+    residual = yhat - y
+    return np.mean(residual * residual), residual * (2 / residual.size)
+
+
+def cross_entropy(yhat: Array, y: Array) -> tuple[Any, Array]:
+    """Mean cross-entropy of the softmax head's probabilities, and its derivative with respect to the SCORES.
+
+    With p = softmax(s) the derivative with respect to the scores s is (p - y)/n, free of the division by p
+    that the derivative with respect to p needs; `backward` expects it in this form for the softmax head.
+
+    Parameters
+    ----------
+    yhat : (B, O) or (B, T, O), probabilities from `forward`.
+    y : the same shape (each last axis adds up to 1), or class numbers of shape (B,) or (B, T).
+
+    Returns
+    -------
+    loss : scalar, mean over samples (and steps) of -Σ y log p; p is taken as at least the smallest normal
+        number of its dtype, so that the loss stays finite.
+    dscores : ∂loss/∂scores, shape of yhat.
+
+    >>> loss, dy = cross_entropy(np.array([[0.5, 0.5]]), np.array([0]))
+    >>> round(float(loss), 4), dy.tolist()
+    (0.6931, [[-0.5, 0.5]])
+    """
+    O = yhat.shape[-1]
+    if y.shape == yhat.shape[:-1] and np.issubdtype(y.dtype, np.integer):
+        if y.size and (y.min() < 0 or y.max() >= O):
+            raise ValueError(f"class numbers must lie in 0..{O - 1}, got {y.min()}..{y.max()}")
+        y = np.eye(O, dtype=yhat.real.dtype)[y]
+    if y.shape != yhat.shape:
+        raise ValueError(
+            f"y has shape {y.shape} and dtype {y.dtype}; expected {yhat.shape}, or class numbers {yhat.shape[:-1]}"
+        )
+    n = yhat.size // O
+    p = np.where(yhat.real < np.finfo(yhat.dtype).tiny, np.finfo(yhat.dtype).tiny, yhat)
+    return -(y * np.log(p)).sum() / n, (yhat - y) * (1 / n)
+
+
+LOSSES = {"linear": mse, "softmax": cross_entropy}  # the loss that fits each head
