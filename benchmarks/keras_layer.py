@@ -47,7 +47,7 @@ def plans(T: int, H: int) -> dict[str, tuple[str, str, int | None]]:
 
 def gradients(model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
     """Loss, and the gradients of kernel, recurrent kernel and bias, NaN for isolated arcs."""
-    from lstm_lib.keras.bridge import IsolatedLSTM, keras, tf
+    from lstm_lib.keras import IsolatedLSTM, keras, tf
     from lstm_lib.keras.compiled import join_arcs
 
     layer = model.layers[0]
@@ -72,7 +72,7 @@ def distance(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
 
 def models(shape: tuple[int, int, int, int], x: Any, y: Any) -> tuple[dict[str, Any], dict[str, float]]:
     """The model with each layer, and how far its gradient is from that of keras.layers.LSTM."""
-    from lstm_lib.keras.bridge import isolate_layer, keras
+    from lstm_lib.keras import isolate_layer, keras
 
     _, T, D, H = shape
     dense = keras.Sequential([keras.Input((T, D)), keras.layers.LSTM(H, name="lstm"), keras.layers.Dense(1)])
@@ -95,7 +95,7 @@ def models(shape: tuple[int, int, int, int], x: Any, y: Any) -> tuple[dict[str, 
 
 def stepper(model: Any, x: Any, y: Any, jit: bool) -> Callable[[], object]:
     """Keras's own training step on one batch."""
-    from lstm_lib.keras.bridge import keras, tf
+    from lstm_lib.keras import keras, tf
 
     model.compile(keras.optimizers.Adam(1e-6), "mse", jit_compile=jit)
     model.optimizer.build(model.trainable_variables)
@@ -106,7 +106,7 @@ def stepper(model: Any, x: Any, y: Any, jit: bool) -> Callable[[], object]:
 
 def compare(shape: tuple[int, int, int, int], rounds: int) -> pd.DataFrame:
     """One row a contestant and mode: median ms, and how many times as fast as keras.layers.LSTM in that mode."""
-    from lstm_lib.keras.bridge import tf
+    from lstm_lib.keras import tf
 
     B, T, D, _ = shape
     rng = np.random.default_rng(0)
@@ -130,7 +130,7 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> pd.DataFrame:
 
 def compare_changes(shape: tuple[int, int, int, int]) -> pd.DataFrame:
     """What it costs to change the zone between two steps of a compiled model: set_zone, and the step after it."""
-    from lstm_lib.keras.bridge import IsolatedLSTM, keras
+    from lstm_lib.keras import IsolatedLSTM, keras
 
     B, T, D, H = shape
     rng = np.random.default_rng(0)
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="write the tables here as one CSV file")
     args = parser.parse_args()
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(args.threads)
-    from lstm_lib.keras.bridge import keras, tf
+    from lstm_lib.keras import keras, tf
 
     tf.get_logger().setLevel("ERROR")  # it warns of every graph beyond the fifth
     print(f"Keras {keras.__version__}, TensorFlow {tf.__version__} on {args.threads} threads, float32")

@@ -1,7 +1,8 @@
 """For people who train in Keras: weights both ways, reference gradients, an LSTM layer with zones.
 
 backend    TensorFlow and Keras, imported in silence
-bridge     weights to and from Keras, reference gradients by TensorFlow's autograd
+convert    networks to and from Keras, and from TensorFlow 1.5
+reference  gradients by TensorFlow's autograd
 compiled   a plan in the layout of Keras: what a graph is traced for, and the arrays beside it
 running    the pass in TensorFlow, forward and back
 moments    what an optimiser keeps, carried over when the zone changes
@@ -12,10 +13,11 @@ callback   Isolation
 """
 
 from .backend import keras, tf
-from .bridge import TF15_ORDER, batches, from_keras, from_tf15, tf_gradients, to_keras
+from .convert import TF15_ORDER, batches, from_keras, from_tf15, to_keras
 from .callback import Isolation
 from .compiled import KERAS_ORDER
 from .layer import IsolatedLSTM
+from .reference import tf_gradients
 from .swapping import isolate_layer
 
 __all__ = [

@@ -31,6 +31,16 @@ def _start_up_lines_held_back() -> Iterator[None]:
             os.close(stderr)
 
 
+def _check_backend(name: str) -> None:
+    """Refuse Keras on anything but TensorFlow, whose autograd and graphs this folder uses."""
+    if name != "tensorflow":
+        raise ImportError(
+            f"lstm_lib.keras needs Keras on TensorFlow, but its backend is {name!r}; "
+            "set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+
+
+_check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))  # before Keras asks for that backend's package
 try:
     with _start_up_lines_held_back():
         import keras
@@ -38,8 +48,7 @@ try:
 
         tf.constant(0.0)  # the first tensor looks for devices, which writes lines of its own
 except ImportError as error:
-    raise ImportError(
-        "lstm_lib.keras_bridge needs TensorFlow; install it with: pip install tensorflow"
-    ) from error
+    raise ImportError('lstm_lib.keras needs TensorFlow: pip install "lstm_lib[keras]"') from error
+_check_backend(keras.config.backend())  # as the file ~/.keras/keras.json has it
 
 __all__ = ["keras", "tf"]

@@ -4,8 +4,11 @@ Nouns: a `Structure` is what is static of a plan, and what a graph is traced for
 say which units, sources and arcs these are. Two plans of one structure share a graph. A `Split` says how the arcs of a
 matrix are divided between a variable of active and one of isolated arcs. NumPy alone.
 
-The products are those of `work.py`, compiled by `isolate`, in the layout of Keras: kernel (D, 4H), recurrent kernel
-(H, 4H), bias (4H,), gates in the order i, f, g, o (Keras calls g c). A column here is a row there.
+The products are those of `network.work`, compiled by `isolate`, in the layout of Keras: kernel (D, 4H), recurrent
+kernel (H, 4H), bias (4H,), gates in the order i, f, g, o (Keras calls g c). A column here is a row there. The cell is
+"standard", whose blocks are its four gates.
+
+Letters: D inputs, H units, S = H + D + 1 sources [h_prev; x; 1].
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lstm_lib.isolation.plan import Plan
-from lstm_lib.isolation.products import Passage, Rectangle, kept_rows, part, picked
-from lstm_lib.network.cells import GATES, Array
+from lstm_lib.isolation.products import kept_rows
+from lstm_lib.network.cells import CELLS, Array
+from lstm_lib.network.work import Index, Passage, Rectangle
 
+GATES = CELLS["standard"].gates
 KERAS_ORDER = ("i", "f", "g", "o")
 MATRICES = {"kernel": "0/Wx", "recurrent_kernel": "0/Wh", "bias": "0/b"}
 
@@ -104,21 +109,18 @@ class _Compiler:
     """Turns the parts of a plan into references, and collects the arrays that these name."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan, self.work = plan, plan.works[0]
+        self.plan, self.work = plan, plan.work.layers[0]
         self.H, self.D = plan.spec.units[0], plan.spec.inputs
         self.column = np.argsort(keras_columns(self.H))  # of a row
-        self.units = picked(self.work.units, self.H)
-        columns = self.column[kept_rows(self.work.gates, self.units, self.H)]
+        columns = self.column[kept_rows(self.work.blocks, self.work.units.positions, self.H)]
         self.place = np.argsort(np.argsort(columns))  # among the columns of dz, of a row kept
         self.arrays: dict[str, Array] = {}
 
-    def ref(self, positions: Array, size: int, name: str) -> Ref:
-        at = part(positions, size)
-        if isinstance(at, slice):
-            return int(at.start), int(at.stop)
-        if at is None:
+    def ref(self, index: Index, name: str) -> Ref:
+        """What stands for positions in a structure; scattered ones become an array beside it."""
+        if index.whole:
             return None
-        return self.named(positions, name)
+        return (index.at.start, index.at.stop) if isinstance(index.at, slice) else self.named(index.at, name)
 
     def named(self, array: Array, name: str) -> str:
         self.arrays[name] = array if array.dtype == np.bool_ else array.astype(np.int32)
@@ -126,23 +128,24 @@ class _Compiler:
 
     def columns_and_errors(self, of: Passage | Rectangle, name: str) -> tuple[Array, Ref, Array]:
         """Columns of the matrix in their order, where they stand in dz, and what order that is."""
-        columns = self.column[picked(of.rows, 4 * self.H)]
+        columns = self.column[of.rows.positions]
         order = np.argsort(columns)
-        errors = self.place[picked(of.errors, len(self.place))][order]
-        return columns[order], self.ref(errors, len(self.place), f"{name} errors"), order
+        errors = Index.of(self.place[of.errors.positions][order], len(self.place))
+        return columns[order], self.ref(errors, f"{name} errors"), order
 
-    def carry(self, p: Passage | None, sources: int, receivers: int, name: str) -> Carry | None:
-        if p is None or not self.work.kept:
+    def carry(self, p: Passage | None, receivers: int, name: str) -> Carry | None:
+        """A passage; `receivers` is how many units or inputs there are to receive its errors."""
+        if p is None or not self.work.units.size:
             return None
         columns, errors, order = self.columns_and_errors(p, name)
         into = None
-        if p.into is not None:
-            back = np.full(receivers, p.size[1])
-            back[p.into] = np.arange(p.size[1])
+        if not p.into.whole:
+            back = np.full(receivers, p.into.size)
+            back[p.into.at] = np.arange(p.into.size)
             into = self.named(back, f"{name} into")
         return Carry(
-            self.ref(columns, 4 * self.H, f"{name} columns"),
-            self.ref(picked(p.columns, sources), sources, f"{name} sources"),
+            self.ref(Index.of(columns, 4 * self.H), f"{name} columns"),
+            self.ref(p.columns, f"{name} sources"),
             errors,
             into,
             None if p.drop is None else self.named(~p.drop[order].T, f"{name} keep"),
@@ -154,11 +157,10 @@ class _Compiler:
         found, where, start = [], np.full((S, 4 * self.H), -1), 0
         for k, r in enumerate(self.work.weights):
             columns, errors, _ = self.columns_and_errors(r, f"product {k}")
-            sources = picked(r.sources, S)
-            found.append((self.ref(sources, S, f"product {k} sources"), errors))
-            size = len(sources) * len(columns)
-            where[np.ix_(sources, columns)] = start + np.arange(size).reshape(len(sources), -1)
-            start += size
+            found.append((self.ref(r.sources, f"product {k} sources"), errors))
+            numbers = np.arange(r.sources.size * len(columns)).reshape(r.sources.size, -1)
+            where[np.ix_(r.sources.positions, columns)] = start + numbers
+            start += numbers.size
         return tuple(found), where
 
     def split(self, matrix: str, where: Array, total: int) -> Split:
@@ -166,7 +168,7 @@ class _Compiler:
         first = {"recurrent_kernel": 0, "kernel": self.H, "bias": self.H + self.D}[matrix]
         found = where[first : first + mask.size // (4 * self.H)].reshape(mask.shape)[mask]
         assert (found >= 0).all(), "an active arc without a product"
-        at = self.ref(found, total, f"{matrix} found") if found.size else None
+        at = self.ref(Index.of(found, total), f"{matrix} found") if found.size else None
         if mask.all() or not mask.any():
             form = "active" if mask.all() else "isolated"
             return Split(form, mask.shape, mask.shape, mask.shape, "", at)
@@ -190,16 +192,16 @@ def compile_plan(plan: Plan) -> tuple[Structure, dict[str, Array]]:
     >>> some[0] == other[0], some[1]["bias order"].tolist()
     (True, [8, 0, 9, 1, 10, 2, 11, 3, 12, 4, 13, 5, 14, 6, 15, 7])
     """
-    made, work = _Compiler(plan), plan.works[0]
+    made, work = _Compiler(plan), plan.work.layers[0]
     H, D = made.H, made.D
-    through = made.carry(work.through, H, work.kept, "through")
-    below = made.carry(work.below, D, D, "below")
+    through = made.carry(work.through[0], work.units.size, "through")
+    below = made.carry(work.below, D, "below")
     products, where = made.products()
     total = sum(r.size[0] * r.size[1] for r in work.weights)
     splits = tuple((matrix, made.split(matrix, where, total)) for matrix in MATRICES)
     structure = Structure(
-        H, D, plan.span, "".join(g for g in KERAS_ORDER if g in work.gates), work.kept,
-        made.ref(made.units, H, "units"), through, below, products, splits,
+        H, D, plan.span, "".join(g for g in KERAS_ORDER if GATES.index(g) in work.blocks), work.units.size,
+        made.ref(work.units, "units"), through, below, products, splits,
         tuple(sorted((name, a.shape) for name, a in made.arrays.items())),
     )  # fmt: skip
     return structure, made.arrays

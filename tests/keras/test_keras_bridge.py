@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.keras.bridge import (
+from lstm_lib.keras import (
     batches,
     from_keras,
     tf_gradients,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_lib as ll
-from lstm_lib.keras.bridge import IsolatedLSTM, Isolation, from_keras, isolate_layer, keras, tf
+from lstm_lib.keras import IsolatedLSTM, Isolation, from_keras, isolate_layer, keras, tf
 from lstm_lib.keras.compiled import MATRICES, in_rows, join_arcs, keras_columns
 from lstm_lib.training.adam import State
 from lstm_lib.training.evidence import Evidence, Watched

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.keras.bridge import from_tf15
+from lstm_lib.keras import from_tf15
 
-TRACES = json.loads((Path(__file__).parent / "traces" / "tf15.json").read_text())
+TRACES = json.loads((Path(__file__).parents[1] / "traces" / "tf15.json").read_text())
 ROUNDINGS = 16  # accepted float32 roundings of the largest weight: one or two a step, of 40 steps
 
 

@@ -14,7 +14,7 @@ from tests.training.adam_cases import OPTIONS, START, STEPS, gradients, walk
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # inside Keras
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_keras_form_follows_the_installed_keras(options: dict[str, Any], rng: Any) -> None:
-    from lstm_lib.keras.bridge import keras
+    from lstm_lib.keras import keras
 
     given = {"clip_norm": "global_clipnorm", "eps": "epsilon"}
     settings = {given.get(k, k): v for k, v in options.items() if k != "weight_decay"}
