@@ -54,7 +54,8 @@ def python(code: str, folder: Path = ROOT, **environment: str) -> str:
 
 def lint_imports(folder: Path) -> None:
     """Hold the package in a folder to the contracts of pyproject.toml; AssertionError that lists what breaks them."""
-    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+    quietly = "no_cache=True, no_logo=True"
+    code = f"import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports({quietly}))"
     python(code, folder, PYTHONPATH=str(folder), NO_COLOR="1", COLUMNS="200")
 
 
