@@ -48,7 +48,6 @@ def plans(T: int, H: int) -> dict[str, tuple[str, str, int | None]]:
 def gradients(model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
     """Loss, and the gradients of kernel, recurrent kernel and bias, NaN for isolated arcs."""
     from lstm_lib.keras import IsolatedLSTM, keras, tf
-    from lstm_lib.keras.compiled import join_arcs
 
     layer = model.layers[0]
     with tf.GradientTape() as tape:
@@ -57,9 +56,9 @@ def gradients(model: Any, x: Any, y: Any) -> tuple[float, list[np.ndarray]]:
     if not isinstance(layer, IsolatedLSTM):
         return float(loss), found
     values, full = iter(found), []
-    for matrix, split in layer._splits.items():
+    for matrix, split in layer.arcs.splits.items():
         parts = {k: next(values) if k == "active" else np.full(s, np.nan) for k, s in split.shapes.items()}
-        full.append(join_arcs(split, layer._orders[matrix], parts))
+        full.append(layer.arcs.join(matrix, parts))
     return float(loss), full
 
 

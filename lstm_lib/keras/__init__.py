@@ -5,17 +5,19 @@ convert    networks to and from Keras, and from TensorFlow 1.5
 reference  gradients by TensorFlow's autograd
 compiled   a plan in the layout of Keras: what a graph is traced for, and the arrays beside it
 running    the pass in TensorFlow, forward and back
+variables  active and isolated arcs in variables of their own
 moments    what an optimiser keeps, carried over when the zone changes
+interface  the arguments, shapes and masks of keras.layers.LSTM
 layer      IsolatedLSTM
 swapping   isolate_layer
-watching   what Keras lets see of the arcs, for the statistics that choose
+evidence   what Keras lets see of the arcs, for the statistics that choose
 callback   Isolation
 """
 
 from .backend import keras, tf
-from .convert import TF15_ORDER, batches, from_keras, from_tf15, to_keras
 from .callback import Isolation
 from .compiled import KERAS_ORDER
+from .convert import TF15_ORDER, batches, from_keras, from_tf15, to_keras
 from .layer import IsolatedLSTM
 from .reference import tf_gradients
 from .swapping import isolate_layer

@@ -12,8 +12,8 @@ from lstm_lib.training.schedules import Moment, PlanOrSchedule, Schedule, plan_a
 from lstm_lib.training.selection import STATISTICS
 
 from .backend import keras
+from .evidence import Collector, is_adam
 from .layer import IsolatedLSTM
-from .watching import Watching, is_adam
 
 Choice = Callable[[IsolatedLSTM, Moment], Zone | str | None]
 
@@ -80,7 +80,7 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
         self._found = found
         self._step = -1  # before the first epoch
         self._plan: Plan | None = None
-        self._watching: Watching | None = None
+        self._collector: Collector | None = None
         if isinstance(self.follow, Plan | Schedule):
             spec, own = self.follow.spec, found.plan.spec
             if (spec.inputs, spec.units) != (own.inputs, own.units):
@@ -89,11 +89,11 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
                 )
         if isinstance(self.follow, Schedule) and self.follow.needs_evidence:
             self._check_statistics(self.follow)
-            self._watching = Watching(found, self.follow.spec)
+            self._collector = Collector(found, self.follow.spec)
 
     def _check_statistics(self, schedule: Schedule) -> None:
         """Refuse what would read moments or gradients that aren't there."""
-        if self.steps is None and self._found._steps is None:
+        if self.steps is None and self._found.steps is None:
             raise ValueError(
                 f"layer {self._found.name!r} takes any number of steps; say for how many a statistic shall reckon: "
                 "Isolation(..., steps=72)"
@@ -114,9 +114,9 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
         if self._step < 0:
             self._step = epoch * (self.params["steps"] or 0)
         evidence = None
-        if self._watching is not None:
-            steps = self.steps or self._found._steps or 0
-            evidence = self._watching.evidence(self.model.optimizer, epoch, int(steps), self.batch)
+        if self._collector is not None:
+            steps = self.steps or self._found.steps or 0
+            evidence = self._collector.evidence(self.model.optimizer, epoch, int(steps), self.batch)
         self._moment = Moment(epoch + 1, self.params["epochs"], self._step, evidence)
         if not isinstance(self.follow, Plan | Schedule):
             chosen = self.follow(self._found, self._moment)
@@ -141,8 +141,8 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Note how far the arcs have come."""
-        if self._watching is not None:
-            self._watching.close_epoch(self._first)
+        if self._collector is not None:
+            self._collector.close_epoch(self._first)
 
     def _set(self, zone: Zone | str, how: dict[str, Any]) -> None:
         self.traced += self._found.set_zone(zone, **how, model=self.model)

@@ -205,21 +205,3 @@ def compile_plan(plan: Plan) -> tuple[Structure, dict[str, Array]]:
         tuple(sorted((name, a.shape) for name, a in made.arrays.items())),
     )  # fmt: skip
     return structure, made.arrays
-
-
-def split_arcs(split: Split, order: Array | None, full: Array) -> dict[str, Array]:
-    """A matrix of values as those of its active and of its isolated arcs."""
-    if order is None:
-        return {split.form: full}
-    some = split.active[-1]
-    values = full if split.form == "columns" else full.ravel()
-    sorted_ = np.argsort(order)
-    return {"active": values[..., sorted_[:some]], "isolated": values[..., sorted_[some:]]}
-
-
-def join_arcs(split: Split, order: Array | None, parts: Mapping[str, Array]) -> Array:
-    """The inverse of `split_arcs`."""
-    if order is None:
-        return parts[split.form]
-    joined = np.concatenate([parts["active"], parts["isolated"]], axis=-1)
-    return joined[..., order].reshape(split.shape)

@@ -1,16 +1,17 @@
 """Networks to and from Keras, and from TensorFlow 1.5.
 
-Keras keeps of each layer a kernel (D, G·H), a recurrent kernel (H, G·H) and a bias (G·H,), or (2, G·H) where what is read
-from x and from h has a bias each. Ours are turned, (G·H, D) and (G·H, H), with two biases "b" and "bh", and the gates may
-stand in another order: i, f, g, o in an LSTM of Keras (it calls g c), f, i, o, g here. TensorFlow 1.5's BasicLSTMCell
-keeps one kernel (D + H, 4H) in the order i, j, f, o (j is our g) and adds its forget bias at run time.
+Keras keeps of each layer a kernel (D, G·H), a recurrent kernel (H, G·H) and a bias (G·H,), or (2, G·H) where what is
+read from x and what is read from h have a bias each. Ours are turned, (G·H, D) and (G·H, H), with two biases "b" and
+"bh", and the gates may stand in another order: i, f, g, o in an LSTM of Keras (it calls g c), f, i, o, g here.
+TensorFlow 1.5's BasicLSTMCell keeps one kernel (D + H, 4H) in the order i, j, f, o (j is our g) and adds its forget
+bias at run time.
 
 Letters: D inputs, H units, G gates, O outputs, N rows of data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,11 +28,11 @@ TF15_ORDER = ("i", "g", "f", "o")
 
 
 class Kind(NamedTuple):
-    """How Keras writes a cell: the layer, its name in a model, the order of its gates, and the arguments that make it."""
+    """How Keras has a cell: the layer, its name in a model, the order of its gates, the arguments that make it."""
 
     layer: Any
     name: str
-    order: Iterable[str]
+    order: Sequence[str]
     arguments: dict[str, Any]
 
 
@@ -54,10 +55,9 @@ PLAIN = {
 }
 
 
-def _reorder(rows: Array, given: Iterable[str], wanted: Iterable[str]) -> Array:
+def _reorder(rows: Array, given: Sequence[str], wanted: Sequence[str]) -> Array:
     """Row blocks of the gates from one order into another."""
-    names = tuple(given)
-    blocks = dict(zip(names, np.split(rows, len(names)), strict=True))
+    blocks = dict(zip(given, np.split(rows, len(given)), strict=True))
     return np.concatenate([blocks[gate] for gate in wanted])
 
 
@@ -73,7 +73,9 @@ def to_keras(spec: Spec, params: Params) -> keras.Model:
     ((None, 1), [(2, 9), (3, 9), (2, 9)])
     """
     if spec.cell not in KINDS:
-        raise ValueError(f"Keras can't express the cell {spec.cell!r}; those that convert are {', '.join(KINDS)}")
+        raise ValueError(
+            f"Keras can't express the cell {spec.cell!r}; those that convert are {', '.join(KINDS)}"
+        )
     kind, dtype = KINDS[spec.cell], check_params(spec, params).name
     layers: list[Any] = [keras.Input((None, spec.inputs), dtype=dtype)]
     for k, H in enumerate(spec.units):
@@ -102,19 +104,16 @@ def _from_keras(cell: Cell, kind: Kind, weights: list[Array]) -> dict[str, Array
     kernel, recurrent, bias = weights
     biases = bias if bias.ndim > 1 else [bias]
     theirs = dict(zip(cell.matrices, (kernel, recurrent, *biases), strict=True))
-    return {
-        name: np.ascontiguousarray(_reorder(a.T, kind.order, cell.gates)) for name, a in theirs.items()
-    }
+    return {name: np.ascontiguousarray(_reorder(a.T, kind.order, cell.gates)) for name, a in theirs.items()}
 
 
 def from_keras(model: keras.Model) -> tuple[Spec, Params]:
     """Spec and parameters of a Keras model made of recurrent layers and a Dense head.
 
-    The layers are keras.layers.LSTM, SimpleRNN or GRU, all of one kind, or `IsolatedLSTM`, which is an LSTM whatever its
-    zone.
+    The layers are keras.layers.LSTM, SimpleRNN or GRU, all of one kind; an `IsolatedLSTM` is an LSTM.
 
     Raises ValueError naming the first layer or setting that this project can't express, and for a model that has no
-    weights yet or is a class of the user's own, whose layers don't say what it does with them.
+    weights yet or is neither Sequential nor functional.
 
     >>> from lstm_lib import init_params
     >>> spec = Spec(2, (3,), 1)
@@ -123,10 +122,10 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
     >>> again == spec, all(np.array_equal(copied[k], params[k]) for k in params)
     (True, True)
     """
-    *layers, head = _layers(model)
+    *layers, head = found = _layers(model) or [None]
     cells = [_cell_of(layer) for layer in layers]
     if not layers or not isinstance(head, keras.layers.Dense):
-        names = [type(layer).__name__ for layer in (*layers, head) if layer is not None]
+        names = [type(one).__name__ for one in found if one is not None]
         raise ValueError(f"expected recurrent layers and a Dense head, got {names}")
     for k, (layer, cell) in enumerate(zip(layers, cells, strict=True)):
         if cell != cells[0]:
@@ -143,8 +142,8 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
         )
     params: Params = {}
     for k, layer in enumerate(layers):
-        found = _from_keras(CELLS[cells[0]], KINDS[cells[0]], layer.get_weights())
-        params |= {f"{k}/{matrix}": a for matrix, a in found.items()}
+        ours = _from_keras(CELLS[cells[0]], KINDS[cells[0]], layer.get_weights())
+        params |= {f"{k}/{matrix}": a for matrix, a in ours.items()}
     W, b = head.get_weights()
     params |= {"head/W": np.ascontiguousarray(W.T), "head/b": b}
     spec = Spec(
@@ -159,17 +158,18 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
 
 
 def _layers(model: Any) -> list[Any]:
-    """The layers in their order, without that of the inputs; [None] if there are none."""
-    if not hasattr(model, "layers") or not (isinstance(model, keras.Sequential) or hasattr(model, "operations")):
+    """The layers in their order, without that of the inputs."""
+    if not isinstance(model, keras.Sequential | keras.Function):
         raise ValueError(
             f"from_keras takes a Sequential or functional model, got a {type(model).__name__}; "
-            "the layers of a class of one's own don't say what it does with them"
+            "only these say how their layers are put together"
         )
-    if not model.built:
+    layers = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
+    if not all(one.built for one in layers):
         raise ValueError(
             f"model {model.name!r} has no weights yet; begin it with keras.Input((None, inputs)), or call it once"
         )
-    return [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)] or [None]
+    return layers
 
 
 def _cell_of(layer: Any) -> str:
@@ -177,7 +177,8 @@ def _cell_of(layer: Any) -> str:
     if isinstance(layer, IsolatedLSTM):
         return "standard"
     for cell, kind in KINDS.items():
-        if isinstance(layer, kind.layer) and layer.get_config().get("reset_after") == kind.arguments.get("reset_after"):
+        reset_after = kind.arguments.get("reset_after")
+        if isinstance(layer, kind.layer) and getattr(layer, "reset_after", None) == reset_after:
             return cell
     known = dict.fromkeys(kind.layer.__name__ for kind in KINDS.values())
     raise ValueError(

@@ -1,10 +1,10 @@
 """What a Keras optimiser keeps beside the arcs of a layer, carried over when the zone changes.
 
 Keras keeps moments by variable. When arcs change between the variables of active and of isolated arcs, their moments
-must go along, or an arc would go on with another's. Here the moments of isolated arcs are held, as in
-`lstm_lib.Adam`, and taken up again when the arcs are thawed. An arc that was never active starts from what the
+must go with them, or an arc would go on with another's. Here the moments of isolated arcs are held, as in
+`lstm_lib.Adam`, and used again when the arcs are thawed. An arc that was never active starts from what the
 optimiser starts from; its moving average (`use_ema`) from its value. Keras counts its steps by optimiser, not by arc,
-so that Adam takes the first moments of a late arc for settled ones: its first steps are up to 3.2 times as long.
+so that Adam corrects the first moments of a late arc as if they were old: its first steps are up to 3.2 times as long.
 
 A slot is one of the variables that an optimiser keeps beside a variable of the model, such as a moment.
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from lstm_lib.network.cells import Array
 
-from .compiled import Split, join_arcs, split_arcs
+from .variables import ArcVariables
 
 AVERAGE = "average"  # what Keras names the slots of use_ema
 
@@ -75,18 +75,18 @@ def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, list[Slot]]:
     return made, slots
 
 
-class Held:
-    """The moments of all arcs of a layer, those of isolated ones included: matrix and slot -> values, known."""
+class Moments:
+    """The moments of all arcs of a layer, those of isolated ones included.
+
+    values : matrix, name and number of a slot -> its numbers, and which of them are known, both of the matrix's shape.
+    """
 
     def __init__(self) -> None:
         self.lineage: object = None
         self.values: dict[tuple[str, str, int], tuple[Array, Array]] = {}
 
-    def take(
-        self, optimizer: Any, own: Mapping[int, str],
-        splits: Mapping[str, Split], orders: Mapping[str, Array | None],
-    ) -> dict[Slot, Array]:  # fmt: skip
-        """Read the optimiser; `own` names the matrix of each of the layer's active variables by its id.
+    def read(self, optimizer: Any, arcs: ArcVariables) -> dict[Slot, Array]:
+        """Read the moments of active arcs off a built optimiser.
 
         Returns what belongs to other variables or, as the number of steps made, to none.
         """
@@ -95,44 +95,41 @@ class Held:
             self.values.clear()
             self.lineage = lineage(optimizer)
         others: dict[Slot, Array] = {}
+        active = arcs.active()
         for slot, variable in zip(slots, optimizer.variables, strict=True):
             new = np.asarray(variable)
-            if slot.beside not in own:
+            if slot.beside not in active:
                 others[slot] = new
                 continue
-            matrix = own[slot.beside]
-            split, order = splits[matrix], orders[matrix]
-            blank = np.zeros(split.shape, new.dtype), np.zeros(split.shape, bool)
-            full, known = self.values.get((matrix, slot.name, slot.which), blank)
+            matrix = active[slot.beside]
+            shape = arcs.splits[matrix].shape
+            values, known = self.values.get(
+                (matrix, slot.name, slot.which), (np.zeros(shape, new.dtype), np.zeros(shape, bool))
+            )
             self.values[matrix, slot.name, slot.which] = (
-                join_arcs(split, order, {**split_arcs(split, order, full), "active": new}),
-                join_arcs(
-                    split, order, {**split_arcs(split, order, known), "active": np.ones(new.shape, bool)}
-                ),
+                arcs.join(matrix, {**arcs.split(matrix, values), "active": new}),
+                arcs.join(matrix, {**arcs.split(matrix, known), "active": np.ones(new.shape, bool)}),
             )
         return others
 
-    def give(
-        self, old: Any, variables: list[Any], own: Mapping[int, str],
-        splits: Mapping[str, Split], orders: Mapping[str, Array | None],
-        others: Mapping[Slot, Array], same: bool,
-    ) -> Any:  # fmt: skip
-        """The optimiser with what was taken: `old` itself when all variables are the `same`, else a new one."""
+    def write(
+        self, old: Any, variables: list[Any], arcs: ArcVariables, others: Mapping[Slot, Array], same: bool
+    ) -> Any:
+        """The optimiser with what was read: `old` itself when all variables are the `same`, else a new one."""
         fresh, slots = rebuilt(old, variables)
         target = old if same else fresh
-        by_id = {id(v): v for v in variables}
+        by_id, active = {id(v): v for v in variables}, arcs.active()
         for slot, variable, start in zip(slots, target.variables, fresh.variables, strict=True):
-            if slot.beside not in own:
+            if slot.beside not in active:
                 if slot in others:
                     variable.assign(others[slot])
                 continue
-            matrix = own[slot.beside]
+            matrix = active[slot.beside]
             value = np.asarray(by_id[slot.beside] if slot.name == AVERAGE else start)
             if (matrix, slot.name, slot.which) in self.values:
-                full, known = (
-                    split_arcs(splits[matrix], orders[matrix], a)["active"]
-                    for a in self.values[matrix, slot.name, slot.which]
+                values, known = (
+                    arcs.split(matrix, a)["active"] for a in self.values[matrix, slot.name, slot.which]
                 )
-                value = np.where(known, full, value)
+                value = np.where(known, values, value)
             variable.assign(value)
         return target

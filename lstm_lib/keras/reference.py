@@ -5,9 +5,10 @@ cell is a function
 
     step(W, x, *states) -> blocks, states
 
-of the weights of its layer by matrix, which returns the pre-activations that the engine calls blocks, in its order, and
-the new states. Arrays are batch-first: x (B, D), states and blocks (B, H); B batch, D inputs, H units, T steps, P blocks.
-Peepholes are added after the blocks.
+of the weights of its layer by matrix; it returns the pre-activations that the engine calls blocks, in its order, and
+the new states. What peepholes add is not in the blocks. Arrays are batch-first: x (B, D), states and blocks (B, H).
+
+Letters: B batch, T steps, D inputs, H units, P blocks.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 import lstm_lib as ll
 from lstm_lib.keras import IsolatedLSTM, Isolation, from_keras, isolate_layer, keras, tf
-from lstm_lib.keras.compiled import MATRICES, in_rows, join_arcs, keras_columns
+from lstm_lib.keras.compiled import MATRICES, in_rows, keras_columns
 from lstm_lib.training.adam import State
 from lstm_lib.training.evidence import Evidence, Watched
 from tests.cases import identical, same
@@ -237,11 +237,11 @@ def engine_gradients(layer, x, states, dy):
 def in_matrices(layer, found):
     """The gradients of a layer's active arcs in matrices, 0 for the isolated ones."""
     values, full = iter(found), []
-    for matrix, split in layer._splits.items():
+    for matrix, split in layer.arcs.splits.items():
         parts = {"isolated": np.zeros(split.isolated)}
         if "active" in split.shapes:
             parts["active"] = next(values)
-        full.append(join_arcs(split, layer._orders[matrix], parts))
+        full.append(layer.arcs.join(matrix, parts))
     return full
 
 
@@ -680,13 +680,13 @@ class Counted(IsolatedLSTM):
 
 def moments(model, layer):
     """The first moments of the layer's active arcs as matrices, NaN for isolated ones."""
-    own, found = layer._active(), {}
+    own, found = layer.arcs.active(), {}
     for v, slot in zip(model.optimizer._trainable_variables, model.optimizer._momentums, strict=True):
         if id(v) in own:
             matrix = own[id(v)]
-            split = layer._splits[matrix]
+            split = layer.arcs.splits[matrix]
             parts = {"active": np.asarray(slot), "isolated": np.full(split.isolated, np.nan, "float32")}
-            found[matrix] = join_arcs(split, layer._orders[matrix], parts)
+            found[matrix] = layer.arcs.join(matrix, parts)
     return found
 
 
@@ -986,8 +986,8 @@ def test_perturbation_reads_how_arcs_moved_over_epochs(rng):
     callback = Isolation("lstm", schedule, batch=6)
     with pytest.raises(ValueError, match="knows nothing of 4 of 4 blocks"):  # of kernels that never moved
         model.fit(*data(rng), batch_size=6, epochs=5, verbose=0, callbacks=[Move(), callback])
-    assert callback._watching.moved["0/b"].tolist() == [4] * 4 * H
-    watched = callback._watching.watched
+    assert callback._collector.moved["0/b"].tolist() == [4] * 4 * H
+    watched = callback._collector.watched
     by_unit = np.abs(watched.change["0/b"] / watched.path["0/b"]).reshape(4, H).mean(axis=0)
     assert by_unit[[1, 3]] == pytest.approx([1, 1])
     assert (by_unit[[0, 2]] < 0.5).all()

@@ -16,10 +16,10 @@ from .compiled import MATRICES, in_rows
 from .layer import IsolatedLSTM
 
 
-class Watching:
-    """Watches one layer through one training; `spec` is the network that a schedule is made for.
+class Collector:
+    """Collects the evidence of one layer through one training; `spec` is the network that a schedule is made for.
 
-    Its head is not watched: what is said of it is 0. Gradients are never seen, so that their mean is NaN.
+    Nothing is known of its head: what is said of it is 0. Gradients are never seen, so that their mean is NaN.
     """
 
     def __init__(self, layer: IsolatedLSTM, spec: Spec) -> None:
