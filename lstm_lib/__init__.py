@@ -1,35 +1,28 @@
-"""An LSTM whose gradients are written by hand, and the study of what back-propagation may leave out.
+"""Recurrent networks whose gradients are written by hand, and the study of what back-propagation may leave out.
 
-The parts, lowest first; each imports only those above it in this list:
+The house, its ground floor first; a folder imports those above it in this list alone:
 
-    cell       one time step, forward and backward: the equations
-    spec       the shape of a network and its parameters
-    zones      named sets of arcs, their algebra and their text
-    work       what isolation leaves to do, as lists of smaller dense products
-    cost       FLOPs and bytes of a training step, counted before it is run
-    plan       a zone, a depth and a span compiled into what is left to do
-    layer, layer_backward   one layer over a whole sequence, forward and back: the fast path
-    network    stacked layers and a head: forward, backward, losses, workspace
-    adam       the forms of Adam as one rule with named differences
-    evidence   what a training has at hand to judge its arcs by
-    schedules  which plan holds from which epoch or step
-    states     the output of isolated layers, remembered
-    series     an energy series: read, checked, cut into windows and folds; forecasts to beat, metrics
-    environment   what this machine has of what the course needs
-    training   fit() and the Record it leaves
-    timing     steps that take turns, and how much faster each is
-    selection  statistics that score blocks of arcs, and the choice of what to isolate
-    keras_layer    the LSTM layer of Keras with a zone, and its use in models
-    keras_bridge   weights to and from Keras, reference gradients by TensorFlow, and that layer
-    experiments   runs that are stored as they finish, swept over seeds, and compared in pairs
-    checks     gradient checks against differences, with a tolerance by dtype
-    plots      figures
-    lab        the demonstrator: a state, its transitions and views, and the widgets that show them
+    network      cells, forward, back-propagation through time: the equations once, a plain and a compiled engine
+    isolation    zones of arcs, and plans: what is left to do when a zone is isolated
+    series       an energy series: read, checked, cut into windows and folds; forecasts to beat, scores
+    training     Adam, `fit` and the record it leaves, schedules of plans, statistics that choose zones, timing
+    forecaster   all of it in one object, with the habits of scikit-learn
+    keras        weights to and from Keras, reference gradients by TensorFlow, the LSTM layer of Keras with zones
+    checks       gradient checks against differences, with a tolerance by dtype
+    environment  what this machine has of what the course needs
+    experiments  runs that are stored as they finish, swept over seeds, and compared in pairs
+    plots        figures
+    lab          the demonstrator
+    course       the checks of the exercises
 
-`import lstm_lib` needs NumPy and pandas; `keras_bridge`, `experiments`, `checks`, `plots` and `lab` are imported by
+Six files to read first: `network/cells.py`, `network/forward.py`, `network/backward.py`, `isolation/zones.py`,
+`isolation/plan.py`, `training/loop.py`.
+
+`import lstm_lib` needs NumPy and pandas; `keras`, `experiments`, `checks`, `plots`, `lab` and `course` are imported by
 name.
 """
 
+from lstm_lib.forecaster import Forecaster
 from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.plan import Plan, isolate
 from lstm_lib.isolation.zones import Zone, everything, nothing, read_zone, zone
@@ -51,15 +44,17 @@ from lstm_lib.series import (
     ridge_forecast,
     windows,
 )
+from lstm_lib.training import callbacks, schedules
 from lstm_lib.training.adam import Adam
-from lstm_lib.training.loop import Diverged, Record, fit, predict
+from lstm_lib.training.loop import fit
+from lstm_lib.training.record import Diverged, Record
+from lstm_lib.training.samples import predict
 from lstm_lib.training.selection import Price, by_statistic, choose, score
-
-from .training import schedules
 
 __all__ = [
     "Adam",
     "Diverged",
+    "Forecaster",
     "Partition",
     "Plan",
     "Price",
@@ -74,6 +69,7 @@ __all__ = [
     "backward",
     "boosted_forecast",
     "by_statistic",
+    "callbacks",
     "choose",
     "compare",
     "cross_entropy",

@@ -1,8 +1,7 @@
 """Adam: one rule, and the differences between its forms in one table.
 
-Nouns: an `Adam` holds the settings and the form; its `State` holds the moments m and v and the step counts;
-`step` moves the parameters in place; a schedule is a factor on the learning rate as a function of the share of
-the training that is done; `report` tells what the moments say of every gate and matrix.
+Nouns: an `Adam` holds the settings and the form; its `AdamState` holds the moments m and v and the step counts;
+`step` moves the parameters in place; `report` tells what the moments say of every gate and matrix.
 
 With g the gradient and t the number of steps an arc has made, every form computes
 
@@ -26,7 +25,7 @@ so that their common norm is at most this (Pascanu, Mikolov and Bengio, 2013).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -35,7 +34,7 @@ import numpy as np
 
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array, Cell, get_cell
-from lstm_lib.network.spec import Params, Spec
+from lstm_lib.network.spec import Params, Spec, copy_params
 from lstm_lib.network.work import Arcs
 
 
@@ -58,7 +57,7 @@ class NotFinite(ValueError):
 
 
 @dataclass
-class State:
+class AdamState:
     """Moments and step counts, by parameter name.
 
     A count is a number as long as all arcs of the parameter have made the same number of steps, and an
@@ -72,13 +71,13 @@ class State:
     t: dict[str, int | Array]
     v_max: Params | None = None
 
-    def copy(self) -> State:
+    def copy(self) -> AdamState:
         """An independent copy."""
-        return State(
-            {k: a.copy() for k, a in self.m.items()},
-            {k: a.copy() for k, a in self.v.items()},
+        return AdamState(
+            copy_params(self.m),
+            copy_params(self.v),
             {k: t if isinstance(t, int) else t.copy() for k, t in self.t.items()},
-            None if self.v_max is None else {k: a.copy() for k, a in self.v_max.items()},
+            None if self.v_max is None else copy_params(self.v_max),
         )
 
     def _moments(self, name: str) -> list[Array]:
@@ -133,13 +132,13 @@ class Adam:
         if not 0 <= self.weight_decay < np.inf:
             raise ValueError(f"weight_decay must be 0 or a positive number, got {self.weight_decay!r}")
 
-    def init(self, params: Params) -> State:
+    def init(self, params: Params) -> AdamState:
         """A state of zeros for these parameters."""
         m, v, v_max = ({k: np.zeros_like(p) for k, p in params.items()} for _ in range(3))
-        return State(m, v, dict.fromkeys(params, 0), v_max if self.amsgrad else None)
+        return AdamState(m, v, dict.fromkeys(params, 0), v_max if self.amsgrad else None)
 
     def step(
-        self, params: Params, grads: Params, state: State, plan: Plan | None = None, scale: float = 1.0
+        self, params: Params, grads: Params, state: AdamState, plan: Plan | None = None, scale: float = 1.0
     ) -> None:
         """Move `params` and `state` in place by one step.
 
@@ -149,7 +148,7 @@ class Adam:
         plan : isolated arcs keep their value, moments and step count, bit for bit, and their gradients stay
             out of the norm that `clip_norm` bounds; None updates all. Where the plan's moments are "tracked",
             moments and counts of isolated arcs run on.
-        scale : factor on the learning rate, for schedules.
+        scale : factor on the learning rate, from a rate (`rates.py`).
 
         Raises ValueError when a gradient's shape or dtype differs from its parameter's, `NotFinite` (a
         ValueError) when it holds NaN or infinity; nothing has been moved then.
@@ -212,14 +211,14 @@ class Adam:
             return rate[0], eps[0]
         return rate[t - lowest], eps[t - lowest]
 
-    def report(self, state: State, scale: float = 1.0, spec: Spec | None = None) -> Any:
+    def report(self, state: AdamState, scale: float = 1.0, spec: Spec | None = None) -> Any:
         """What the moments say of every gate and matrix: a DataFrame with one row a zone.
 
         Parameters
         ----------
         state : after at least one step; arcs that have made none are left out.
         scale : factor on the learning rate in force.
-        spec : the network, whose cell names the gates; None takes those of an LSTM.
+        spec : the network, whose cell names the gates; None takes the matrices and gates of an LSTM.
 
         Returns
         -------
@@ -228,7 +227,7 @@ class Adam:
         |m̂| / √v̂, the signal-to-noise ratio of section 2.1 of the paper; an arc with v = 0 counts as 0), and
         eps_limited (share of arcs with √v <= eps, where eps sets the size of the step).
 
-        Raises ValueError when no arc has made a step.
+        Raises ValueError when no arc has made a step, and for the matrices of another cell.
 
         >>> opt, params = Adam(), {"head/W": np.zeros((1, 2)), "head/b": np.zeros(1)}
         >>> state = opt.init(params)
@@ -247,7 +246,7 @@ class Adam:
             raise ValueError("the state has made no step; call report() after step()")
         return pd.DataFrame(rows)
 
-    def _row(self, state: State, name: str, at: slice, scale: float) -> dict[str, Any]:
+    def _row(self, state: AdamState, name: str, at: slice, scale: float) -> dict[str, Any]:
         t = np.broadcast_to(state.t[name], state.m[name].shape)[at]
         m, v, *v_max = (a[at][t > 0].astype("float64") for a in state._moments(name))
         row: dict[str, Any] = {"arcs": m.size, "m_norm": np.linalg.norm(m), "v_norm": np.linalg.norm(v)}
@@ -315,48 +314,19 @@ def _one_if_alike(counts: Array) -> int | Array:
     return int(counts.flat[0]) if counts.min() == counts.max() else counts
 
 
-def _zones(state: State, cell: Cell) -> list[tuple[str, str, str, slice]]:
+def _zones(state: AdamState, cell: Cell) -> list[tuple[str, str, str, slice]]:
     """Layer, matrix, gate and rows of every gate × matrix × layer of a network's state."""
     zones = []
     for name, m in state.m.items():
         layer, _, matrix = name.rpartition("/")
         if layer.isdigit():
-            gates = cell.matrices[matrix]
+            gates = cell.matrices.get(matrix, "")
+            if not gates or (matrix == "Wh" and len(m) != len(gates) * m.shape[1]):
+                raise ValueError(
+                    f"{name!r} {m.shape} does not belong to the cell {cell.name!r}; give report(..., spec=spec)"
+                )
             H = len(m) // len(gates)
             zones += [(layer, matrix, gate, slice(k * H, (k + 1) * H)) for k, gate in enumerate(gates)]
         else:
             zones.append((layer, matrix, "", slice(None)))
     return zones
-
-
-# ---------------------------------------------------------------------------------------- learning-rate schedules
-
-
-def constant(done: float) -> float:
-    """Factor 1 all the way; `done` is the share of the steps that are made, 0 to 1.
-
-    >>> constant(0.9)
-    1.0
-    """
-    return 1.0
-
-
-def cosine(done: float) -> float:
-    """Factor from 1 down to 0 along half a cosine (Loshchilov and Hutter, 2017, without restarts).
-
-    >>> round(cosine(0.5), 3)
-    0.5
-    """
-    return 0.5 * (1 + float(np.cos(np.pi * done)))
-
-
-def step(done: float) -> float:
-    """Factor 1, from half of the steps on 0.1, from three quarters on 0.01 (He et al., 2016, section 4.2).
-
-    >>> step(0.4), step(0.6), step(0.8)
-    (1.0, 0.1, 0.01)
-    """
-    return 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine, "step": step}

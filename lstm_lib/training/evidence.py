@@ -1,8 +1,8 @@
-"""Evidence: what a training has at hand to judge its arcs by, without a second backward pass.
+"""Evidence: what a training knows of its arcs without a second backward pass.
 
-Nouns: `Watched` is what a training noted of every arc on its way, beside weights and moments; an `Evidence` is that
-together with the weights and with Adam's moments, as they stand at the end of an epoch. `lstm_lib.selection` reads
-it, `lstm_lib.training` keeps it.
+Nouns: `Watched` is what a training noted of every arc on its way, beside weights and moments; a `Tally` adds up one
+epoch of it; an `Evidence` is that together with the weights and with Adam's moments, as they stand at the end of an
+epoch. `fit` keeps it, the statistics of `selection` read it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Params, Spec
+from lstm_lib.network.spec import Params, Spec, copy_params
 
-from .adam import Adam, State
+from .adam import Adam, AdamState
 
 GRADIENTS_EVERY = 8  # steps; to look at every gradient would cost a few per cent of a step
 KEEP = 0.5  # of the running means over epochs that an epoch leaves
@@ -46,7 +46,7 @@ class Watched:
         {'head/b': array([0.])}
         """
         gradient, change, path = ({k: np.zeros_like(p) for k, p in params.items()} for _ in range(3))
-        return cls({k: p.copy() for k, p in params.items()}, gradient, change, path)
+        return cls(copy_params(params), gradient, change, path)
 
     def after(self, first: Params, last: Params, gradient: Params, zone: str) -> Watched:
         """After one more epoch, from the weights `first` to `last`, that began with this zone isolated."""
@@ -58,11 +58,11 @@ class Watched:
         return Watched(self.start, gradient, change, path, [*self.chosen, zone])
 
 
-class Watch:
-    """Notes one epoch and closes it with the next `Watched`; what it is given stays as it is."""
+class Tally:
+    """Adds up one epoch and closes it with the next `Watched`; what it is given stays as it is."""
 
     def __init__(self, before: Watched, params: Params) -> None:
-        self.before, self.first = before, {k: p.copy() for k, p in params.items()}
+        self.before, self.first = before, copy_params(params)
         self.total = {k: np.zeros_like(p) for k, p in params.items()}
         self.count: dict[str, Array | int] = dict.fromkeys(params, 0)
         self.steps, self.zone = 0, ""
@@ -89,7 +89,7 @@ class Watch:
         return self.before.after(self.first, params, gradient, self.zone)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """What is known of the arcs of a network after some epochs of training.
 
@@ -102,7 +102,7 @@ class Evidence:
 
     spec: Spec
     params: Params
-    state: State
+    state: AdamState
     optimizer: Adam
     epoch: int
     steps: int

@@ -1,201 +1,72 @@
-"""The training loop: `fit` runs epochs of forward, loss, backward and Adam, and leaves a `Record`.
+"""The training loop: `fit` runs epochs of steps and leaves a `Record`.
 
-The whole step is the five lines of `_Run.step`. A record can be saved, loaded and resumed: resuming gives the
-same numbers, bit for bit, as a run that was never interrupted, since the order of the batches depends on the
-seed and the epoch alone and every epoch ends with a checkpoint.
+The whole step is `Step.__call__` (`step.py`). A record can be saved, loaded and resumed: resuming gives the same
+numbers, bit for bit, as a run that was never interrupted, since the order of the batches depends on the seed and the
+epoch alone and every epoch ends with a checkpoint.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
+import difflib
+import inspect
 import sys
 import time
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from lstm_lib.isolation.plan import Plan
-from lstm_lib.network.backward import backward
 from lstm_lib.network.cells import Array
-from lstm_lib.network.forward import forward
-from lstm_lib.network.losses import LOSSES
-from lstm_lib.network.spec import Params, Spec, init_params, is_whole
-from lstm_lib.network.trace import Workspace
+from lstm_lib.network.spec import Params, Spec, copy_params, init_params, is_whole
 
-from .adam import SCHEDULES, Adam, NotFinite, State
-from .evidence import Evidence, Watch, Watched
-from .schedules import Moment, PlanOrSchedule, Schedule, plan_at
-from .states import Samples, States
+from .adam import Adam, NotFinite
+from .callbacks import Answer, Bar, Callback, Callbacks, Progress, Stop
+from .evidence import Tally
+from .rates import Rate, as_rate
+from .record import Checkpoint, Diverged, Record
+from .samples import Samples, as_samples, batches, digest
+from .schedules import Moment, PlanOrSchedule, needs_of, plan_at
+from .states import States
+from .step import Step, limited_threads, threads_for
 
-SMALL_PRODUCT = (
-    5e6  # FLOPs of a time step's product below which a second thread gains little (see `_thread_limit`)
-)
-WATCHED = ("start", "gradient", "change", "path")  # the arrays of a `Watched`
-HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """A pair of arrays x (N, T, D) and y (N, …) as samples.
-
-    >>> len(Arrays(np.zeros((3, 2, 1)), np.zeros((3, 1))))
-    3
-    """
-
-    x: Array
-    y: Array
-
-    def __post_init__(self) -> None:
-        if len(self.x) != len(self.y):
-            raise ValueError(f"x holds {len(self.x)} samples but y {len(self.y)}")
-        for name, a in (("x", self.x), ("y", self.y)):
-            if not np.isfinite(a).all():
-                raise ValueError(
-                    f"{name} holds {np.count_nonzero(~np.isfinite(a))} missing or infinite values; drop them first"
-                )
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, rows: Array) -> tuple[Array, Array]:
-        """The samples at these positions."""
-        return self.x[rows], self.y[rows]
+# What others call an argument of `fit`, or what belongs elsewhere.
+MEANT = {field.name: f"optimizer=Adam({field.name}=…)" for field in dataclasses.fields(Adam)} | {
+    "learning_rate": "optimizer=Adam(lr=…)",
+    "schedule": "rate=… for the learning rate; a schedule of plans goes to isolation=…",
+    "plan": "isolation=…",
+    "batch_size": "batch=…",
+    "validation_data": "valid=…",
+    "verbose": "progress=…",
+    "each_epoch": "callbacks=[function], called with a Progress",
+    "each_step": "callbacks=[…] with a Callback that has after_step",
+    "patience": "callbacks=[EarlyStopping(patience=…)]",
+}
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-# ---------------------------------------------------------------------------------------------------------- record
+def _says_what_was_meant(function: Callable[P, R]) -> Callable[P, R]:
+    """Answer an argument that the function lacks with the one that was probably meant."""
+    known = inspect.signature(function).parameters
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name in kwargs:
+            if name not in known:
+                near = [f"{close}=…" for close in difflib.get_close_matches(name, known, n=1)]
+                meant = MEANT.get(name) or next(iter(near), f"one of {', '.join(known)}")
+                raise TypeError(f"{function.__name__}() has no argument {name!r}; give {meant}")
+        return function(*args, **kwargs)
+
+    return checked
 
 
-@dataclass
-class Checkpoint:
-    """The state at the end of an epoch, from which a run can go on; what was watched, where `fit` watches."""
-
-    params: Params
-    state: State
-    watched: Watched | None = None
-
-
-@dataclass
-class Record:
-    """What one training run left.
-
-    `history` has one row a complete epoch: epoch, seconds (training alone, without validation), train_loss,
-    valid_loss, valid_rmse (in the unit of the series where the samples know it). `params` is what was
-    learned last, also when the run was interrupted within an epoch; `best_params` belong to the epoch with
-    the lowest validation loss.
-    """
-
-    spec: Spec
-    config: dict[str, Any]
-    history: pd.DataFrame
-    params: Params = field(repr=False)
-    best_params: Params = field(repr=False)
-    checkpoint: Checkpoint = field(repr=False)
-    interrupted: bool = False
-
-    @property
-    def seconds(self) -> float:
-        """Training time of all complete epochs."""
-        return float(self.history["seconds"].sum())
-
-    def evidence(self) -> Evidence:
-        """What is known of the arcs after the last complete epoch, for the statistics of `lstm_lib.selection`."""
-        at, config = self.checkpoint, self.config
-        optimizer, epoch = Adam(**config["optimizer"]), len(self.history)
-        return Evidence(
-            self.spec, at.params, at.state, optimizer, epoch, config["steps"], config["batch"], at.watched
-        )
-
-    def save(self, path: str | Path) -> Path:
-        """Write the record to one `.npz` file and return its path."""
-        path = Path(path)
-        if path.suffix != ".npz":
-            path = path.with_name(f"{path.name}.npz")
-        groups = {
-            "params": self.params,
-            "best_params": self.best_params,
-            "checkpoint": self.checkpoint.params,
-            "m": self.checkpoint.state.m,
-            "v": self.checkpoint.state.v,
-            "v_max": self.checkpoint.state.v_max or {},
-            "t": {k: np.asarray(t) for k, t in self.checkpoint.state.t.items()},
-        }
-        watched = self.checkpoint.watched
-        groups |= {} if watched is None else {name: getattr(watched, name) for name in WATCHED}
-        about = {
-            "spec": dataclasses.asdict(self.spec),
-            "config": self.config,
-            "history": self.history.to_dict("list"),
-            "interrupted": self.interrupted,
-            "chosen": None if watched is None else watched.chosen,
-        }
-        arrays = {f"{group}:{name}": a for group, named in groups.items() for name, a in named.items()}
-        np.savez(
-            path,
-            allow_pickle=False,
-            about=np.array(json.dumps(about, default=lambda number: number.item())),
-            **arrays,
-        )
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> Record:
-        """Read a record written by `save`; ValueError for a file of another kind."""
-        path = Path(path)
-        if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
-            path = path.with_name(f"{path.name}.npz")  # as `save` names it
-        if path.is_file() and not (
-            zipfile.is_zipfile(path) and "about.npy" in zipfile.ZipFile(path).namelist()
-        ):
-            raise ValueError(f"{path} is not a record; expected a file written by Record.save")
-        with np.load(path) as file:
-            about = json.loads(str(file["about"]))
-            groups: dict[str, dict[str, Any]] = {}
-            for key in file.files:
-                group, _, name = key.partition(":")
-                groups.setdefault(group, {})[name] = file[key]
-        counts = {k: int(t) if t.ndim == 0 else t for k, t in groups["t"].items()}
-        state = State(groups["m"], groups["v"], counts, groups.get("v_max"))
-        chosen = about.get("chosen")
-        watched = None if chosen is None else Watched(**{k: groups[k] for k in WATCHED}, chosen=chosen)
-        return cls(
-            spec=Spec(**about["spec"]),
-            config=about["config"],
-            history=_history(pd.DataFrame(about["history"])),
-            params=groups["params"],
-            best_params=groups["best_params"],
-            checkpoint=Checkpoint(groups["checkpoint"], state, watched),
-            interrupted=about["interrupted"],
-        )
-
-
-class Diverged(FloatingPointError):
-    """The loss stopped being a finite number; `record` holds everything up to the last complete epoch."""
-
-    def __init__(self, message: str, record: Record) -> None:
-        super().__init__(message)
-        self.record = record
-
-
-def _history(rows: pd.DataFrame | list[dict[str, float]]) -> pd.DataFrame:
-    return (
-        pd.DataFrame(rows, columns=list(HISTORY))
-        .astype(dict.fromkeys(HISTORY, "float64"))
-        .astype({"epoch": "int64"})
-    )
-
-
-# ------------------------------------------------------------------------------------------------------------- fit
-
-
+@_says_what_was_meant
 def fit(
     spec: Spec,
     train: Samples | tuple[Array, Array],
@@ -206,16 +77,15 @@ def fit(
     batch: int = 32,
     optimizer: Adam | None = None,
     isolation: PlanOrSchedule | None = None,
-    schedule: str | Callable[[float], float] = "constant",
+    rate: str | Rate = "constant",
     params: Params | None = None,
     threads: int | None = None,
     memory: int = 2**30,
     folder: str | Path | None = None,
     watch: bool = False,
     progress: bool = True,
+    callbacks: Iterable[Callback | Callable[[Progress], Answer]] = (),
     resume: Record | None = None,
-    each_epoch: Callable[[int, Params, State], object] | None = None,
-    each_step: Callable[[int, float, Params], object] | None = None,
 ) -> Record:
     """Train a network and return the record of the run.
 
@@ -226,316 +96,190 @@ def fit(
     epochs, batch : how often all samples are seen, and how many at a time; the last batch may be smaller.
     optimizer : an `Adam`; None takes its defaults.
     isolation : a `Plan` from `isolate`, or a schedule of plans from `lstm_lib.schedules`; None isolates nothing.
-    schedule : factor on the learning rate as a function of the share of steps made: "constant", "cosine", "step",
-        or a function of a number from 0 to 1.
+    rate : factor on the learning rate as a function of the share of steps made: "constant", "cosine", "step", or a
+        function of a number from 0 to 1.
     params : start from these (they are copied); None draws them from the seed.
-    threads : limit the threads of the matrix products; None takes one where they are small, and leaves the
-        number as it is where they are large. Recorded either way.
+    threads : limit the threads of the matrix products; None takes one where they are small, and leaves the number as
+        it is where they are large. Recorded either way; None is recorded without threadpoolctl, which it takes.
     memory, folder : bytes of states that depth "cache" may keep in memory, and where it may write a file if that is
         not enough; without a folder, what does not fit is computed anew each time.
-    watch : note gradients and changes of every arc on the way, for the statistics of `lstm_lib.selection`; a schedule
+    watch : note gradients and changes of every arc on the way, for the statistics of `lstm_lib.score`; a schedule
         that chooses by these watches in any case. It costs less than one per cent of a step.
-    progress : show a progress bar, and say on stderr when the run was interrupted.
-    resume : a record of the same settings; training goes on after its last complete epoch.
-    each_epoch : called as f(epoch, params, state) after each epoch, outside the timing; for example to log
-        `optimizer.report(state)`. It must not change what it is given.
-    each_step : called as f(step, seconds, params) after each training step, with the number of steps made since the
-        start and the training time of this epoch so far; what it does is not timed, and it must not change the
-        params. If it raises KeyboardInterrupt, the run ends as by Ctrl-C.
+    progress : show a progress bar (by tqdm, where it is installed), and say on stderr why the run ended early.
+    callbacks : see `lstm_lib.callbacks`: functions that are called after every epoch, or objects that are called
+        after every step too; any of them can end the run. They are not timed.
+    resume : a record of the same settings; training goes on after its last complete epoch, with the engine that the
+        record names (`del record.config["engine"]` lets this machine choose, at the price of other rounding).
 
     Ctrl-C ends the run and returns what was learned so far, with `interrupted` set.
-    Raises ValueError on settings that do not fit, `Diverged` when the loss is no longer finite.
+    Raises ValueError on settings that do not fit, TypeError for an argument that there isn't, `Diverged` when the loss
+    is no longer finite.
 
     >>> x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(8, 5, 1)
     >>> record = fit(Spec(1, (3,), 1), (x, x[:, -1]), epochs=2, batch=4, progress=False)
     >>> record.history["epoch"].tolist()
     [1, 2]
     """
-    train, valid = _samples(train, "train"), None if valid is None else _samples(valid, "valid")
-    optimizer = optimizer or Adam()
-    if not is_whole(seed, 0):
-        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
-    _check_settings(spec, train, epochs, batch, optimizer, isolation, schedule, threads, memory)
-    rate = SCHEDULES[schedule] if isinstance(schedule, str) else schedule
+    train, valid = as_samples(train, "train"), None if valid is None else as_samples(valid, "valid")
+    optimizer, factor, shown = optimizer or Adam(), as_rate(rate), Callbacks(callbacks)
+    _check_counts(epochs=epochs, batch=batch, threads=1 if threads is None else threads, memory=memory)
+    _check(spec, train, seed, optimizer, isolation, resume)
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
-    with _threads(threads or _thread_limit(spec, batch)) as used:
+    before = None if resume is None else resume.config.get("engine")
+    step = Step.ready(spec, optimizer, some[0].dtype, before)
+    with limited_threads(threads or threads_for(spec, batch)) as used:
         config = {
             "seed": seed,
             "batch": batch,
             "steps": some[0].shape[1],
             "epochs": epochs,
             "optimizer": dataclasses.asdict(optimizer),
-            "schedule": schedule if isinstance(schedule, str) else getattr(schedule, "__name__", "function"),
+            "rate": rate if isinstance(rate, str) else getattr(rate, "__name__", "function"),
             "isolation": None if isolation is None else isolation.describe(),
-            "train": _digest(train, some),
+            "train": digest(train, some),
             "threads": used,
+            "engine": step.engine,
         }
-        longer = schedule == "constant" and not (isinstance(isolation, Schedule) and isolation.needs_epochs)
-        watch = watch or (isinstance(isolation, Schedule) and isolation.needs_evidence)
-        record = _start(spec, some[0].dtype, config, optimizer, params, resume, longer, watch)
-        steps = _batches(train, batch)
-        bar = _bar(epochs * steps, len(record.history) * steps, progress)
+        needs = needs_of(isolation)
+        watch = watch or "evidence" in needs
+        if resume is not None:
+            record = _resumed(resume, spec, config, rate == "constant" and "epochs" not in needs, watch)
+        else:
+            start = init_params(spec, seed, some[0].dtype) if params is None else params
+            record = Record.begin(spec, config, start, optimizer.init(start), watch)
         remember = partial(States, spec, samples=train, memory=memory, folder=folder)
-        run = _Run(
-            spec,
-            train,
-            optimizer,
-            isolation,
-            seed,
-            batch,
-            rate,
-            epochs,
-            Workspace(),
-            remember,
-            bar,
-            each_step,
-        )
-        try:
-            for epoch in range(len(record.history) + 1, epochs + 1):
-                loss, seconds, checkpoint = run.epoch(epoch, record)
-                row = {"epoch": epoch, "seconds": seconds, "train_loss": loss}
-                _close_epoch(record, row, checkpoint, valid, run.work)
-                bar.set_postfix(
-                    {k: f"{record.history[k].iloc[-1]:.4f}" for k in ("train_loss", "valid_rmse")}
-                )
-                if each_epoch is not None:
-                    each_epoch(epoch, checkpoint.params, checkpoint.state)
-        except KeyboardInterrupt:
-            record.interrupted = True
-        finally:
-            bar.close()
-        if record.interrupted and progress:
-            done = len(record.history)
-            print(
-                f"Interrupted in epoch {done + 1}; fit(..., resume=record) goes on after epoch {done}.",
-                file=sys.stderr,
-            )
+        loop = _Loop(record, train, valid, step, isolation, factor, shown, remember)
+        loop.run(progress)
     return record
 
 
 @dataclass
-class _Run:
+class _Loop:
     """What stays the same from epoch to epoch, and the states that are remembered for now."""
 
-    spec: Spec
+    record: Record
     train: Samples
-    optimizer: Adam
+    valid: Samples | None
+    step: Step
     isolation: PlanOrSchedule | None
-    seed: int
-    batch: int
-    rate: Callable[[float], float]
-    epochs: int
-    work: Workspace
+    rate: Rate
+    callbacks: Callbacks
     remember: Callable[..., States]
-    bar: Any
-    each_step: Callable[[int, float, Params], object] | None = None
     states: States | None = None
 
-    def epoch(self, epoch: int, record: Record) -> tuple[float, float, Checkpoint]:
-        """One pass over the samples; returns the mean loss, the seconds it took and the state it ended with."""
+    def run(self, progress: bool) -> None:
+        """The epochs that are left, until the last, Ctrl-C or a callback ends the run."""
+        record, epochs = self.record, self.record.config["epochs"]
+        bar = Bar(epochs * self.steps, len(record.history) * self.steps) if progress else None
+        self.callbacks.all[:0] = [] if bar is None else [bar]
+        try:
+            for epoch in range(len(record.history) + 1, epochs + 1):
+                self.epoch(epoch)
+        except KeyboardInterrupt:
+            record.interrupted = True
+        except Stop as stop:
+            record.stopped = str(stop)
+        finally:
+            if bar is not None:
+                bar.close()
+        done = len(record.history)
+        if progress and record.interrupted:
+            hint = f"fit(..., resume=record) goes on after epoch {done}."
+            print(f"Interrupted in epoch {done + 1}; {hint}", file=sys.stderr)
+        elif progress and record.stopped:
+            print(f"Stopped after {done} epochs: {record.stopped}.", file=sys.stderr)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-len(self.train) // int(self.record.config["batch"]))
+
+    def epoch(self, epoch: int) -> None:
+        """One pass over the samples, its validation, and what the record keeps of it."""
+        record, config, spec = self.record, self.record.config, self.record.spec
         state, watched = record.checkpoint.state.copy(), record.checkpoint.watched
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
-        losses = np.empty(_batches(self.train, self.batch))
+        order = np.random.default_rng([config["seed"], epoch]).permutation(len(self.train))
+        losses, total, spent = np.empty(self.steps), config["epochs"] * self.steps, record.seconds
         began = time.perf_counter()
         evidence = None if watched is None else record.evidence()
-        watch = None if watched is None else Watch(watched, record.params)
-        for k, rows in enumerate(_split(order, self.batch)):
-            step = (epoch - 1) * len(losses) + k
-            scale = self.rate(step / (self.epochs * len(losses)))
-            plan = plan_at(self.isolation, self.spec, Moment(epoch, self.epochs, step, evidence))
+        tally = None if watched is None else Tally(watched, record.params)
+        for k, rows in enumerate(batches(order, config["batch"])):
+            made = (epoch - 1) * self.steps + k
+            scale = self.rate(made / total)
+            plan = plan_at(self.isolation, spec, Moment(epoch, config["epochs"], made, evidence))
             try:
-                losses[k] = self.step(rows, record.params, state, plan, scale, watch)
+                x, y = self.source(plan).take(rows)
+                losses[k], grads = self.step(record.params, state, x, y, plan, scale)
             except NotFinite as error:
-                record.params = {k: p.copy() for k, p in record.checkpoint.params.items()}
-                hint = f"try a smaller learning rate than {self.optimizer.lr}"
+                record.params = copy_params(record.checkpoint.params)
+                hint = f"try a smaller learning rate than {self.step.optimizer.lr}"
                 raise Diverged(f"{error} in epoch {epoch}, step {k + 1}; {hint}", record) from error
-            self.bar.update()
-            if self.each_step is not None:
-                paused = time.perf_counter()
-                self.each_step(step + 1, paused - began, record.params)
-                began += time.perf_counter() - paused
-        watched = None if watch is None else watch.close(record.params)
+            if tally is not None:
+                tally.note(grads, plan)
+            paused = time.perf_counter()
+            now = Progress(
+                epoch, config["epochs"], made + 1, total, spent + paused - began, losses[: k + 1],
+                record.params, state, plan, record,
+            )  # fmt: skip
+            self.callbacks.after_step(now)
+            began += time.perf_counter() - paused
+        watched = None if tally is None else tally.close(record.params)
         seconds = time.perf_counter() - began
-        checkpoint = Checkpoint({k: p.copy() for k, p in record.params.items()}, state, watched)
-        return float(losses.mean()), seconds, checkpoint
+        checkpoint = Checkpoint(copy_params(record.params), state, watched)
+        record.close_epoch(seconds, float(losses.mean()), checkpoint, self.valid, self.step.work)
+        self.callbacks.after_epoch(dataclasses.replace(now, seconds=record.seconds))
 
-    def step(
-        self, rows: Array, params: Params, state: State, plan: Plan, scale: float, watch: Watch | None = None
-    ) -> float:
-        """The whole training step: move `params` and `state` in place and return the loss."""
-        x, y = self.source(plan, params).take(rows)
-        yhat, trace = forward(self.spec, params, x, self.work, known=plan.cached)
-        loss, dy = LOSSES[self.spec.head](yhat, y)
-        if not np.isfinite(loss):
-            raise NotFinite(f"loss is {loss}")
-        grads = backward(self.spec, params, trace, dy, plan)
-        self.optimizer.step(params, grads, state, plan, scale)
-        if watch is not None:
-            watch.note(grads, plan)
-        return float(loss)
-
-    def source(self, plan: Plan, params: Params) -> Samples | States:
+    def source(self, plan: Plan) -> Samples | States:
         """The samples, or what the lowest layers make of them while the plan has these remembered."""
         if not plan.cached:
             self.states = None  # the step to come may move any layer
             return self.train
         if self.states is None or self.states.known != plan.cached:
-            self.states = self.remember(params, known=plan.cached)
+            self.states = self.remember(self.record.params, known=plan.cached)
         return self.states
-
-
-def _close_epoch(
-    record: Record, row: dict[str, float], checkpoint: Checkpoint, valid: Samples | None, work: Workspace
-) -> None:
-    """Validate, append the row to the history, keep the checkpoint and the best parameters."""
-    row["valid_loss"], row["valid_rmse"] = np.nan, np.nan
-    if valid is not None:
-        yhat, y = predict(record.spec, record.params, valid, work=work), _targets(valid)
-        row["valid_loss"] = float(LOSSES[record.spec.head](yhat, y)[0])
-        if record.spec.head == "linear":
-            row["valid_rmse"] = float(np.sqrt(row["valid_loss"]) * getattr(valid, "scale", 1.0))
-    measure = "train_loss" if valid is None else "valid_loss"
-    closed = {
-        "history": _history([*record.history.to_dict("records"), row]),  # type: ignore[list-item]
-        "checkpoint": checkpoint,
-    }
-    if not len(record.history) or row[measure] < record.history[measure].min():
-        closed["best_params"] = {k: p.copy() for k, p in checkpoint.params.items()}
-    # in one call, so that Ctrl-C never finds a checkpoint of one epoch beside the history of another
-    vars(record).update(closed)
-
-
-def predict(
-    spec: Spec,
-    params: Params,
-    samples: Samples | tuple[Array, Array] | Array,
-    batch: int = 256,
-    work: Workspace | None = None,
-) -> Array:
-    """Forecasts for many samples, `batch` at a time so that memory stays bounded.
-
-    Parameters
-    ----------
-    samples : a part of a split, a pair of arrays, or x (N, T, D) alone.
-
-    Returns
-    -------
-    (N, O) or (N, T, O), in the scale of the samples' y.
-    """
-    if isinstance(samples, np.ndarray):
-        samples = Arrays(samples, np.zeros(len(samples)))
-    samples, work = _samples(samples), work or Workspace()
-    parts = [
-        forward(spec, params, samples.take(rows)[0], work)[0]
-        for rows in _split(np.arange(len(samples)), batch)
-    ]
-    return np.concatenate(parts)
 
 
 # --------------------------------------------------------------------------------------------------------- details
 
 
-def _samples(data: Samples | tuple[Array, Array], name: str = "samples") -> Samples:
-    if isinstance(data, tuple):
-        return Arrays(*data)
-    if (
-        not hasattr(data, "take")
-        or not hasattr(data, "__len__")
-        or isinstance(data, pd.DataFrame | np.ndarray)
-    ):
+def _resumed(resume: Record, spec: Spec, config: dict[str, Any], longer: bool, watch: bool) -> Record:
+    """The record, ready to go on; `longer` says whether it may have more epochs than it was made for."""
+    if len(resume.history) > config["epochs"]:
         raise ValueError(
-            f"{name} is a {type(data).__name__}; expected a part of a split, such as split.train, or a pair (x, y)"
+            f"the record has {len(resume.history)} epochs already; epochs={config['epochs']} is fewer"
         )
-    return data
+    free = {"threads", "engine"} | ({"epochs"} if longer else set())
+    then = {k: v for k, v in resume.config.items() if k not in free} | {"spec": resume.spec}
+    now = config | {"spec": spec}
+    if differs := [k for k, v in then.items() if now.get(k) != v]:
+        pairs = ", ".join(f"{k}: {then[k]} then, {now.get(k)} now" for k in differs)
+        why = "; the rate or the isolation depends on the number of epochs, which is therefore fixed"
+        raise ValueError(f"cannot resume with other settings ({pairs}){why if 'epochs' in differs else ''}")
+    if watch and resume.checkpoint.watched is None:
+        raise ValueError(
+            "the record was made without watch=True, so that its arcs' past is not known; "
+            "start anew with watch=True"
+        )
+    last = copy_params(resume.checkpoint.params)
+    return dataclasses.replace(resume, params=last, config=config, interrupted=False, stopped="")
 
 
-def _targets(samples: Samples) -> Array:
-    return samples.take(np.arange(len(samples)))[1]
-
-
-def _batches(samples: Samples, batch: int) -> int:
-    return -(-len(samples) // batch)
-
-
-def _split(order: Array, batch: int) -> Iterator[Array]:
-    for k in range(0, len(order), batch):
-        yield order[k : k + batch]
-
-
-def _digest(samples: Samples, some: tuple[Array, Array]) -> str:
-    """How many samples there are, and a digest of some: tells other data apart when a run is resumed."""
-    digest = hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in some)).hexdigest()[:16]
-    return f"{len(samples)} samples, {digest}"
-
-
-def _start(
-    spec: Spec,
-    dtype: np.dtype[Any],
-    config: dict[str, Any],
-    optimizer: Adam,
-    params: Params | None,
-    resume: Record | None,
-    longer: bool,
-    watch: bool,
-) -> Record:
-    if resume is not None:
-        if not isinstance(resume, Record):
-            raise ValueError(
-                f"resume takes a Record, from fit() or Record.load(path); got {type(resume).__name__}"
-            )
-        if len(resume.history) > config["epochs"]:
-            raise ValueError(
-                f"the record has {len(resume.history)} epochs already; epochs={config['epochs']} is fewer"
-            )
-        # where nothing depends on the number of epochs, a run may be made longer
-        free = {"threads"} | ({"epochs"} if longer else set())
-        before = {k: v for k, v in resume.config.items() if k not in free}
-        if differs := [k for k, v in before.items() if config[k] != v] + ["spec"] * (resume.spec != spec):
-            pairs = ", ".join(
-                f"{k}: {before.get(k, resume.spec)} then, {config.get(k, spec)} now" for k in differs
-            )
-            why = (
-                ""
-                if longer
-                else "; the rate or the isolation depends on the number of epochs, which is therefore fixed"
-            )
-            raise ValueError(f"cannot resume with other settings ({pairs})" + why * ("epochs" in differs))
-        if watch and resume.checkpoint.watched is None:
-            raise ValueError(
-                "the record was made without watch=True, so that its arcs' past is not known; "
-                "start anew with watch=True"
-            )
-        kept = {k: p.copy() for k, p in resume.checkpoint.params.items()}
-        return dataclasses.replace(resume, params=kept, config=config, interrupted=False)
-    if params is None:
-        params = init_params(spec, config["seed"], dtype)
-    params = {k: p.copy() for k, p in params.items()}
-    copies = [{k: p.copy() for k, p in params.items()} for _ in range(2)]
-    watched = Watched.begin(params) if watch else None
-    first = Checkpoint(copies[1], optimizer.init(params), watched)
-    return Record(spec, config, _history([]), params, copies[0], first)
-
-
-def _check_settings(
-    spec: Spec,
-    train: Samples,
-    epochs: int,
-    batch: int,
-    optimizer: Adam,
-    isolation: PlanOrSchedule | None,
-    schedule: Any,
-    threads: int | None,
-    memory: int,
-) -> None:
-    counts = {
-        "epochs": epochs,
-        "batch": batch,
-        "threads": 1 if threads is None else threads,
-        "memory": memory,
-    }
+def _check_counts(**counts: int) -> None:
     for name, value in counts.items():
         if not is_whole(value, 1):
             raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
+def _check(
+    spec: Spec,
+    train: Samples,
+    seed: int,
+    optimizer: Adam,
+    isolation: PlanOrSchedule | None,
+    resume: Record | None,
+) -> None:
+    if not is_whole(seed, 0):
+        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
     if not len(train):
         raise ValueError("train holds no sample")
     if not isinstance(optimizer, Adam):
@@ -547,41 +291,7 @@ def _check_settings(
         )
     if isolation is not None and isolation.spec != spec:
         raise ValueError(f"the isolation plan was made for {isolation.spec}, not for {spec}")
-    if not callable(schedule) and schedule not in SCHEDULES:
+    if resume is not None and not isinstance(resume, Record):
         raise ValueError(
-            f"schedule is {schedule!r}; the choices are {', '.join(SCHEDULES)}, or a function of 0..1"
+            f"resume takes a Record, from fit() or Record.load(path); got {type(resume).__name__}"
         )
-
-
-def _bar(total: int, done: int, progress: bool) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, initial=done, disable=not progress, unit="step", desc="training")
-
-
-def _thread_limit(spec: Spec, batch: int) -> int | None:
-    """One thread when every step's product is small, else no limit.
-
-    Threads that share a small product wait for each other in a busy loop. On a machine that does something else
-    besides, a step of 64 units was seen to take 350 ms instead of 10 that way, to gain 2 where nothing else ran.
-    """
-    largest = max(2 * 4 * H * (H + spec.fan_in(k) + 1) * batch for k, H in enumerate(spec.units))
-    return 1 if largest < SMALL_PRODUCT else None
-
-
-class _threads:
-    """Limit the threads of the matrix products inside a `with`, and say how many there are."""
-
-    def __init__(self, limit: int | None) -> None:
-        from threadpoolctl import threadpool_limits
-
-        self.limits = nullcontext() if limit is None else threadpool_limits(limit)
-
-    def __enter__(self) -> int:
-        from threadpoolctl import threadpool_info
-
-        self.limits.__enter__()
-        return max((pool["num_threads"] for pool in threadpool_info()), default=1)
-
-    def __exit__(self, *error: Any) -> None:
-        self.limits.__exit__(*error)

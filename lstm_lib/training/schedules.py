@@ -8,7 +8,7 @@ put into each other:
 
 To thaw an arc is to update it again. A plan depends on the moment and on seeds alone, so that an interrupted
 training goes on as if it had not been; what a moment knows of the past is in its evidence, which a checkpoint keeps.
-`lstm_lib.selection.by_statistic` makes a schedule that reads it.
+`lstm_lib.by_statistic` makes a schedule that reads it. A schedule itself never changes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from lstm_lib.isolation.partition import partition
+from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.plan import Plan, isolate, plain
 from lstm_lib.network.spec import Spec, is_whole
 
@@ -54,17 +55,17 @@ class Schedule(ABC):
         """The schedule in words and numbers, for a record."""
 
     @property
-    def needs_epochs(self) -> bool:
-        """Whether its plans depend on the number of epochs of the whole training."""
-        return False
-
-    @property
-    def needs_evidence(self) -> bool:
-        """Whether its plans depend on what the training has learned of its arcs."""
-        return False
+    def needs(self) -> frozenset[str]:
+        """What its plans depend on: "epochs", their number in the whole training; "evidence", of its arcs."""
+        return frozenset()
 
 
 PlanOrSchedule = Plan | Schedule
+
+
+def needs_of(*isolations: PlanOrSchedule | None) -> frozenset[str]:
+    """What these need together; a plan needs nothing."""
+    return frozenset[str]().union(*(one.needs for one in isolations if isinstance(one, Schedule)))
 
 
 def plan_at(isolation: PlanOrSchedule | None, spec: Spec, moment: Moment) -> Plan:
@@ -123,7 +124,7 @@ def redraw(
     seed: int = 0,
     by: str = "unit",
     blocks: int | None = None,
-    depth: str = "cut",
+    depth: str = "skip",
     span: int | None = None,
 ) -> Schedule:
     """Isolate blocks of the layers drawn at random, anew every epoch or every so many steps.
@@ -149,10 +150,8 @@ def redraw(
         raise ValueError("depth 'cache' needs layers that stay isolated; redraw at depth 'skip' or 'cut'")
     if not is_whole(seed, 0):
         raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
-    cut = partition(spec, max(spec.units) if by == "unit" and blocks is None else blocks, by)
-    names = tuple(tuple(n for n in cut if re.split(r"[/\[]", n)[0] == str(k)) for k in range(spec.layers))
-    schedule = _Redraw(spec, float(share), _every(every), int(seed), by, blocks, depth, span, cut, names)
-    schedule.plan_at(Moment(1, 1, 0))  # refuses a depth or span that isn't one
+    schedule = _Redraw(spec, float(share), _every(every), int(seed), by, blocks, depth, span)
+    schedule.plan_at(Moment(1, 1, 0))  # refuses blocks, a depth or a span that aren't
     return schedule
 
 
@@ -191,12 +190,8 @@ class _Switch(Schedule):
         return {"from epoch": self.epoch, "plan": self.then.describe()} | before
 
     @property
-    def needs_epochs(self) -> bool:
-        return self.epoch < 0 or _any("needs_epochs", self.first, self.then)
-
-    @property
-    def needs_evidence(self) -> bool:
-        return _any("needs_evidence", self.first, self.then)
+    def needs(self) -> frozenset[str]:
+        return needs_of(self.first, self.then) | ({"epochs"} if self.epoch < 0 else set())
 
 
 @dataclass(frozen=True)
@@ -221,12 +216,8 @@ class _Alternate(Schedule):
         return {"alternate every": self.every, "plans": [plan.describe() for plan in self.plans]}
 
     @property
-    def needs_epochs(self) -> bool:
-        return _any("needs_epochs", *self.plans)
-
-    @property
-    def needs_evidence(self) -> bool:
-        return _any("needs_evidence", *self.plans)
+    def needs(self) -> frozenset[str]:
+        return needs_of(*self.plans)
 
 
 @dataclass(frozen=True)
@@ -239,21 +230,9 @@ class _Redraw(Schedule):
     blocks: int | None
     depth: str
     span: int | None
-    cut: Any = field(repr=False)  # the Partition
-    names: tuple[tuple[str, ...], ...] = field(repr=False)  # of the blocks, by layer
-    drawn: dict[int, Plan] = field(default_factory=dict, repr=False, compare=False)  # the last one alone
 
     def plan_at(self, moment: Moment) -> Plan:
-        turn = _turn(self.every, moment)
-        if turn not in self.drawn:
-            rng, chosen = np.random.default_rng([self.seed, turn]), list[str]()
-            for names in self.names:
-                some = rng.choice(len(names), round(self.share * len(names)), replace=False)
-                chosen += [names[k] for k in some]
-            plan = isolate(self.spec, self.cut.union(chosen), self.depth, self.span)
-            self.drawn.clear()
-            self.drawn[turn] = plan
-        return self.drawn[turn]
+        return _drawn(self, _turn(self.every, moment))
 
     def describe(self) -> dict[str, Any]:
         words = ("share", "every", "seed", "by", "blocks", "depth", "span")
@@ -265,8 +244,21 @@ def _turn(every: int | str, moment: Moment) -> int:
     return moment.epoch - 1 if every == "epoch" else moment.step // int(every)
 
 
-def _any(needs: str, *inner: PlanOrSchedule | None) -> bool:
-    return any(isinstance(one, Schedule) and getattr(one, needs) for one in inner)
+@lru_cache(maxsize=16)  # a plan holds for many steps; how many are kept changes no number
+def _drawn(schedule: _Redraw, turn: int) -> Plan:
+    spec, rng, chosen = schedule.spec, np.random.default_rng([schedule.seed, turn]), list[str]()
+    cut, layers = _by_layer(spec, schedule.blocks, schedule.by)
+    for names in layers:
+        some = rng.choice(len(names), round(schedule.share * len(names)), replace=False)
+        chosen += [names[k] for k in some]
+    return isolate(spec, cut.union(chosen), schedule.depth, schedule.span)
+
+
+@lru_cache(maxsize=16)
+def _by_layer(spec: Spec, blocks: int | None, by: str) -> tuple[Partition, list[list[str]]]:
+    """The blocks, and their names layer by layer."""
+    cut = partition(spec, max(spec.units) if by == "unit" and blocks is None else blocks, by)
+    return cut, [[name for name in cut if re.split(r"[/\[]", name)[0] == str(k)] for k in range(spec.layers)]
 
 
 def _checked(inner: PlanOrSchedule) -> PlanOrSchedule:

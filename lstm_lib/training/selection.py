@@ -1,9 +1,9 @@
 """Which arcs to isolate: statistics that score blocks of arcs, and a choice under a budget.
 
-Nouns: a `Statistic` says of every arc how much would be lost by isolating it, read from the `Evidence` that a training
-has at hand; `Scores` are its sums over the blocks of a partition; a `Price` tells what a training step costs when a
-zone is isolated. `choose` isolates the blocks that lose least per FLOP they save, up to a budget; `by_statistic`
-does so anew every so many epochs, within `fit`, where its time counts as training.
+Nouns: a `Statistic` says of every arc how much would be lost by isolating it, read from the `Evidence` of a training;
+`Scores` are its sums over the blocks of a partition; a `Price` tells what a training step costs when a zone is
+isolated. `choose` isolates the blocks that lose least per FLOP they save, up to a budget; `by_statistic` does so anew
+every so many epochs, within `fit`, where its time counts as training.
 
     cut = partition(spec, blocks=8, by="unit")
     scores = score("fisher", record.evidence(), cut)
@@ -15,7 +15,8 @@ No statistic here is more than a guess: what it measures is not what the forecas
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -171,9 +172,8 @@ class Price:
     spec: Spec
     steps: int
     batch: int
-    depth: str = "cut"
+    depth: str = "skip"
     span: int | None = None
-    _saved: dict[tuple[str, ...], pd.Series[float]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.depth not in DEPTHS or self.depth == "cache":
@@ -189,12 +189,8 @@ class Price:
         return self(nothing(self.spec))
 
     def saved(self, cut: Partition) -> pd.Series[float]:
-        """The FLOPs that each block saves when it alone is isolated; remembered, since nothing in it changes."""
-        names = tuple(cut)
-        if names not in self._saved:
-            dense = self.dense.total
-            self._saved[names] = pd.Series({name: dense - self(cut[name]).total for name in names})
-        return self._saved[names]
+        """The FLOPs that each block saves when it alone is isolated."""
+        return _saved(self, tuple(cut)).copy()
 
 
 def choose(scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work"] = "arcs") -> Zone:
@@ -251,7 +247,7 @@ def by_statistic(
     warmup: int = 1,
     blocks: int | None = 8,
     by: str = "unit",
-    depth: str = "cut",
+    depth: str = "skip",
     span: int | None = None,
     seed: int = 0,
 ) -> Schedule:
@@ -290,8 +286,8 @@ def by_statistic(
             why = f", since {statistic!r} needs to have seen a step" if name == "warmup" and least else ""
             raise ValueError(f"{name} must be a whole number of at least {least}{why}; got {number!r}")
     Price(spec, 1, 1, depth, span)(nothing(spec))  # refuses a depth or span that isn't one
-    cut = partition(spec, blocks, by)
-    return _ByStatistic(spec, statistic, float(budget), of, every, warmup, blocks, by, depth, span, seed, cut)
+    _cut(spec, blocks, by)  # and blocks
+    return _ByStatistic(spec, statistic, float(budget), of, every, warmup, blocks, by, depth, span, seed)
 
 
 # --------------------------------------------------------------------------------------------------------- details
@@ -310,9 +306,6 @@ class _ByStatistic(Schedule):
     depth: str
     span: int | None
     seed: int
-    cut: Partition = field(repr=False)
-    prices: dict[tuple[int, int], Price] = field(default_factory=dict, repr=False, compare=False)
-    held: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # the last plan alone
 
     def plan_at(self, moment: Moment) -> Plan:
         if moment.epoch <= self.warmup:
@@ -320,24 +313,7 @@ class _ByStatistic(Schedule):
         evidence = moment.evidence
         if evidence is None:
             raise ValueError("a plan chosen by a statistic needs the evidence of a training; `fit` gives it")
-        held = self.held
-        if held.get("evidence") is not evidence or held["epoch"] != moment.epoch:
-            plan = isolate(self.spec, self._zone(moment.epoch, evidence), self.depth, self.span)
-            held.update(evidence=evidence, epoch=moment.epoch, plan=plan)
-        found: Plan = held["plan"]
-        return found
-
-    def _zone(self, epoch: int, evidence: Evidence) -> Zone:
-        before = _watched(evidence).chosen
-        if epoch <= len(before):  # an epoch that is over, as when a finished training is looked at
-            return read_zone(self.spec, before[epoch - 1])
-        age = epoch - 1 - self.warmup
-        renewed = age == 0 if self.every is None else age % self.every == 0
-        if not renewed:
-            return read_zone(self.spec, before[-1])
-        sizes = evidence.steps, evidence.batch
-        price = self.prices.setdefault(sizes, Price(self.spec, *sizes, self.depth, self.span))
-        return choose(score(self.statistic, evidence, self.cut, self.seed), self.budget, price, self.of)
+        return _chosen(self, evidence, moment.epoch)
 
     def describe(self) -> dict[str, Any]:
         words = (
@@ -346,8 +322,37 @@ class _ByStatistic(Schedule):
         return {"by statistic": {word: getattr(self, word) for word in words}}
 
     @property
-    def needs_evidence(self) -> bool:
-        return True
+    def needs(self) -> frozenset[str]:
+        return frozenset({"evidence"})
+
+
+@lru_cache(maxsize=4)  # a choice holds for all steps of an epoch; how many are kept changes no number
+def _chosen(schedule: _ByStatistic, evidence: Evidence, epoch: int) -> Plan:
+    return isolate(schedule.spec, _zone(schedule, evidence, epoch), schedule.depth, schedule.span)
+
+
+def _zone(schedule: _ByStatistic, evidence: Evidence, epoch: int) -> Zone:
+    spec, before = schedule.spec, _watched(evidence).chosen
+    if epoch <= len(before):  # an epoch that is over, as when a finished training is looked at
+        return read_zone(spec, before[epoch - 1])
+    age = epoch - 1 - schedule.warmup
+    renewed = age == 0 if schedule.every is None else age % schedule.every == 0
+    if not renewed:
+        return read_zone(spec, before[-1])
+    price = Price(spec, evidence.steps, evidence.batch, schedule.depth, schedule.span)
+    scores = score(schedule.statistic, evidence, _cut(spec, schedule.blocks, schedule.by), schedule.seed)
+    return choose(scores, schedule.budget, price, schedule.of)
+
+
+@lru_cache(maxsize=16)
+def _cut(spec: Spec, blocks: int | None, by: str) -> Partition:
+    return partition(spec, blocks, by)
+
+
+@lru_cache(maxsize=16)
+def _saved(price: Price, names: tuple[str, ...]) -> pd.Series[float]:
+    dense = price.dense.total
+    return pd.Series({name: dense - price(read_zone(price.spec, name)).total for name in names})
 
 
 def _statistic(name: str) -> Statistic:

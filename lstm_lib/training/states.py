@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -22,15 +22,9 @@ from lstm_lib.network.forward import hidden_states
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.trace import Workspace
 
+from .samples import Samples
+
 GROUP = 256  # windows that are computed together
-
-
-class Samples(Protocol):
-    """Anything with a length and `take(rows) -> (x, y)`: the parts of a split, or a pair of arrays wrapped by `fit`."""
-
-    def __len__(self) -> int: ...
-    def take(self, rows: Array) -> tuple[Array, Array]:  # noqa: D102
-        ...
 
 
 class States:
@@ -48,7 +42,7 @@ class States:
     Raises ValueError when the file is needed and there is no such folder.
 
     >>> from lstm_lib import init_params
-    >>> from lstm_lib.training import Arrays
+    >>> from lstm_lib.training.samples import Arrays
     >>> spec = Spec(2, (3,), 1)
     >>> x = np.ones((10, 4, 2), np.float32)
     >>> states = States(spec, init_params(spec), Arrays(x, np.zeros((10, 1))), known=1)

@@ -1,7 +1,7 @@
 """How long things take, measured so that it can be believed: contestants take turns, and ratios are taken by round.
 
-Runs made one after the other meet the machine in different moods. Contestants that take turns drift together,
-so the ratio within a round holds, and the spread over the rounds says how far to trust it.
+A machine is not equally fast all the time. Contestants that take turns become slower together, so the ratio within a
+round holds, and the spread over the rounds says how far to trust it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.isolation.plan import Plan
-from lstm_lib.network.backward import backward
-from lstm_lib.network.forward import forward
-from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Spec, init_params
-from lstm_lib.network.trace import Workspace
 
 from .adam import Adam
-from .loop import _thread_limit, _threads
-from .states import Samples, States
+from .samples import Samples
+from .states import States
+from .step import Step, limited_threads, threads_for
 
 
 def interleave(
@@ -87,17 +84,12 @@ def steps_in_turn(
     rows = np.arange(min(batch, len(samples)))
     x, y = samples.take(rows)
 
-    def stepper(plan: Plan | None) -> Callable[[], None]:
-        params, work, optimizer = init_params(spec, dtype=x.dtype), Workspace(), Adam()
-        state, known = optimizer.init(params), 0 if plan is None else plan.cached
+    def stepper(plan: Plan | None) -> Callable[[], object]:
+        step, params = Step.ready(spec, Adam(), x.dtype), init_params(spec, dtype=x.dtype)
+        state, known = step.optimizer.init(params), 0 if plan is None else plan.cached
         seen = States(spec, params, samples, known).take(rows)[0] if known else x
+        return lambda: step(params, state, seen, y, plan)
 
-        def step() -> None:
-            yhat, trace = forward(spec, params, seen, work, known=known)
-            _, dy = LOSSES[spec.head](yhat, y)
-            optimizer.step(params, backward(spec, params, trace, dy, plan), state, plan)
-
-        return step
-
-    with _threads(_thread_limit(spec, batch)):  # as `fit` does
-        return interleave({name: stepper(plan) for name, plan in plans.items()}, rounds)
+    steppers = {name: stepper(plan) for name, plan in plans.items()}
+    with limited_threads(threads_for(spec, batch)):  # as `fit` does
+        return interleave(steppers, rounds)

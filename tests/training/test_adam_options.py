@@ -1,4 +1,4 @@
-"""AMSGrad, decoupled decay, clipping, the report and the schedules (test_adam_references.py: Keras, PyTorch)."""
+"""AMSGrad, decoupled decay, clipping, the report and the rates (test_adam_references.py: Keras, PyTorch)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.training.adam import FORMS, SCHEDULES, NotFinite
+from lstm_lib.training.adam import FORMS, NotFinite
+from lstm_lib.training.rates import RATES
 from tests.training.adam_cases import OPTIONS, gradients, walk
 
 SPEC = ll.Spec(inputs=2, units=(3,), outputs=1)
@@ -244,25 +245,25 @@ def test_fit_hands_over_the_state_of_each_epoch() -> None:
     opt = ll.Adam(amsgrad=True)
     record = ll.fit(
         SPEC, (x, x[:, -1, :1]), epochs=3, batch=5, optimizer=opt, progress=False,
-        each_epoch=lambda epoch, params, state: seen.append((epoch, state.t["head/b"], opt.report(state))),
+        callbacks=[lambda now: seen.append((now.epoch, now.state.t["head/b"], opt.report(now.state)))],
     )  # fmt: skip
     assert [(epoch, t) for epoch, t, _ in seen] == [(1, 2), (2, 4), (3, 6)]
     assert not seen[0][2].equals(seen[1][2])
     assert len(record.history) == 3
 
 
-# -------------------------------------------------------------------------------------------------------- schedules
+# ------------------------------------------------------------------------------------------------------------ rates
 
 
-def test_schedules_are_factors_that_start_at_one_and_fall() -> None:
+def test_rates_are_factors_that_start_at_one_and_fall() -> None:
     done = np.linspace(0, 1, 101)
-    for name, schedule in SCHEDULES.items():
-        values = [schedule(d) for d in done]
+    for name, rate in RATES.items():
+        values = [rate(d) for d in done]
         assert values[0] == 1, name
         assert (np.diff(values) <= 0).all(), name
-    assert SCHEDULES["cosine"](1.0) == pytest.approx(0, abs=1e-12)
-    assert SCHEDULES["cosine"](0.25) == pytest.approx((1 + math.sqrt(0.5)) / 2)
-    assert [SCHEDULES["step"](d) for d in (0.49, 0.5, 0.74, 0.75, 1.0)] == [1, 0.1, 0.1, 0.01, 0.01]
+    assert RATES["cosine"](1.0) == pytest.approx(0, abs=1e-12)
+    assert RATES["cosine"](0.25) == pytest.approx((1 + math.sqrt(0.5)) / 2)
+    assert [RATES["step"](d) for d in (0.49, 0.5, 0.74, 0.75, 1.0)] == [1, 0.1, 0.1, 0.01, 0.01]
 
 
 def test_a_record_keeps_what_amsgrad_needs(tmp_path: Any) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib import training
 from lstm_lib.isolation.plan import isolate, plain
 from lstm_lib.isolation.zones import zone
+from lstm_lib.training import step as steps
 from lstm_lib.training.schedules import Moment, alternate, from_epoch, plan_at, redraw, thaw_last
 from tests.cases import identical
 
@@ -69,7 +69,7 @@ def test_redrawing_isolates_that_share_of_the_blocks_of_every_layer(
                 union = union | (plan.zone & layer)
             assert union == layer  # every block has its turn
     assert all((plan.zone & zone(SPEC, layer="head")).size == 0 for plan in plans)
-    assert {(plan.depth, plan.span) for plan in plans} == {("cut", None)}
+    assert {(plan.depth, plan.span) for plan in plans} == {("skip", None)}
 
 
 def _blocks_of(z: ll.Zone, options: dict[str, Any]) -> list[str]:
@@ -149,8 +149,13 @@ def run(data: Any, isolation: Any, epochs: int = EPOCHS, **options: Any) -> ll.R
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_fit_follows_the_schedule_step_by_step(name: str, data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    backward = training.backward
-    monkeypatch.setattr(training, "backward", lambda *a: seen.append(a[-1]) or backward(*a))
+    backward = steps.backward
+
+    def watched(spec: Any, params: Any, trace: Any, dy: Any, *plan: Any) -> Any:
+        seen.extend(plan)  # none while it makes ready
+        return backward(spec, params, trace, dy, *plan)
+
+    monkeypatch.setattr(steps, "backward", watched)
     run(data, SCHEDULES[name])
     moments = [Moment(e + 1, EPOCHS, e * STEPS + k) for e in range(EPOCHS) for k in range(STEPS)]
     expected = [plan_at(SCHEDULES[name], SPEC, moment) for moment in moments]
@@ -162,15 +167,8 @@ def test_fit_follows_the_schedule_step_by_step(name: str, data: Any, monkeypatch
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_resuming_under_a_schedule_changes_no_bit(name: str, data: Any) -> None:
     whole = run(data, SCHEDULES[name])
-    stopped = [0]
-
-    def stop(epoch: int, *_: Any) -> None:
-        stopped[0] += 1
-        if stopped[0] == 2:
-            raise KeyboardInterrupt
-
-    part = run(data, SCHEDULES[name], each_epoch=stop)
-    assert (part.interrupted, len(part.history)) == (True, 2)
+    part = run(data, SCHEDULES[name], callbacks=[lambda now: now.epoch == 2])
+    assert (part.stopped != "", len(part.history)) == (True, 2)
     resumed = run(data, SCHEDULES[name], resume=part)
     identical(resumed.params, whole.params)
     assert resumed.history.drop(columns="seconds").equals(whole.history.drop(columns="seconds"))

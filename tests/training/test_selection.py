@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 import lstm_lib as ll
-from lstm_lib import schedules
 from lstm_lib.network.cells import Array
-from lstm_lib.training.evidence import GRADIENTS_EVERY, KEEP, Evidence, Watch, Watched
+from lstm_lib.network.spec import copy_params
+from lstm_lib.training import schedules
+from lstm_lib.training.evidence import GRADIENTS_EVERY, KEEP, Evidence, Tally, Watched
 from lstm_lib.training.schedules import Moment
 from lstm_lib.training.selection import STATISTICS, Price, Scores, by_statistic, choose, score
 
@@ -92,12 +93,12 @@ def test_the_mean_gradient_is_that_of_every_eighth_step(record: ll.Record) -> No
     seen: list[dict[str, Array]] = []
     before = trained(epochs=1)
     assert before.checkpoint.watched is not None
-    watch = Watch(before.checkpoint.watched, before.params)
+    tally = Tally(before.checkpoint.watched, before.params)
     rng, plan = np.random.default_rng(0), ll.isolate(SPEC, ll.nothing(SPEC))
     for _ in range(2 * GRADIENTS_EVERY + 1):
         seen.append({k: rng.normal(size=p.shape).astype("float32") for k, p in before.params.items()})
-        watch.note(seen[-1], plan)
-    closed = watch.close(before.params)
+        tally.note(seen[-1], plan)
+    closed = tally.close(before.params)
     for k, mean in closed.gradient.items():
         expected = np.mean(
             [np.abs(seen[step][k]) for step in (0, GRADIENTS_EVERY, 2 * GRADIENTS_EVERY)], axis=0
@@ -107,9 +108,7 @@ def test_the_mean_gradient_is_that_of_every_eighth_step(record: ll.Record) -> No
 
 def test_change_and_path_are_running_means_of_what_the_weights_did() -> None:
     snapshots: list[dict[str, Array]] = []
-    record = trained(
-        epochs=3, each_epoch=lambda e, p, s: snapshots.append({k: a.copy() for k, a in p.items()})
-    )
+    record = trained(epochs=3, callbacks=[lambda now: snapshots.append(copy_params(now.params))])
     seen = record.checkpoint.watched
     assert seen is not None
     at = [ll.init_params(SPEC, 0, "float32"), *snapshots]
@@ -337,11 +336,11 @@ def test_it_can_stand_inside_other_schedules() -> None:
     inner = by_statistic(SPEC, "magnitude", 0.5, warmup=0)
     short = ll.isolate(SPEC, ll.nothing(SPEC), span=2)
     outer = schedules.thaw_last(1, schedules.from_epoch(3, inner, before=short))
-    assert outer.needs_evidence and outer.needs_epochs and not short.updates.get("none")
+    assert outer.needs == {"evidence", "epochs"}
     zones = chosen(trained(epochs=5, isolation=outer, watch=False))
     assert [zone == "nothing" for zone in zones] == [True, True, False, False, True]
-    assert schedules.alternate([inner, short]).needs_evidence
-    assert not schedules.from_epoch(2, short).needs_evidence
+    assert schedules.alternate([inner, short]).needs == {"evidence"}
+    assert not schedules.from_epoch(2, short).needs
 
 
 def test_evidence_begins_with_nothing() -> None:

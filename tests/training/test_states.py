@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib import states
 from lstm_lib.isolation.plan import isolate
 from lstm_lib.isolation.zones import zone
-from lstm_lib.network.network import hidden_states
-from lstm_lib.training.loop import Arrays
+from lstm_lib.network.forward import hidden_states
+from lstm_lib.training import states
+from lstm_lib.training.samples import Arrays
 from lstm_lib.training.states import States
 from tests.cases import build, identical, same
 

@@ -12,59 +12,21 @@ from hypothesis import strategies as st
 
 import lstm_lib as ll
 from lstm_lib.training.adam import FORMS
-from lstm_lib.training.loop import HISTORY, SCHEDULES, Arrays
+from lstm_lib.training.rates import RATES
+from lstm_lib.training.record import HISTORY
+from lstm_lib.training.samples import Arrays
 from tests.cases import identical, same
-
-SPEC = ll.Spec(1, (3,), 1)
-N, T, BATCH = 22, 6, 5  # the last of five batches holds two samples
-
-
-def arrays(n=N, seed=0, spec=SPEC, dtype="float32"):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((n, T, spec.inputs)).astype(dtype)
-    if spec.head == "softmax":
-        return x, rng.integers(0, spec.outputs, n if spec.output == "last" else (n, T))
-    return x, np.tanh(x.sum(axis=1)) if spec.output == "last" else np.tanh(np.cumsum(x, axis=1))
-
-
-TRAIN, VALID = arrays(), arrays(9, seed=1)
-
-
-def fit(spec=SPEC, train=TRAIN, valid=VALID, **settings):
-    return ll.fit(spec, train, valid, **({"epochs": 3, "batch": BATCH, "progress": False} | settings))
-
-
-def equal_but_for_time(a: ll.Record, b: ll.Record) -> None:
-    """Params, moments, counts and history bit for bit; seconds differ."""
-    for part in ("params", "best_params"):
-        identical(getattr(a, part), getattr(b, part))
-    identical(a.checkpoint.params, b.checkpoint.params)
-    for part in ("m", "v"):
-        identical(getattr(a.checkpoint.state, part), getattr(b.checkpoint.state, part))
-    assert a.checkpoint.state.t.keys() == b.checkpoint.state.t.keys()
-    assert all(np.array_equal(t, b.checkpoint.state.t[k]) for k, t in a.checkpoint.state.t.items())
-    pd.testing.assert_frame_equal(
-        a.history.drop(columns="seconds"), b.history.drop(columns="seconds"), check_exact=True
-    )
-    assert (a.spec, a.interrupted) == (b.spec, b.interrupted)
-
-
-class Interrupting(Arrays):
-    """Samples that press Ctrl-C when they are asked for the n-th time."""
-
-    calls = itertools.count()  # set anew by `interrupting`
-
-    def take(self, rows):
-        if next(self.calls) == 0:
-            raise KeyboardInterrupt
-        return super().take(rows)
-
-
-def interrupting(data, at: int) -> Interrupting:
-    samples = Interrupting(*data)
-    object.__setattr__(samples, "calls", itertools.count(-at))
-    return samples
-
+from tests.training.fit_cases import (
+    BATCH,
+    SPEC,
+    TRAIN,
+    VALID,
+    N,
+    arrays,
+    equal_but_for_time,
+    fit,
+    interrupting,
+)  # fmt: skip
 
 PLANS = {
     "no isolation": None,
@@ -80,7 +42,7 @@ PLANS = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("plan", PLANS)
 def test_the_same_run_gives_the_same_bits(plan, form):
-    settings = {"isolation": PLANS[plan], "optimizer": ll.Adam(0.01, form=form), "schedule": "cosine"}
+    settings = {"isolation": PLANS[plan], "optimizer": ll.Adam(0.01, form=form), "rate": "cosine"}
     equal_but_for_time(fit(**settings), fit(**settings))
 
 
@@ -93,10 +55,10 @@ def test_another_seed_is_another_run():
     assert not np.array_equal(a.params["0/Wx"], b.params["0/Wx"])
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+@pytest.mark.parametrize("rate", ["cosine", "constant"])
 @pytest.mark.parametrize("plan", PLANS)
-def test_resumed_after_an_interruption_at_any_step_equals_the_uninterrupted_run(plan, schedule, tmp_path):
-    settings = {"isolation": PLANS[plan], "optimizer": ll.Adam(0.01), "schedule": schedule}
+def test_resumed_after_an_interruption_at_any_step_equals_the_uninterrupted_run(plan, rate, tmp_path):
+    settings = {"isolation": PLANS[plan], "optimizer": ll.Adam(0.01), "rate": rate}
     whole = fit(**settings)
     for at in (1, 4, 5, 6, 10, 11, 14, 15):  # of 3 epochs of 5 steps; call 0 looks at the dtype
         stopped = fit(train=interrupting(TRAIN, at), **settings)
@@ -146,46 +108,6 @@ def test_what_was_learned_before_ctrl_c_is_kept():
     assert np.any(stopped.params["0/Wx"] != whole.params["0/Wx"])
 
 
-def test_each_step_sees_every_step_and_changes_nothing():
-    seen = []
-    record = fit(each_step=lambda step, seconds, params: seen.append((step, seconds, params["0/b"].copy())))
-    equal_but_for_time(record, fit())
-    assert [step for step, _, _ in seen] == list(range(1, 16))  # three epochs of five steps
-    for epoch in range(3):
-        seconds = [s for _, s, _ in seen[5 * epoch : 5 * epoch + 5]]
-        assert seconds[0] > 0 and seconds == sorted(seconds)
-        assert seconds[-1] <= record.history["seconds"][epoch]
-    assert np.array_equal(seen[-1][2], record.params["0/b"])
-    assert not np.array_equal(seen[0][2], seen[1][2])
-
-
-def test_what_each_step_does_is_not_timed(monkeypatch):
-    clock = itertools.count()
-    monkeypatch.setattr("lstm_lib.training.time.perf_counter", lambda: float(next(clock)))
-
-    def slow(*_):
-        for _ in range(1000):
-            next(clock)
-
-    assert (fit(each_step=slow).history["seconds"] < 100).all()
-
-
-@pytest.mark.parametrize("last", [1, 7, 15])
-def test_each_step_can_end_the_run(last, capsys):
-    kept = {}
-
-    def stop(step, _, params):
-        kept.update({k: p.copy() for k, p in params.items()})
-        if step == last:
-            raise KeyboardInterrupt
-
-    record = fit(each_step=stop)
-    assert record.interrupted and len(record.history) == (last - 1) // 5
-    identical(record.params, kept)
-    assert capsys.readouterr().err == ""  # a run without a bar says nothing either
-    equal_but_for_time(fit(resume=record), fit())
-
-
 def test_a_finished_run_can_be_made_longer_at_a_constant_rate():
     equal_but_for_time(fit(epochs=5, resume=fit(epochs=2)), fit(epochs=5))
 
@@ -196,8 +118,8 @@ def test_a_finished_run_can_be_made_longer_at_a_constant_rate():
         ({"seed": 0}, {"seed": 1}, r"seed: 0 then, 1 now"),
         ({"batch": 5}, {"batch": 6}, r"batch: 5 then, 6 now"),
         ({}, {"optimizer": ll.Adam(0.5)}, r"optimizer: .*0.001.* then, .*0.5.* now"),
-        ({"schedule": "cosine"}, {"schedule": "cosine", "epochs": 4}, r"epochs: 3 then, 4 now"),
-        ({"schedule": "cosine"}, {"schedule": "constant"}, r"schedule: cosine then, constant now"),
+        ({"rate": "cosine"}, {"rate": "cosine", "epochs": 4}, r"epochs: 3 then, 4 now"),
+        ({"rate": "cosine"}, {"rate": "constant"}, r"rate: cosine then, constant now"),
         ({}, {"isolation": PLANS["isolated units"]}, r"isolation: None then, .*'depth': 'skip'.* now"),
         (
             {"isolation": ll.isolate(SPEC, ll.zone(SPEC, layer=0, unit=0))},
@@ -276,8 +198,8 @@ def test_the_configuration_is_recorded():
     config = fit(
         seed=3, isolation=PLANS["a gate on hold, span 2"], optimizer=ll.Adam(0.5, form="keras"), threads=1
     ).config
-    assert {k: config[k] for k in ("seed", "batch", "epochs", "schedule", "threads")} == {
-        "seed": 3, "batch": BATCH, "epochs": 3, "schedule": "constant", "threads": 1,
+    assert {k: config[k] for k in ("seed", "batch", "epochs", "rate", "threads")} == {
+        "seed": 3, "batch": BATCH, "epochs": 3, "rate": "constant", "threads": 1,
     }  # fmt: skip
     assert config["optimizer"] == dataclasses.asdict(ll.Adam(0.5, eps=1e-7, form="keras"))
     assert config["isolation"]["depth"] == "hold"
@@ -333,32 +255,32 @@ def test_predict_is_forward_whatever_the_batch(batch):
         same(ll.predict(SPEC, params, samples, batch), whole, 1e-6)
 
 
-# ------------------------------------------------------------------------------------------------ schedules
+# ---------------------------------------------------------------------------------------------------- rates
 
 
 def test_cosine_falls_from_one_to_zero_along_half_a_cosine():
-    cosine = SCHEDULES["cosine"]
+    cosine = RATES["cosine"]
     assert [cosine(d) for d in (0.0, 0.5, 1.0)] == pytest.approx([1, 0.5, 0])
     assert cosine(1 / 3) == pytest.approx(0.75)
-    assert {SCHEDULES["constant"](d) for d in (0, 0.3, 1)} == {1.0}
+    assert {RATES["constant"](d) for d in (0, 0.3, 1)} == {1.0}
 
 
-def test_a_schedule_is_asked_at_every_step_for_the_share_of_steps_made():
+def test_a_rate_is_asked_at_every_step_for_the_share_of_steps_made():
     asked = []
 
     def rate(done):
         asked.append(done)
         return 0.5
 
-    record = fit(epochs=2, schedule=rate)
+    record = fit(epochs=2, rate=rate)
     assert asked == pytest.approx([k / 10 for k in range(10)])
-    assert record.config["schedule"] == "rate"
+    assert record.config["rate"] == "rate"
     equal = fit(epochs=2, optimizer=ll.Adam(0.0005))
     same(record.params, equal.params, 1e-5)
 
 
 def test_a_rate_of_zero_moves_nothing():
-    identical(fit(schedule=lambda done: 0.0).params, ll.init_params(SPEC))
+    identical(fit(rate=lambda done: 0.0).params, ll.init_params(SPEC))
 
 
 # -------------------------------------------------------------------------------- divergence, bars, threads
@@ -373,7 +295,7 @@ def test_divergence_tells_where_and_keeps_the_record():
         ) as e,
         np.errstate(all="ignore"),
     ):
-        fit(epochs=9, optimizer=ll.Adam(0.01), schedule=lambda done: 1.0 if done < 1 / 9 else 1e38)
+        fit(epochs=9, optimizer=ll.Adam(0.01), rate=lambda done: 1.0 if done < 1 / 9 else 1e38)
     record = e.value.record
     healthy = fit(epochs=1, optimizer=ll.Adam(0.01))
     kept = len(record.history)
@@ -408,7 +330,7 @@ def test_threads_are_limited_within_fit_alone():
     inside = []
     with threadpool_limits(2):
         before = now()
-        record = fit(threads=1, schedule=lambda done: inside.append(now()) or 1.0, epochs=1)
+        record = fit(threads=1, rate=lambda done: inside.append(now()) or 1.0, epochs=1)
         assert now() == before
     assert max(before) == 2
     assert {n for pools in inside for n in pools} == {1}
@@ -455,8 +377,8 @@ def with_gap(a):
         ({"batch": 0}, r"batch must be a whole number of at least 1, got 0"),
         ({"batch": True}, r"batch must be .* got True"),
         (
-            {"schedule": "linear"},
-            r"schedule is 'linear'; the choices are constant, cosine, step, or a function of 0..1",
+            {"rate": "linear"},
+            r"rate is 'linear'; the choices are constant, cosine, step, or a function of 0..1",
         ),
         (
             {"isolation": ll.isolate(ll.Spec(2, (1,), 1), ll.nothing(ll.Spec(2, (1,), 1)))},
@@ -492,10 +414,10 @@ def test_fit_refuses(change, message):
     epochs=st.integers(1, 3),
     seed=st.integers(0, 2**32),
     form=st.sampled_from([*FORMS]),
-    schedule=st.sampled_from([*SCHEDULES]),
+    rate=st.sampled_from([*RATES]),
     share=st.floats(0, 1),
 )
-def test_any_run_can_be_interrupted_and_resumed(n, batch, epochs, seed, form, schedule, share):
+def test_any_run_can_be_interrupted_and_resumed(n, batch, epochs, seed, form, rate, share):
     train = arrays(n)
     optimizer = ll.Adam(0.05, form=form)
     same_each_time = {
@@ -503,7 +425,7 @@ def test_any_run_can_be_interrupted_and_resumed(n, batch, epochs, seed, form, sc
         "epochs": epochs,
         "seed": seed,
         "optimizer": optimizer,
-        "schedule": schedule,
+        "rate": rate,
     }
     at = 1 + int(share * (epochs * -(-n // batch) - 1))
     stopped = fit(train=interrupting(train, at), **same_each_time)

@@ -1,0 +1,302 @@
+"""The short way: a network, its training and its forecasts in one object, with the habits of scikit-learn.
+
+    model = Forecaster(units=64).fit(split)
+    model.predict(split.test)       # in the unit of the series
+    model.forecast(series)          # of a series that it has not seen, up to the hour after its last one
+
+Nouns: a `Forecaster` holds the settings; `fit` adds what it learned under names that end with an underscore, above all
+`record_`. It learns from a `Split`, or from arrays: windows x (N, T, D) and targets y (N,) or (N, O), or a table (N, T)
+whose row is a window of one column. Arrays are scaled inside, by the mean and deviation of what they were fitted on.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.network.cells import Array
+from lstm_lib.network.spec import Spec
+from lstm_lib.series import Series, SeriesError, Split, Windows
+from lstm_lib.training.adam import Adam
+from lstm_lib.training.callbacks import EarlyStopping
+from lstm_lib.training.loop import fit
+from lstm_lib.training.record import Record
+from lstm_lib.training.schedules import PlanOrSchedule
+
+
+class Forecaster:
+    """A recurrent network that forecasts a series; scikit-learn's tools take it as a regressor.
+
+    Parameters
+    ----------
+    units : of each layer, lowest first; a number is one layer.
+    cell : a row of `lstm_lib.network.cells.CELLS`, such as "standard" or "gru".
+    epochs, batch, rate, seed : as for `fit`.
+    lr : learning rate of Adam.
+    patience : end after so many epochs without a lower validation loss; None trains all epochs.
+    isolation : a function of the `Spec` that returns a `Plan` or a schedule of plans; None isolates nothing.
+    progress : show a progress bar.
+
+    After `fit`: `record_` (a `Record`), `spec_`, `split_` (None for arrays), `n_features_in_`. Forecasts are made with
+    `record_.best_params`. Without scikit-learn installed it works as well.
+
+    >>> from lstm_lib import load_series, windows
+    >>> split = windows(load_series("fontana", columns=["power"]), lookback=24, every=8)
+    >>> model = Forecaster(units=4, epochs=1).fit(split)
+    >>> model.predict(split.test).shape == split.test.y.shape
+    True
+    """
+
+    def __init__(
+        self,
+        units: int | tuple[int, ...] = 64,
+        cell: str = "standard",
+        epochs: int = 20,
+        batch: int = 32,
+        lr: float = 4e-3,
+        rate: str = "cosine",
+        patience: int | None = None,
+        isolation: Callable[[Spec], PlanOrSchedule] | None = None,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> None:
+        self.units, self.cell, self.epochs, self.batch = units, cell, epochs, batch
+        self.lr, self.rate, self.patience = lr, rate, patience
+        self.isolation, self.seed, self.progress = isolation, seed, progress
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The settings by name; `deep` is there for scikit-learn."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params: Any) -> Forecaster:
+        """Change settings and return the forecaster; ValueError for a name that there isn't."""
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise ValueError(f"there is no parameter {name!r}; the parameters are {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self)).parameters
+        given = {k: v for k, v in self.get_params().items() if v is not defaults[k].default}
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+
+    def fit(self, x: Split | Array, y: Array | None = None) -> Forecaster:
+        """Learn from a split (its training part; the validation part chooses the epoch), or from arrays.
+
+        Parameters
+        ----------
+        x : a `Split`; or (N, T, D), or (N, T) for windows of one column, with y (N,) or (N, O), finite numbers.
+
+        Raises ValueError for what can't be learned from, and what `lstm_lib.fit` raises.
+        """
+        self.split_: Split | None = None
+        self.scaling_: tuple[tuple[Array, Array], ...] = ()
+        if isinstance(x, Split):
+            self.split_ = x
+            self.n_features_in_ = x.train.lookback
+            return self._fit(x.train.values.shape[1], x.train.outputs, x.train, x.valid)
+        if isinstance(x, Windows | Series):
+            raise ValueError(
+                f"fit() takes a Split, from windows(series), or arrays; got a {type(x).__name__}"
+            )
+        x = _numbers(x, "X")
+        if y is None:
+            raise ValueError("fit() takes targets too: requires y to be passed, but the target y is None")
+        y = _numbers(y, "y")
+        if len(x) != len(y):
+            raise ValueError(f"x holds {len(x)} samples but y {len(y)}")
+        self.n_features_in_, self.flat_ = x.shape[1], y.ndim == 1
+        y = y.reshape(len(y), -1).astype(x.dtype)
+        self.scaling_ = _scaling(_windows(x), (0, 1)), _scaling(y, (0,))
+        mean, sd = self.scaling_[1]
+        x, y = self._scaled(x), (y - mean) / sd
+        return self._fit(x.shape[2], y.shape[1], (x, y), None)
+
+    def _fit(self, inputs: int, outputs: int, train: Any, valid: Any) -> Forecaster:
+        self.spec_ = Spec(inputs, self.units, outputs, self.cell)  # type: ignore[arg-type]
+        measure = "train_loss" if valid is None else "valid_loss"
+        stops = [] if self.patience is None else [EarlyStopping(self.patience, measure=measure)]
+        self.record_: Record = fit(
+            self.spec_, train, valid, seed=self.seed, epochs=self.epochs, batch=self.batch,
+            optimizer=Adam(lr=self.lr), rate=self.rate, progress=self.progress, callbacks=stops,
+            isolation=None if self.isolation is None else self.isolation(self.spec_),
+        )  # fmt: skip
+        self.n_iter_ = len(self.record_.history)
+        return self
+
+    def predict(self, x: Windows | Array) -> Array:
+        """Forecasts for the windows of a part, or of arrays laid out as those it was fitted on.
+
+        Returns
+        -------
+        (N, O) in the unit of the series; for arrays in the unit of y, and (N,) where y was.
+        """
+        self._check_fitted()
+        if isinstance(x, Split):
+            raise ValueError("predict() takes a part of a split, such as split.test; got a Split")
+        if self.split_ is not None:
+            return np.asarray(self.split_.unscale(self.record_.predict(x)))
+        x = _numbers(x, "X")
+        if x.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"X has {x.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input: as many steps as the windows that it was fitted on"
+            )
+        mean, sd = self.scaling_[1]
+        yhat = self.record_.predict(self._scaled(x)) * sd + mean
+        return np.asarray(yhat[:, 0] if self.flat_ else yhat)
+
+    def forecast(self, series: Series) -> pd.DataFrame:
+        """Forecasts for every window of a series, up to those after its last row, scaled as it was fitted.
+
+        Parameters
+        ----------
+        series : with the columns, units and step of the one that it was fitted on; calendar features are added.
+
+        Returns
+        -------
+        DataFrame in the unit of the series: a row for each window without a missing value, by the stamp of its
+        (first) target; the column "forecast", with levels for targets and steps as in `naive_forecasts`.
+
+        Raises ValueError for a forecaster of arrays, SeriesError for a series that does not fit.
+
+        >>> from lstm_lib import load_series, windows
+        >>> series = load_series("fontana", columns=["power"])
+        >>> model = Forecaster(units=4, epochs=1).fit(windows(series, lookback=24, every=8))
+        >>> table = model.forecast(series)
+        >>> len(table) == len(series.frame) - 23, table.index[-1] - series.index[-1]
+        (True, Timedelta('0 days 01:00:00'))
+        """
+        self._check_fitted()
+        if self.split_ is None:
+            raise ValueError("forecast() needs a forecaster that was fitted on a Split; this one saw arrays")
+        split, part = self.split_, self.split_.train
+        series = _like(series, split)
+        scaling = split.scaling.loc[list(split.inputs)]
+        values = (series.frame[list(split.inputs)] - scaling["mean"]) / scaling["sd"]
+        inputs = _Inputs(values.to_numpy(part.values.dtype), part.lookback)
+        if not len(inputs):
+            raise SeriesError(
+                f"Series {series.name!r}: there are no {part.lookback} rows in a run without a missing value."
+            )
+        yhat = split.unscale(self.record_.predict(inputs))
+        levels: dict[str, Any] = {"forecast": ["forecast"]}
+        if len(part.target_names) > 1:
+            levels["target"] = part.target_names
+        if yhat.shape[1] > len(part.target_names) or len(levels) > 1:
+            levels["step"] = range(1, 1 + len(part.offsets))
+        columns = pd.MultiIndex.from_product(list(levels.values()), names=list(levels))
+        return pd.DataFrame(
+            yhat,
+            index=pd.DatetimeIndex(
+                series.index[0] + (inputs.starts + part.offsets[0]) * series.step, name="time"
+            ),
+            columns=columns if len(levels) > 1 else pd.Index(levels["forecast"]),
+        )
+
+    def score(self, x: Windows | Array, y: Array | None = None) -> float:
+        """R², 1 - Σ(y - yhat)² / Σ(y - mean y)²: 1 is perfect, 0 as good as the mean; mean over the O targets.
+
+        Parameters
+        ----------
+        x, y : a part of a split alone; or arrays as for `fit`.
+        """
+        actual = x.actual if isinstance(x, Windows) else _numbers(y, "y")
+        error = ((actual - self.predict(x)) ** 2).sum(axis=0)
+        return float(np.mean(1 - error / ((actual - actual.mean(axis=0)) ** 2).sum(axis=0)))
+
+    def _scaled(self, x: Array) -> Array:
+        mean, sd = self.scaling_[0]
+        return np.asarray((_windows(x) - mean) / sd)
+
+    def _check_fitted(self) -> None:
+        if hasattr(self, "record_"):
+            return
+        try:
+            from sklearn.exceptions import NotFittedError as Unfitted
+        except ImportError:
+            Unfitted = ValueError
+        raise Unfitted(f"this {type(self).__name__} has learned nothing yet; call fit(split) first")
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
+
+        targets = TargetTags(required=True, multi_output=True)
+        return Tags(
+            "regressor", targets, regressor_tags=RegressorTags(), input_tags=InputTags(three_d_array=True)
+        )
+
+
+class _Inputs:
+    """Every window of `values` (n, D) without a missing value, as samples."""
+
+    def __init__(self, values: Array, lookback: int) -> None:
+        n, T = len(values), lookback
+        holes = np.concatenate([[0], (~np.isfinite(values)).any(axis=1).cumsum()])
+        self.values, self.rows = values, np.arange(T)
+        self.starts = np.flatnonzero(holes[T:] == holes[: max(n - T + 1, 0)])
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def take(self, rows: Array) -> tuple[Array, Array]:
+        return self.values[self.starts[rows, None] + self.rows], self.starts[rows]
+
+
+def _like(series: Series, split: Split) -> Series:
+    """The series with the columns of the split's; SeriesError where it is another kind."""
+    known = split.series
+    if not isinstance(series, Series):
+        raise SeriesError(f"forecast() takes a Series, from load_series(...); got {type(series).__name__}.")
+    where = f"Series {series.name!r}: "
+    if series.step != known.step:
+        raise SeriesError(f"{where}its step is {series.step}, and the forecaster was fitted on {known.step}.")
+    if known.calendar and not series.calendar:
+        series = series.with_calendar(*known.calendar)
+    if missing := [name for name in split.inputs if name not in series.frame]:
+        raise SeriesError(
+            f"{where}it lacks the columns {missing}; rename its own in load_series(columns={{...}})."
+        )
+    for name in split.inputs:
+        units = series.unit_of(name), known.unit_of(name)
+        if all(units) and units[0] != units[1]:
+            raise SeriesError(
+                f"{where}column {name!r} is in {units[0]}; the forecaster was fitted on {units[1]}."
+            )
+    return series
+
+
+def _numbers(a: Any, name: str) -> Array:
+    """The array in float32 or float64; refused in the words of scikit-learn, whose checks look for them."""
+    if hasattr(a, "toarray"):
+        raise TypeError(f"{name} is sparse, and sparse data can't be used; give an array: {name}.toarray()")
+    a = np.asarray(a)
+    if a.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} is {a.dtype}")
+    a = a if a.dtype == np.float32 else a.astype(np.float64)
+    if name == "X" and a.ndim not in (2, 3):
+        raise ValueError(
+            f"X has shape {a.shape}; expected windows (N, T, D), or (N, T) of one column. Reshape your data"
+        )
+    if a.ndim > 1 and 0 in a.shape[1:]:
+        raise ValueError(f"0 feature(s) (shape={a.shape}) while a minimum of 1 is required.")
+    if not len(a) or not np.isfinite(a).all():
+        what = "holds NaN or infinite values; drop them first" if len(a) else "has no sample"
+        raise ValueError(f"{name} {what}")
+    return a
+
+
+def _windows(x: Array) -> Array:
+    return x[:, :, None] if x.ndim == 2 else x
+
+
+def _scaling(a: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Mean and deviation of each column; 1 for the deviation of a constant."""
+    sd = a.std(axis=axes)
+    return a.mean(axis=axes), np.where(sd > 0, sd, 1).astype(a.dtype)

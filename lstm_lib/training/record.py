@@ -1,0 +1,219 @@
+"""The record: what a training run leaves, on disk too.
+
+Nouns: a `Record` holds the settings of a run, its history and what was learned; its `Checkpoint` is the state at the
+end of the last complete epoch, from which `fit(resume=record)` goes on, bit for bit as if it had never ended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.network.cells import Array
+from lstm_lib.network.losses import LOSSES
+from lstm_lib.network.spec import Params, Spec, copy_params
+from lstm_lib.network.trace import Workspace
+
+from .adam import Adam, AdamState
+from .evidence import Evidence, Watched
+from .samples import Samples, predict, targets
+
+HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
+WATCHED = ("start", "gradient", "change", "path")  # the arrays of a `Watched`
+
+
+@dataclass
+class Checkpoint:
+    """The state at the end of an epoch, from which a run can go on; what was watched, where `fit` watches."""
+
+    params: Params
+    state: AdamState
+    watched: Watched | None = None
+
+
+@dataclass
+class Record:
+    """What one training run left.
+
+    history : DataFrame with one row a complete epoch: epoch, seconds (training alone, without validation),
+        train_loss, valid_loss, valid_rmse (in the unit of the series where the samples know it).
+    params : what was learned last, also when the run ended within an epoch.
+    best_params : those of the epoch with the lowest validation loss; without validation, training loss.
+    interrupted : whether Ctrl-C ended it. stopped : why a callback ended it, or "".
+
+    `predict` takes the best parameters, or those of the end.
+    """
+
+    spec: Spec
+    config: dict[str, Any]
+    history: pd.DataFrame
+    params: Params = field(repr=False)
+    best_params: Params = field(repr=False)
+    checkpoint: Checkpoint = field(repr=False)
+    interrupted: bool = False
+    stopped: str = ""
+
+    @classmethod
+    def begin(
+        cls, spec: Spec, config: dict[str, Any], params: Params, state: AdamState, watch: bool = False
+    ) -> Record:
+        """Before the first epoch, from copies of these parameters."""
+        watched = Watched.begin(params) if watch else None
+        first = Checkpoint(copy_params(params), state, watched)
+        return cls(spec, config, _history([]), copy_params(params), copy_params(params), first)
+
+    @property
+    def seconds(self) -> float:
+        """Training time of all complete epochs."""
+        return float(self.history["seconds"].sum())
+
+    def predict(
+        self, samples: Samples | tuple[Array, Array] | Array, params: Literal["best", "last"] = "best"
+    ) -> Array:
+        """Forecasts, in the scale of the samples' y; see `lstm_lib.predict`.
+
+        Parameters
+        ----------
+        samples : a part of a split, a pair of arrays, or x (N, T, D) alone.
+        params : "best" takes `best_params`, "last" takes `params`.
+
+        Returns
+        -------
+        (N, O) or (N, T, O).
+
+        >>> from lstm_lib import fit
+        >>> x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(8, 5, 1)
+        >>> record = fit(Spec(1, (3,), 1), (x, x[:, -1]), epochs=1, progress=False)
+        >>> record.predict(x).shape
+        (8, 1)
+        """
+        which = {"best": self.best_params, "last": self.params}
+        if not isinstance(params, str) or params not in which:
+            raise ValueError(f"params is {params!r}; the choices are 'best' and 'last'")
+        return predict(self.spec, which[params], samples)
+
+    def evidence(self) -> Evidence:
+        """What is known of the arcs after the last complete epoch, for the statistics of `selection`."""
+        at, config = self.checkpoint, self.config
+        optimizer, epoch = Adam(**config["optimizer"]), len(self.history)
+        return Evidence(
+            self.spec, at.params, at.state, optimizer, epoch, config["steps"], config["batch"], at.watched
+        )
+
+    def close_epoch(
+        self,
+        seconds: float,
+        train_loss: float,
+        checkpoint: Checkpoint,
+        valid: Samples | None = None,
+        work: Workspace | None = None,
+    ) -> None:
+        """Validate, append a row to the history, keep the checkpoint and the best parameters."""
+        row = {"epoch": len(self.history) + 1, "seconds": seconds, "train_loss": train_loss}
+        row |= {"valid_loss": np.nan, "valid_rmse": np.nan}
+        if valid is not None:
+            yhat = predict(self.spec, checkpoint.params, valid, work=work, engine=self.config.get("engine"))
+            row["valid_loss"] = float(LOSSES[self.spec.head](yhat, targets(valid))[0])
+            if self.spec.head == "linear":
+                row["valid_rmse"] = float(np.sqrt(row["valid_loss"]) * getattr(valid, "scale", 1.0))
+        measure = "train_loss" if valid is None else "valid_loss"
+        closed: dict[str, Any] = {
+            "history": _history([*self.history.to_dict("records"), row]),
+            "checkpoint": checkpoint,
+        }
+        if not len(self.history) or row[measure] < self.history[measure].min():
+            closed["best_params"] = copy_params(checkpoint.params)
+        # in one call, so that Ctrl-C never finds a checkpoint of one epoch beside the history of another
+        vars(self).update(closed)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the record to one `.npz` file and return its path; a file that is there is replaced in one go."""
+        path = Path(path)
+        if path.suffix != ".npz":
+            path = path.with_name(f"{path.name}.npz")
+        groups = {
+            "params": self.params,
+            "best_params": self.best_params,
+            "checkpoint": self.checkpoint.params,
+            "m": self.checkpoint.state.m,
+            "v": self.checkpoint.state.v,
+            "v_max": self.checkpoint.state.v_max or {},
+            "t": {k: np.asarray(t) for k, t in self.checkpoint.state.t.items()},
+        }
+        watched = self.checkpoint.watched
+        groups |= {} if watched is None else {name: getattr(watched, name) for name in WATCHED}
+        about = {
+            "spec": dataclasses.asdict(self.spec),
+            "config": self.config,
+            "history": self.history.to_dict("list"),
+            "interrupted": self.interrupted,
+            "stopped": self.stopped,
+            "chosen": None if watched is None else watched.chosen,
+        }
+        arrays = {f"{group}:{name}": a for group, named in groups.items() for name, a in named.items()}
+        text = np.array(json.dumps(about, default=lambda number: number.item()))
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        try:
+            with unfinished.open("wb") as file:
+                np.savez(file, allow_pickle=False, about=text, **arrays)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Record:
+        """Read a record written by `save`; ValueError for a file of another kind."""
+        path = Path(path)
+        if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
+            path = path.with_name(f"{path.name}.npz")  # as `save` names it
+        if path.is_file() and not (
+            zipfile.is_zipfile(path) and "about.npy" in zipfile.ZipFile(path).namelist()
+        ):
+            raise ValueError(f"{path} is not a record; expected a file written by Record.save")
+        with np.load(path) as file:
+            about = json.loads(str(file["about"]))
+            groups: dict[str, dict[str, Any]] = {}
+            for key in file.files:
+                group, _, name = key.partition(":")
+                groups.setdefault(group, {})[name] = file[key]
+        counts = {k: int(t) if t.ndim == 0 else t for k, t in groups["t"].items()}
+        state = AdamState(groups["m"], groups["v"], counts, groups.get("v_max"))
+        chosen = about.get("chosen")
+        watched = None if chosen is None else Watched(**{k: groups[k] for k in WATCHED}, chosen=chosen)
+        # the first edition called the rate a schedule, and knew no reason to stop
+        config = {"rate" if name == "schedule" else name: value for name, value in about["config"].items()}
+        return cls(
+            spec=Spec(**about["spec"]),
+            config=config,
+            history=_history(pd.DataFrame(about["history"])),
+            params=groups["params"],
+            best_params=groups["best_params"],
+            checkpoint=Checkpoint(groups["checkpoint"], state, watched),
+            interrupted=about["interrupted"],
+            stopped=about.get("stopped", ""),
+        )
+
+
+class Diverged(FloatingPointError):
+    """The loss stopped being a finite number; `record` holds everything up to the last complete epoch."""
+
+    def __init__(self, message: str, record: Record) -> None:
+        super().__init__(message)
+        self.record = record
+
+
+def _history(rows: pd.DataFrame | list[dict[Any, Any]]) -> pd.DataFrame:
+    return (
+        pd.DataFrame(rows, columns=list(HISTORY))
+        .astype(dict.fromkeys(HISTORY, "float64"))
+        .astype({"epoch": "int64"})
+    )

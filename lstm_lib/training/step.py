@@ -1,0 +1,118 @@
+"""The training step, and what is made ready before its clock starts: compiled loops, a number of threads.
+
+Noun: a `Step` is forward, loss, backward and Adam for one network; `fit` makes its steps with it and `timing` times it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lstm_lib.isolation.plan import Plan
+from lstm_lib.network import compiled
+from lstm_lib.network.backward import backward
+from lstm_lib.network.cells import Array
+from lstm_lib.network.forward import forward
+from lstm_lib.network.losses import LOSSES
+from lstm_lib.network.spec import Params, Spec
+from lstm_lib.network.trace import Workspace
+
+from .adam import Adam, AdamState, NotFinite
+
+# FLOPs of a time step's product below which a second thread gains little (see `threads_for`)
+SMALL_PRODUCT = 5e6
+
+
+@dataclass(frozen=True)
+class Step:
+    """The whole training step of a network; call it with parameters, Adam's state and a batch.
+
+    engine : what runs the network, "plain" or "compiled", as for `forward`; `ready` chooses it.
+
+    >>> from lstm_lib import init_params
+    >>> spec = Spec(inputs=2, units=(3,), outputs=1)
+    >>> step, params = Step.ready(spec, Adam(), "float32"), init_params(spec)
+    >>> x, y = np.ones((4, 5, 2), np.float32), np.ones((4, 1), np.float32)
+    >>> state = step.optimizer.init(params)
+    >>> first, second = (step(params, state, x, y)[0] for _ in range(2))
+    >>> second < first
+    True
+    """
+
+    spec: Spec
+    optimizer: Adam
+    engine: str
+    work: Workspace = field(default_factory=Workspace, repr=False)
+
+    @classmethod
+    def ready(
+        cls, spec: Spec, optimizer: Adam, dtype: str | np.dtype[np.generic], engine: str | None = None
+    ) -> Step:
+        """A step that has nothing left to compile, so that this is never counted as training time.
+
+        engine : None takes what `forward` would. Raises ValueError for an engine that isn't there.
+        """
+        step = cls(spec, optimizer, compiled.choose(engine, np.dtype(dtype)))
+        if step.engine == "compiled":
+            params = {name: np.zeros(shape, dtype) for name, shape in spec.shapes.items()}
+            yhat, trace = forward(spec, params, np.zeros((1, 2, spec.inputs), dtype), engine=step.engine)
+            backward(spec, params, trace, np.ones_like(yhat))
+        return step
+
+    def __call__(
+        self,
+        params: Params,
+        state: AdamState,
+        x: Array,
+        y: Array,
+        plan: Plan | None = None,
+        scale: float = 1.0,
+    ) -> tuple[float, Params]:
+        """Move `params` and `state` in place; return the loss before, and the gradients.
+
+        Parameters
+        ----------
+        x, y : a batch; under a plan at depth "cache" x is the output of the layers that are remembered.
+        scale : factor on the learning rate.
+
+        Raises `NotFinite` when the loss or a gradient holds NaN or infinity; nothing has been moved then.
+        """
+        known = 0 if plan is None else plan.cached
+        yhat, trace = forward(self.spec, params, x, self.work, known=known, engine=self.engine)
+        loss, dy = LOSSES[self.spec.head](yhat, y)
+        if not np.isfinite(loss):
+            raise NotFinite(f"loss is {loss}")
+        grads = backward(self.spec, params, trace, dy, plan)
+        self.optimizer.step(params, grads, state, plan, scale)
+        return float(loss), grads
+
+
+def threads_for(spec: Spec, batch: int) -> int | None:
+    """One thread when every step's product is small, else None: no limit.
+
+    Threads that share a small product wait for each other in a busy loop. On a machine that does something else
+    besides, a step of 64 units was seen to take 350 ms instead of 10 that way, to gain 2 where nothing else ran.
+    """
+    blocks = len(spec.row.blocks)
+    largest = max(2 * blocks * H * (H + spec.fan_in(k) + 1) * batch for k, H in enumerate(spec.units))
+    return 1 if largest < SMALL_PRODUCT else None
+
+
+@contextmanager
+def limited_threads(limit: int | None) -> Iterator[int | None]:
+    """Limit the threads of the matrix products inside a `with`, and say how many there are.
+
+    limit : None leaves the number as it is. Only libraries that are loaded already are limited, so a compiled step has
+    to be `ready` before. Without threadpoolctl nothing is limited, and the number is None: not known.
+    """
+    if importlib.util.find_spec("threadpoolctl") is None:
+        yield None
+        return
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    with threadpool_limits(limit):
+        yield max((pool["num_threads"] for pool in threadpool_info()), default=1)
