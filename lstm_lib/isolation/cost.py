@@ -7,8 +7,8 @@ is bound by its FLOPs, these are bound by memory. FLOPs are those of the engine'
 holds them to what is really run; bytes are those of a fused pass over the numbers of a step, as the compiled engine
 makes it.
 
-Letters: T time steps, of which `back` are back-propagated, B batch, D inputs, H units, n of them kept, P blocks, K values,
-S sources, O outputs.
+Letters: T time steps, of which `back` are back-propagated, B batch, D inputs, H units, n of them kept, P blocks,
+K values, S sources, O outputs.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Count:
         """`times` products of (m, k) and (k, n)."""
         self.flops += 2 * m * k * n * times
 
-    def passage(self, passage: Passage | None, matrix: tuple[int, int], B: int, times: int) -> None:
+    def passage(self, passage: Passage | None, matrix: tuple[int, ...], B: int, times: int) -> None:
         """`times` errors carried through a matrix of this shape."""
         if passage is None:
             return

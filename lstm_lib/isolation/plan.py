@@ -221,8 +221,8 @@ def _exact(computed: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int]:
         if any(mask.any() for mask in masks.values()):
             lowest = min(lowest, k)
     W, b = (computed.mask(f"head/{m}") for m in HEAD_MATRICES)
-    O, H = Index.all(spec.outputs), Index.all(spec.units[-1])
-    return tuple(works), head_work(W, b, Passage(O, H, O, H)), lowest
+    outputs, units = Index.all(spec.outputs), Index.all(spec.units[-1])
+    return tuple(works), head_work(W, b, Passage(outputs, units, outputs, units)), lowest
 
 
 def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tuple[str, ...]]:
@@ -247,7 +247,7 @@ def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tupl
     works, notes = [no_errors(len(spec.row.stages))] * lowest, []
     below = receivers = np.arange(spec.fan_in(lowest) if lowest < spec.layers else 0)
     for k in range(lowest, spec.layers):
-        H, at = spec.units[k], layout(spec.row, spec.fan_in(k), spec.units[k])
+        at = layout(spec.row, spec.fan_in(k), spec.units[k])
         whole = _whole_matrix(spec, k, masks[k])
         work, costly = cut_errors(at, masks[k], whole, reached[k], below, receivers)
         if costly:

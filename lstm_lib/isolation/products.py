@@ -1,7 +1,7 @@
 """From zones to smaller products: what is left to do in a layer, and in the head, when arcs are isolated.
 
-`plan.py` puts the layers together; the records are those of `lstm_lib.network.work`, which the engine runs. `active` is a
-mask, True where an arc is updated; that of a layer has the shape of its one matrix (`network/layout.py`).
+`plan.py` puts the layers together; the records are those of `lstm_lib.network.work`, which the engine runs. `active` is
+a mask, True where an arc is updated; that of a layer has the shape of its one matrix (`network/layout.py`).
 
 Letters: H units, D inputs of a layer, P blocks, S sources, O outputs.
 """
@@ -33,8 +33,8 @@ def reached_units(Wh: Array, has_row: Array, arrives: Array, readers: Array) -> 
 
     Parameters
     ----------
-    Wh : (G·H, H), active. has_row : (H,), units that an active arc leads to. arrives : (H,), units an error comes to from
-    above. readers : (G·H,), the unit of each row of Wh.
+    Wh : (G·H, H), active. has_row : (H,), units that an active arc leads to. arrives : (H,), units an error comes to
+    from above. readers : (G·H,), the unit of each row of Wh.
     """
     reached: Array = arrives & has_row
     while True:
@@ -96,8 +96,8 @@ def kept_rows(blocks: tuple[int, ...], units: Array, H: int) -> Array:
 def _passage(active: Array, rows: Array, used: Array, columns: Array, receivers: Array) -> Passage | None:
     """The rectangle of kept rows and of columns between which there are active arcs; None if there is no arc.
 
-    `rows` are those of the matrix for every row kept, -1 where it reads another; `used` marks the rows that have a right
-    to pass an error; `receivers` contains `columns`.
+    `rows` are those of the matrix for every row kept, -1 where it reads another; `used` marks the rows that have a
+    right to pass an error; `receivers` contains `columns`.
     """
     block = active[rows][:, columns] & (used & (rows >= 0))[:, None]
     some_rows, some_columns = block.any(axis=1), block.any(axis=0)

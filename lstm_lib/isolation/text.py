@@ -40,8 +40,8 @@ def read_term(term: str) -> dict[str, Any]:
     parts = _TERM.fullmatch(_BLANKS.sub("", term.strip()))
     if parts is None:
         raise ValueError(
-            f"can't read the term {term.strip()!r}; a term is layer/matrix/gates[units;sources], such as 0, 0/Wh, 0/Wh/f, "
-            "0/Wh/f[0:32], 0/Wx[:;3], 0/*/f or head, with ' | ' between terms"
+            f"can't read the term {term.strip()!r}; a term is layer/matrix/gates[units;sources], such as 0, 0/Wh, "
+            "0/Wh/f, 0/Wh/f[0:32], 0/Wx[:;3], 0/*/f or head, with ' | ' between terms"
         )
     place, matrix = parts["layer"], parts["matrix"]
     return {
@@ -99,9 +99,9 @@ def _layer_terms(spec: Spec, k: int, masks: Mapping[str, Array]) -> Iterator[str
         same = ";" not in index and alike == {
             m: "".join(g for g in gates if g in own) for m, own in matrices.items() if set(own) & set(gates)
         }
-        for matrix, letters in ({"*": gates} if same else alike).items():
+        for matrix, own_letters in ({"*": gates} if same else alike).items():
             own = spec.row.gates if matrix == "*" else matrices[matrix]
-            short = "" if letters == own else f"/{letters}"
+            short = "" if own_letters == own else f"/{own_letters}"
             yield f"{k}{short and '/*' if matrix == '*' else '/' + matrix}{short}{index}"
 
 

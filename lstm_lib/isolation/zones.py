@@ -1,7 +1,8 @@
 """Zones: named sets of arcs and their algebra.
 
 Nouns: an arc is one scalar weight or bias; a `Zone` is a set of arcs of one network; its text, such as
-`0/Wh/f[0:32] | 0/Wx/g` (see `text.py`), reads back to the same set. What it means to isolate a zone is told in `plan.py`.
+`0/Wh/f[0:32] | 0/Wx/g` (see `text.py`), reads back to the same set. What it means to isolate a zone is told in
+`plan.py`.
 """
 
 from __future__ import annotations

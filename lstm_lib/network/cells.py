@@ -18,10 +18,10 @@ GRU; p peepholes. Arrays are feature-major, (H, B). Equation numbers are those o
     (2) i = act_i(Wx_i x + Wh_i h_prev + b_i)        (5) g = act_g(Wx_g x + Wh_g h_prev + b_g)
     (3) o = act_o(Wx_o x + Wh_o h_prev + b_o)        (6) h = o * tanh(c)
 
-Sources: Elman (1990), Cognitive Science 14(2), for `rnn`; Hochreiter and Schmidhuber (1997), Neural Computation 9(8), and
-Gers, Schmidhuber and Cummins (2000), Neural Computation 12(10), for `standard`; Gers, Schraudolph and Schmidhuber (2002),
-JMLR 3, for `peephole`; Cho et al. (2014), arXiv:1406.1078v3, for `gru_v3`; its version 1 and the layers of Keras and
-PyTorch for `gru`.
+Sources: Elman (1990), Cognitive Science 14(2), for `rnn`; Hochreiter and Schmidhuber (1997), Neural Computation 9(8),
+and Gers, Schmidhuber and Cummins (2000), Neural Computation 12(10), for `standard`; Gers, Schraudolph and Schmidhuber
+(2002), JMLR 3, for `peephole`; Cho et al. (2014), arXiv:1406.1078v3, for `gru_v3`, and its version 1, with the layers
+of Keras and PyTorch, for `gru`.
 """
 
 from __future__ import annotations

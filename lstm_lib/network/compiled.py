@@ -1,8 +1,8 @@
 """The compiled engine: the same steps as one loop without the interpreter, where Numba is installed.
 
 The functions of a cell's stages (`cells.py`) are compiled as they stand, for one number at a time, and put into a loop
-over units and batch; with the products of a step, by BLAS from within, that makes the loop over time. Nouns: a kernel is
-the loop over the numbers of one step, for one stage; `loops` are the two loops over time of a cell.
+over units and batch; with the products of a step, by BLAS from within, that makes the loop over time. Nouns: a kernel
+is the loop over the numbers of one step, for one stage; `loops` are the two loops over time of a cell.
 
 Two things must be said to Numba so that it uses vector instructions: no test for a division by zero
 (`error_model="numpy"`), and a tanh that is arithmetic alone. NaN and infinity keep their meaning, since a training that
@@ -11,23 +11,25 @@ leaves the numbers must be seen. The first use of a cell takes a few seconds; th
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import importlib.util
+import marshal
 import os
 import types
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import cells
-from .cells import CELLS, Array, Cell, Stage
-
-if TYPE_CHECKING:
-    from .backward import Errors
-    from .trace import Layer
+from .cells import Array, Cell
+from .errors import QUIET, Errors
+from .layout import layout
+from .trace import Layer
+from .work import Index
 
 ENGINES = ("plain", "compiled")
 OPTIONS: dict[str, Any] = {
@@ -60,51 +62,40 @@ def _installed() -> bool:
 
 def run_forward(layer: Layer) -> None:
     """As `forward.run_plain`."""
-    products = [(p.blocks.start, p.blocks.stop, p.columns.start, p.columns.stop)
-                for stage in layer.layout.products for p in stage]  # fmt: skip
-    loops(layer.cell, layer.values.dtype.name).forward(
-        layer.values, layer.sources, layer.cells, layer.peepholes, np.array(products), layer.layout.made.start,
-        *layer.weights,
-    )  # fmt: skip
+    products = [(p.blocks, p.columns) for stage in layer.layout.products for p in stage]
+    at = np.array([(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in products])
+    arrays = layer.values, layer.sources, layer.cells, layer.peepholes
+    _run(layer.cell, layer.values.dtype, "forward", *arrays, at, layer.layout.made.start, *layer.weights)
 
 
 def run_errors(errors: Errors) -> int:
     """As `backward.run_plain`."""
     layer, work, dtype = errors.layer, errors.work, errors.dz.dtype
-    H, B, n, units = layer.H, layer.B, work.units.size, work.units
+    B, n, units, blocks = layer.B, work.units.size, work.units, len(layer.cell.blocks)
     if isinstance(units.at, slice):  # neighbours are one run of numbers
         starts, length = np.array([units.at.start * B]), n * B
     else:
         starts, length = units.at * B, B
-    slots = np.full(len(layer.cell.blocks), -1)
+    slots = np.full(blocks, -1)
     slots[list(work.blocks)] = np.arange(len(work.blocks)) * n
-    spare = layer.memory.get(
-        "spare", len(layer.cell.blocks), n, B
-    )  # for the errors of blocks that are not kept
+    spare = layer.memory.get("spare", blocks, n, B)  # for the errors of blocks that are not kept
+    none = np.empty((0, 0), dtype), *_listed(Index.all(0)), np.empty((0, 0), dtype)
     carriers: list[Any] = []
-    for carrier in errors.through:
-        if carrier is None:
-            none = np.empty((0, 0), dtype)
-            carriers += [none, np.empty(0, np.intp), 0, none, np.empty(0, np.intp), 0, none]
-        else:
-            carriers += [
-                carrier.weights,
-                *_listed(carrier.take),
-                carrier.taken,
-                *_listed(carrier.put),
-                carrier.product,
-            ]
-    first = errors.arriving.first
-    return int(loops(layer.cell, dtype.name).backward(
-        layer.values, layer.sources, layer.cells, errors.peepholes, errors.dz, errors.arriving.errors, first,
-        errors.start, errors.first_product, dtype.type(errors.floor), errors.dh, errors.dc, errors.made, spare, starts,
-        length, slots, *carriers,
-    ))  # fmt: skip
+    for c in errors.through:
+        carriers += [*none, *none[1:]] if c is None else [
+            c.weights, *_listed(c.take), c.taken, *_listed(c.put), c.product
+        ]  # fmt: skip
+    arrays = layer.values, layer.sources, layer.cells, errors.peepholes, errors.dz, errors.arriving.errors
+    steps = errors.arriving.first, errors.start, errors.first_product, dtype.type(errors.floor)
+    states = errors.dh, errors.dc, errors.made, spare
+    return int(
+        _run(layer.cell, dtype, "backward", *arrays, *steps, *states, starts, length, slots, *carriers)
+    )
 
 
-def _listed(index: Any) -> tuple[Array, int]:
+def _listed(index: Index) -> tuple[Array, int]:
     """Positions as a list, or an empty list and the first of them where they are neighbours."""
-    return (index.at, 0) if index.copies else (np.empty(0, np.intp), index.at.start)
+    return (index.at, 0) if isinstance(index.at, np.ndarray) else (np.empty(0, np.intp), index.at.start)
 
 
 # ----------------------------------------------------------------------------------------- from equations to loops
@@ -117,28 +108,27 @@ class Loops(NamedTuple):
     backward: Callable[..., int]
 
 
-@cache
-def loops(cell: Cell, dtype: str) -> Loops:
-    """Compile the loops of a cell; ValueError for a cell whose equations Numba can't take."""
-    try:
-        return _compile(cell, dtype)
-    except Exception as error:
-        import numba
+def _run(cell: Cell, dtype: np.dtype[Any], direction: str, *arguments: Any) -> Any:
+    """Call a loop; ValueError for a cell whose equations Numba can't take, which shows at its first call."""
+    import numba
 
-        if not isinstance(error, numba.core.errors.NumbaError):
-            raise
+    try:
+        return getattr(loops(cell, dtype.name), direction)(*arguments)
+    except numba.core.errors.NumbaError as error:
         raise ValueError(
-            f"the compiled engine can't run the cell {cell.name!r}: {str(error).splitlines()[0]}; "
-            "give engine='plain' or set LSTM_LIB_ENGINE=plain"
+            f"the compiled engine can't run the cell {cell.name!r}: {str(error).strip().splitlines()[0]}; "
+            "give engine='plain', or set LSTM_LIB_ENGINE=plain"
         ) from error
 
 
-def _compile(cell: Cell, dtype: str) -> Loops:
+@cache
+def loops(cell: Cell, dtype: str) -> Loops:
+    """The loops of a cell, made when they are first asked for; Numba compiles them at their first call."""
     import numba
     import scipy.linalg.cython_blas  # the products; loaded now, so that limits on threads find its BLAS
 
     assert scipy.linalg.cython_blas is not None
-    memo = _known_functions(dtype)
+    memo, texts = _known_functions(dtype), [_versions()]
     names: dict[str, Any] = {"__name__": __name__, "np": np, "add": _jit(_add), "quieted": _jit(_quieted)}
     for k, stage in enumerate(cell.stages):
         for direction, text, equations in (
@@ -146,19 +136,45 @@ def _compile(cell: Cell, dtype: str) -> Loops:
             ("backward", _backward_kernel(cell, k), stage.back),
         ):
             space = {"__name__": __name__, "equations": _translated(equations, memo)}
-            exec(text, space)  # the text is made above, of names and numbers of the cell alone
+            exec(text, space)  # the text is made below, of names and numbers of the cell alone
             names[f"{direction}_{k}"] = _jit(space["kernel"])
+            texts += [text, _code(equations)]
     found = []
     for direction, text in (("forward", _forward_loop(cell)), ("backward", _backward_loop(cell))):
-        name = f"{direction}_{cell.name}_{dtype}_{_digest(text)}"
-        exec(
-            compile(text.replace("LOOP", name), __file__, "exec"), names
-        )  # __file__: where Numba keeps the result
+        # Numba's cache knows this file and the name of a function; so the name tells other equations apart
+        digest = hashlib.sha256("".join([*texts, text]).encode()).hexdigest()[:16]
+        name = f"{direction}_{cell.name}_{dtype}_{digest}"
+        exec(compile(text.replace("LOOP", name), __file__, "exec"), names)
         try:
-            found.append(numba.njit(cache=cell is CELLS.get(cell.name), **OPTIONS)(names[name]))
-        except RuntimeError:  # no folder to keep it in
+            found.append(numba.njit(cache=True, **OPTIONS)(names[name]))
+        except RuntimeError:  # there is no folder to keep it in
             found.append(numba.njit(**OPTIONS)(names[name]))
     return Loops(*found)
+
+
+@cache
+def _versions() -> str:
+    """What else the compiled loops depend on: this file and Numba."""
+    import numba
+
+    return Path(__file__).read_text(encoding="utf-8") + str(numba.__version__)
+
+
+def _named(function: Any) -> tuple[list[Any], dict[str, Any]]:
+    """What a function takes from around it, and the globals that it reads."""
+    around = [cell.cell_contents for cell in function.__closure__ or ()]
+    read = {i.argval for i in dis.get_instructions(function) if i.opname == "LOAD_GLOBAL"}
+    return around, {name: function.__globals__[name] for name in sorted(read) if name in function.__globals__}
+
+
+def _code(function: Any) -> str:
+    """The code of a plain function and of every plain function that it calls."""
+    around, read = _named(function)
+    others = [value for value in (*around, *read.values()) if value is not function]
+    own = marshal.dumps(function.__code__.replace(co_filename="")).hex()
+    return own + "".join(
+        _code(f) if isinstance(f, types.FunctionType) else getattr(f, "__name__", str(f)) for f in others
+    )
 
 
 def _jit(function: Callable[..., Any], **more: Any) -> Any:
@@ -167,16 +183,16 @@ def _jit(function: Callable[..., Any], **more: Any) -> Any:
     return numba.njit(**OPTIONS, **more)(function)
 
 
-def _translated(function: Callable[..., Any], memo: dict[Any, Any]) -> Any:
+def _translated(function: Any, memo: dict[Any, Any]) -> Any:
     """A plain function compiled, and so every plain function that it calls; what is known takes its place."""
     if function not in memo:
 
         def of(value: Any) -> Any:
             return _translated(value, memo) if isinstance(value, types.FunctionType) else value
 
-        closure = tuple(types.CellType(of(cell.cell_contents)) for cell in function.__closure__ or ())
-        named = {name: of(function.__globals__.get(name)) for name in function.__code__.co_names}
-        space = function.__globals__ | {name: value for name, value in named.items() if value is not None}
+        around, read = _named(function)
+        closure = tuple(types.CellType(of(value)) for value in around)
+        space = function.__globals__ | {name: of(value) for name, value in read.items()}
         copy = types.FunctionType(function.__code__, space, function.__name__, function.__defaults__, closure)
         memo[function] = _jit(copy, inline="always")
     return memo[function]
@@ -208,8 +224,8 @@ def _known_functions(dtype: str) -> dict[Any, Any]:
     return found
 
 
-# A rational function: odd polynomial of degree 13 over an even one of degree 6, good to a few units in the last place of
-# float32. The coefficients are those published in MathFunctionsImpl.h of Eigen (MPL 2.0).
+# A rational function: odd polynomial of degree 13 over an even one of degree 6, good to a few units in the last place
+# of float32. The coefficients are those published in MathFunctionsImpl.h of Eigen (MPL 2.0).
 _f = np.float32
 _LIMIT = _f(7.90531110763549805)
 _P13, _P11, _P9, _P7 = (
@@ -235,20 +251,6 @@ def _tanh32(x: Any) -> Any:
     return p / (((_Q6 * s + _Q4) * s + _Q2) * s + _Q0)
 
 
-@cache
-def _sources_digest() -> str:
-    import numba
-
-    files = [Path(__file__), Path(cells.__file__)]
-    text = b"".join(file.read_bytes() for file in files) + numba.__version__.encode()
-    return hashlib.sha256(text).hexdigest()
-
-
-def _digest(text: str) -> str:
-    """Tells loops of other equations apart in Numba's cache, which knows this file alone."""
-    return hashlib.sha256((text + _sources_digest()).encode()).hexdigest()[:12]
-
-
 # -------------------------------------------------------------------------------------- what the loops are made of
 
 
@@ -267,7 +269,7 @@ def _add(weights, take, first, taken, put, into, product, errors, out):  # type:
 
 
 def _quieted(dh, dc, floor):  # type: ignore[no-untyped-def]
-    """`backward.quieted`."""
+    """`errors.quieted`."""
     left = 0
     for error in (dh.reshape(-1), dc.reshape(-1)):
         for k in range(error.size):
@@ -307,7 +309,7 @@ def kernel(values, source, c, p, after, c_new):
 
 
 def _backward_kernel(cell: Cell, k: int) -> str:
-    """Errors of the blocks of a stage and of the states before, for the kept units: runs of `length` from `starts` on."""
+    """Errors of a stage's blocks and of the states before, for the kept units: runs of `length` from `starts` on."""
     values, before, p = _arguments(cell, "before")
     _, after, _ = _arguments(cell, "after")
     stage, n = cell.stages[k], len(cell.states)
@@ -317,8 +319,10 @@ def _backward_kernel(cell: Cell, k: int) -> str:
         arriving = "d_h[m] + inject_[m] if live else d_h[m]"
     else:
         reaching, sums, arriving = ["e"], ["d_h[m] = d_h[m] + b0"], "made_[m]"
+    given = ", ".join(f"r{o}" for o in outs)
+    found = f"{_tuple([f'g{j}' for j in range(len(outs))])}, {_tuple([f'b{j}' for j in range(n)])}"
     return f"""
-def kernel(values, source, c, after, c_new, p, dh, dc, inject, live, made, {", ".join(f"r{o}" for o in outs)}, starts, length):
+def kernel(values, source, c, after, c_new, p, dh, dc, inject, live, made, {given}, starts, length):
     V, h_before, c_before = values.reshape(-1), source.reshape(-1), c.reshape(-1)
     h_after, c_after = after.reshape(-1), c_new.reshape(-1)
     d_h, d_c, inject_, made_ = dh.reshape(-1), dc.reshape(-1), inject.reshape(-1), made.reshape(-1)
@@ -328,7 +332,7 @@ def kernel(values, source, c, after, c_new, p, dh, dc, inject, live, made, {", "
         for i in range(length):
             k0, m = starts[run] + i, run * length + i
             e = {arriving}
-            {_tuple([f"g{j}" for j in range(len(outs))])}, {_tuple([f"b{j}" for j in range(n)])}, _ = equations({values}, {before}, {after}, {_tuple(reaching)}, {p})
+            {found}, _ = equations({values}, {before}, {after}, {_tuple(reaching)}, {p})
             {"; ".join(f"{o}[m] = g{j}" for j, o in enumerate(outs))}
             {"; ".join(sums)}
 """
@@ -340,13 +344,13 @@ def _last(cell: Cell, k: int) -> bool:
 
 def _forward_loop(cell: Cell) -> str:
     """All steps: the products of a stage, then its kernel."""
-    from .layout import layout
-
     products = [len(stage) for stage in layout(cell, 1, 1).products]
     lines, done = [], 0
     for k, number in enumerate(products):
-        for j in range(done, done + number):
-            lines.append(f"np.dot(w{j}, sources[t, at[{j}, 2]:at[{j}, 3]], values[t, at[{j}, 0]:at[{j}, 1]])")
+        lines += [
+            f"np.dot(w{j}, sources[t, at[{j}, 2]:at[{j}, 3]], values[t, at[{j}, 0]:at[{j}, 1]])"
+            for j in range(done, done + number)
+        ]
         after = "sources[t + 1], cells[t + 1]" if _last(cell, k) else "sources[t, made:], cells[t]"
         lines.append(f"forward_{k}(values[t], sources[t], cells[t], p, {after})")
         done += number
@@ -361,8 +365,6 @@ def LOOP(values, sources, cells, p, at, made, {weights}):
 
 def _backward_loop(cell: Cell) -> str:
     """All steps from the last down to `start`: the kernel of a stage, then the product that carries its errors."""
-    from .backward import QUIET
-
     carriers = [
         f"w{k}, take{k}, first{k}, taken{k}, put{k}, into{k}, product{k}" for k in range(len(cell.stages))
     ]
@@ -371,7 +373,7 @@ def _backward_loop(cell: Cell) -> str:
         for b in range(len(cell.blocks))
     ]
     for k in reversed(range(len(cell.stages))):
-        stage: Stage = cell.stages[k]
+        stage = cell.stages[k]
         outs = ", ".join(f"o{b}" for b in stage.errors)
         lines.append(
             f"backward_{k}(values[t], sources[t], cells[t], sources[t + 1], cells[t + 1], p, dh, dc, inject[t], "
@@ -382,8 +384,9 @@ def _backward_loop(cell: Cell) -> str:
         else:
             lines += ["made[:] = 0", f"if w{k}.size: add({carriers[k]}, dz[t], made)"]
     body = "\n        ".join(lines)
+    names = "values, sources, cells, p, dz, inject, arrives, start, first_product, floor, dh, dc, made, spare, starts"
     return f"""
-def LOOP(values, sources, cells, p, dz, inject, arrives, start, first_product, floor, dh, dc, made, spare, starts, length, slots, {", ".join(carriers)}):
+def LOOP({names}, length, slots, {", ".join(carriers)}):
     T, n = values.shape[0], dh.shape[0]
     for t in range(T - 1, start - 1, -1):
         {body}

@@ -17,7 +17,7 @@ from .cells import Array, Cell
 
 
 class Piece(NamedTuple):
-    """Rows of a parameter, and the rows of blocks and the columns of sources that they take; a bias takes one column."""
+    """Rows of a parameter, and the rows of blocks and columns of sources that they take; a bias takes one column."""
 
     matrix: str
     rows: slice
@@ -113,7 +113,7 @@ def _pieces(cell: Cell, H: int, columns: dict[str, slice]) -> tuple[Piece, ...]:
 
 
 def _products(blocks: tuple[int, ...], pieces: tuple[Piece, ...], H: int) -> tuple[Product, ...]:
-    """One product for neighbouring blocks that read the same sources, which are neighbours by the order of the layout."""
+    """One product for neighbouring blocks that read the same sources; these are neighbours by the layout's order."""
     found: list[Product] = []
     for block in blocks:
         read = [p.columns for p in pieces if p.blocks.start <= block * H < p.blocks.stop]

@@ -112,7 +112,8 @@ def init_params(spec: Spec, seed: int = 0, dtype: DTypeLike = "float32", forget_
     """Initial parameters: Glorot-uniform Wx and head, orthogonal Wh, zero biases but for a forget gate.
 
     The same choices as the recurrent layers of Keras (glorot_uniform, orthogonal, unit_forget_bias), drawn from
-    NumPy's generator; peepholes start at zero. The numbers are drawn in float64 and rounded, so that both dtypes start alike.
+    NumPy's generator; peepholes start at zero. The numbers are drawn in float64 and rounded, so that both dtypes start
+    alike.
 
     Parameters
     ----------

@@ -4,8 +4,8 @@ Nouns: a `Layer` owns the arrays of one layer for one number of steps and batch;
 for the backward pass and for those who look at the gates; a `Workspace` keeps the arrays between calls, so that a
 training loop allocates them once.
 
-Letters: T time steps, B batch, D inputs of a layer, H units, P blocks, K values, S sources (see `layout.py`). All arrays
-are feature-major, (rows, B) per step, so that each block is contiguous.
+Letters: T time steps, B batch, D inputs of a layer, H units, P blocks, K values, S sources (see `layout.py`). All
+arrays are feature-major, (rows, B) per step, so that each block is contiguous.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""The fast path against the plain pair of `cell.py`, and what else `network.py` promises. NumPy alone.
+"""Forward and backward pass against the plain pair of `cells.py`, on both engines, and what else they promise.
 
-That the plain pair is right is shown in test_cell.py; that both agree with TensorFlow in test_gradients.py.
+That the plain pair is right is shown in test_cells.py; that both agree with TensorFlow in tests/laws.
 """
 
 import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.network.network import LOSSES
 from lstm_lib.network.spec import check_params
 from tests.cases import KINDS, LENGTHS, Case, build, identical, plain_backward, plain_forward, same
 
@@ -27,7 +26,14 @@ def shaped(request):
     return build(ll.Spec(1, units, 1, output="every"), T=T, B=B, seed=T)
 
 
-# ----------------------------------------------------------------------------------- fast path = plain pair
+@pytest.fixture(autouse=True, params=["plain", "compiled"])
+def engine(request, monkeypatch):
+    """Every test runs on both engines."""
+    monkeypatch.setenv("LSTM_LIB_ENGINE", request.param)
+    return request.param
+
+
+# ------------------------------------------------------------------------------------- both passes = plain pair
 
 
 def check_forward(case: Case) -> None:
@@ -72,7 +78,7 @@ def test_also_adds_exactly_what_it_names(kind):
     case = build(kind)
     _, trace = case.forward()
     full = case.backward(trace, also=("x", "state"))
-    states = {f"{k}/{name}0" for k in range(kind.layers) for name in "hc"}
+    states = {f"{k}/{name}0" for k in range(kind.layers) for name in kind.row.states}
     assert full.keys() == {*kind.shapes, "x"} | states
     for also, more in (((), set()), (["x"], {"x"}), ("x", {"x"}), ({"state"}, states)):
         grads = case.backward(trace, also=also)
@@ -82,97 +88,9 @@ def test_also_adds_exactly_what_it_names(kind):
 
 def test_no_initial_state_is_the_zero_state(kind):
     case = build(kind)
-    zero = case._replace(initial=[(np.zeros_like(h), np.zeros_like(c)) for h, c in case.initial])
+    zero = case._replace(initial=[tuple(np.zeros_like(a) for a in states) for states in case.initial])
     identical(ll.forward(case.spec, case.params, case.x)[0], zero.forward()[0])
     assert not np.allclose(zero.forward()[0], case.forward()[0])
-
-
-# ------------------------------------------------------------------------ isolation, as far as it runs here
-
-ZONES = {
-    "nothing": lambda s: ll.nothing(s),
-    "everything": lambda s: ll.everything(s),
-    "head": lambda s: ll.zone(s, layer="head"),
-    "head weights": lambda s: ll.zone(s, layer="head", matrix="W"),
-    "head bias": lambda s: ll.zone(s, layer="head", matrix="b"),
-    "head, one output": lambda s: ll.zone(s, layer="head", unit=0),
-    "all but the head": lambda s: ~ll.zone(s, layer="head"),
-    "lowest layer": lambda s: ll.zone(s, layer=0),
-    "top layer": lambda s: ll.zone(s, layer=s.layers - 1),
-    "a gate": lambda s: ll.zone(s, gate="i"),
-    "two units": lambda s: ll.zone(s, unit=slice(0, 2)) & ~ll.zone(s, layer="head"),
-    "biases": lambda s: ll.zone(s, matrix="b"),
-    "all but one arc": lambda s: ~ll.zone(s, layer=0, matrix="Wh", gate="o", unit=1, source=0),
-    "an input": lambda s: ll.zone(s, layer=0, matrix="Wx", source=1),
-    "scattered": lambda s: (
-        ll.zone(s, matrix="Wh", gate="fg", unit=1) | ll.zone(s, matrix="Wx", unit=0, source=0)
-    ),
-}
-PLANNED = {
-    "one layer": ll.Spec(2, (3,), 2),
-    "two layers": STACK,
-    "three layers": ll.Spec(2, (3, 2, 2), 2, "brief", head="softmax"),
-}
-
-
-@pytest.mark.parametrize("name", PLANNED)
-@pytest.mark.parametrize("zone", ZONES)
-def test_a_plan_leaves_active_arcs_their_gradient_and_isolated_ones_zero(zone, name):
-    """The reference masks the plain gradients, stopped `span` steps before the end."""
-    spec = PLANNED[name]
-    case, isolated = build(spec, T=11), ZONES[zone](spec)
-    _, trace = case.forward()
-    _, traces = plain_forward(case)
-    for span in (None, 1, 9, 20):
-        plain, _ = plain_backward(case, traces, span)
-        grads = case.backward(trace, ll.isolate(spec, isolated, span=span), also=())
-        same(grads, {k: plain[k] * ~isolated.mask(k) for k in spec.shapes})
-        assert not any(grads[k][isolated.mask(k)].any() for k in spec.shapes)
-        same(case.backward(trace, ll.isolate(spec, isolated, depth="hold", span=span)), plain)
-
-
-@pytest.mark.parametrize("name", PLANNED)
-def test_isolating_nothing_is_the_plain_pass_bit_for_bit(name):
-    case = build(PLANNED[name], T=18)
-    _, trace = case.forward()
-    for depth in ("hold", "skip"):
-        plan = ll.isolate(case.spec, ll.nothing(case.spec), depth, span=18)
-        identical(case.backward(trace, plan), case.backward(trace))
-
-
-def test_x_and_state_are_still_found_when_all_arcs_are_isolated():
-    case = build(STACK, T=18)
-    _, trace = case.forward()
-    full = case.backward(trace)
-    grads = case.backward(trace, ll.isolate(STACK, ll.everything(STACK)))
-    wanted = full.keys() - STACK.shapes.keys()
-    same({k: grads[k] for k in wanted}, {k: full[k] for k in wanted})
-    assert not any(grads[k].any() for k in STACK.shapes)
-
-
-def test_layers_below_the_lowest_active_arc_are_left_alone():
-    case = build(STACK)
-    for zone, untouched in ((ll.zone(STACK, layer=0), [0]), (~ll.zone(STACK, layer="head"), [0, 1])):
-        _, trace = case.forward()
-        case.backward(trace, ll.isolate(STACK, zone), also=())
-        for k in untouched:
-            with pytest.raises(ValueError, match=f"layer {k} has no errors; run backward"):
-                trace.dz(k)
-        case.backward(trace)
-        assert all(trace.dz(k).any() for k in untouched)
-        case.backward(trace, ll.isolate(STACK, zone), also=())
-        assert not any(trace.dz(k).any() for k in untouched)
-
-
-def test_dz_is_a_copy_and_zero_before_the_span():
-    case = build(STACK, T=18)
-    _, trace = case.forward()
-    case.backward(trace, ll.isolate(STACK, ll.nothing(STACK), span=3), also=())
-    dz = trace.dz(1)
-    assert not dz[:15].any()
-    assert dz[15:].all()
-    dz[...] = 7
-    assert not (trace.dz(1) == 7).any()
 
 
 # ------------------------------------------------------------------------------------ calls after the first
@@ -197,7 +115,7 @@ def test_a_workspace_changes_no_bit_whatever_it_was_used_for_before(kind):
     for other in (build(kind, T=9, seed=5), build(kind, T=4, B=2), build(kind, T=9, dtype="float32")):
         _, trace = other.forward(work)
         other.backward(trace)
-        other.backward(trace, ll.isolate(kind, ll.zone(kind, gate="f"), span=1), also=())
+        other.backward(trace, ll.isolate(kind, ll.zone(kind, gate=kind.row.gates[0]), span=1), also=())
     yhat, trace = case.forward(work)
     alone, own = case.forward()
     identical(yhat, alone)
@@ -387,156 +305,7 @@ def test_no_error_gives_zero_gradients():
     assert not any(g.any() for g in case.backward(case.forward()[1]).values())
 
 
-# --------------------------------------------------------------------------------------------------- losses
-
-
-def test_mse_by_hand():
-    loss, dy = ll.mse(np.array([[1.0], [4.0]]), np.array([[0.0], [2.0]]))
-    assert loss == 2.5
-    assert dy.tolist() == [[1.0], [2.0]]
-
-
-@pytest.mark.parametrize("shape", [(4, 2), (3, 5, 2)])
-def test_mse_derivative_by_complex_step(shape):
-    yhat, y = np.random.default_rng(1).standard_normal((2, *shape))
-    _, dy = ll.mse(yhat, y)
-    for at in np.ndindex(shape):
-        moved = yhat.astype(complex)
-        moved[at] += 1e-30j
-        assert ll.mse(moved, y)[0].imag / 1e-30 == pytest.approx(dy[at], rel=1e-13)
-
-
-def test_cross_entropy_by_hand():
-    loss, ds = ll.cross_entropy(np.array([[0.25, 0.75], [0.5, 0.5]]), np.array([0, 1]))
-    assert loss == pytest.approx((np.log(4) + np.log(2)) / 2)
-    same(ds, np.array([[-0.375, 0.375], [0.25, -0.25]]))
-
-
-@pytest.mark.parametrize("output", ["last", "every"])
-def test_cross_entropy_derivative_of_the_scores_by_complex_step(output):
-    """The head's bias is a score: moving it moves the scores, through the softmax that forward applies."""
-    case = build(ll.Spec(2, (3,), 3, head="softmax", output=output))
-    yhat, trace = case.forward()
-    ds = ll.cross_entropy(yhat, case.y)[1]
-    summed = ds.reshape(-1, 3).sum(axis=0)
-    for o in range(3):
-        params = {k: p.astype(complex) for k, p in case.params.items()}
-        params["head/b"][o] += 1e-30j
-        loss, _ = ll.cross_entropy(ll.forward(case.spec, params, case.x, initial=case.initial)[0], case.y)
-        assert loss.imag / 1e-30 == pytest.approx(summed[o], rel=1e-12)
-
-
-@pytest.mark.parametrize("shape", [(4,), (4, 5)])
-def test_class_numbers_are_one_hot_rows(shape):
-    rng = np.random.default_rng(2)
-    classes = rng.integers(0, 3, shape)
-    p = rng.dirichlet(np.ones(3), shape).astype("float32")
-    for y in (np.eye(3, dtype="float32")[classes], np.eye(3)[classes].astype("float32")):
-        assert ll.cross_entropy(p, classes)[0] == ll.cross_entropy(p, y)[0]
-        identical(ll.cross_entropy(p, classes)[1], ll.cross_entropy(p, y)[1])
-    assert ll.cross_entropy(p, classes)[1].dtype == np.float32
-    flat, ds = ll.cross_entropy(p.reshape(-1, 3), classes.ravel())  # the mean over samples and steps alike
-    assert ll.cross_entropy(p, classes)[0] == pytest.approx(flat, rel=1e-6)
-    same(ll.cross_entropy(p, classes)[1].reshape(-1, 3), ds)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_cross_entropy_of_an_impossible_class_stays_finite(dtype):
-    loss, ds = ll.cross_entropy(np.array([[0.0, 1.0]], dtype), np.array([0]))
-    assert loss == pytest.approx(-np.log(np.finfo(dtype).tiny))
-    assert ds.tolist() == [[-1.0, 1.0]]
-
-
-@pytest.mark.parametrize("scores", [[0.0, 0.0, 0.0], [1000.0, 0.0, -1000.0], [-1e4, -1e4, -1e4]])
-def test_softmax_is_finite_adds_up_and_knows_no_common_shift(scores):
-    spec = ll.Spec(1, (1,), 3, head="softmax")
-    params = {k: np.zeros(shape) for k, shape in spec.shapes.items()} | {"head/b": np.array(scores)}
-    yhat, _ = ll.forward(spec, params, np.zeros((2, 2, 1)))
-    expected = [1 / 3] * 3 if len(set(scores)) == 1 else [1.0, 0.0, 0.0]
-    same(yhat, np.array([expected] * 2))
-
-
-def test_every_head_has_its_loss():
-    assert LOSSES["linear"] is ll.mse
-    assert LOSSES["softmax"] is ll.cross_entropy
-    assert len(LOSSES) == 2
-
-
-# --------------------------------------------------------------------------------------- shapes and weights
-
-
-def test_shapes_of_a_stack():
-    spec = ll.Spec(5, (3, 2), 4)
-    assert spec.shapes == {
-        "0/Wx": (12, 5), "0/Wh": (12, 3), "0/b": (12,), "1/Wx": (8, 3), "1/Wh": (8, 2), "1/b": (8,),
-        "head/W": (4, 2), "head/b": (4,),
-    }  # fmt: skip
-    assert [*spec.shapes] == ["0/Wx", "0/Wh", "0/b", "1/Wx", "1/Wh", "1/b", "head/W", "head/b"]
-    assert spec.size == 60 + 36 + 12 + 24 + 16 + 8 + 8 + 4
-    assert (spec.layers, spec.fan_in(0), spec.fan_in(1)) == (2, 5, 3)
-    assert ll.Spec(5, 3, 4).units == (3,)
-    assert ll.Spec(5, [3, 2], 4) == spec
-
-
-def test_initial_weights_are_glorot_orthogonal_and_zero_but_for_the_forget_gate():
-    spec = ll.Spec(20, (16, 12), 9)
-    params = ll.init_params(spec, seed=3, dtype="float64", forget_bias=1.5)
-    assert {k: p.shape for k, p in params.items()} == spec.shapes
-    rng = np.random.default_rng(3)
-    for k, p in params.items():
-        if k.endswith("/Wh"):
-            same(p.T @ p, np.eye(p.shape[1]))
-            # uniform over orthogonal matrices: p is the Q of the draw whose R has a positive diagonal
-            r = p.T @ rng.standard_normal(p.shape)
-            same(np.tril(r, -1), np.zeros_like(r), 1e-12 / 1e-300)
-            assert (np.diag(r) > 0).all()
-        elif p.ndim == 2:
-            limit = np.sqrt(6 / (p.shape[0] + p.shape[1]))
-            identical(p, rng.uniform(-limit, limit, p.shape))
-        elif k == "head/b":
-            assert not p.any()
-        else:
-            H = len(p) // 4
-            assert p.tolist() == [1.5] * H + [0.0] * 3 * H
-
-
-def test_initial_weights_by_default():
-    spec = ll.Spec(2, (3,), 1)
-    params = ll.init_params(spec)
-    assert {p.dtype.name for p in params.values()} == {"float32"}
-    assert params["0/b"][:3].tolist() == [1.0] * 3
-    identical(params, ll.init_params(spec, seed=0, dtype=np.float32, forget_bias=1.0))
-    assert not np.array_equal(params["0/Wx"], ll.init_params(spec, seed=1)["0/Wx"])
-    wide = ll.init_params(spec, dtype="float64")
-    identical(params, {k: p.astype("float32") for k, p in wide.items()})
-
-
 # ------------------------------------------------------------------------------------------------- refusals
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"inputs": 0}, r"Spec.inputs must be a whole number of at least 1, got 0"),
-        ({"inputs": 2.0}, r"Spec.inputs must be .* got 2.0"),
-        ({"inputs": True}, r"Spec.inputs must be .* got True"),
-        ({"outputs": -1}, r"Spec.outputs must be .* got -1"),
-        ({"units": (3, 0)}, r"Spec.units must be .* got 0"),
-        ({"units": ()}, r"Spec.units is empty; give one entry a layer"),
-        ({"cell": "gru"}, r"unknown cell 'gru'; the cells are brief, standard"),
-        ({"head": "relu"}, r"Spec.head is 'relu'; the choices are linear, softmax"),
-        ({"output": "first"}, r"Spec.output is 'first'; the choices are last, every"),
-    ],
-)
-def test_a_spec_refuses(change, message):
-    with pytest.raises(ValueError, match=message):
-        ll.Spec(**({"inputs": 2, "units": (3,), "outputs": 1} | change))
-
-
-@pytest.mark.parametrize("dtype", ["float16", "int64", "complex128"])
-def test_init_params_refuses_other_dtypes(dtype):
-    with pytest.raises(ValueError, match=f"dtype is {dtype}; the choices are float32, float64"):
-        ll.init_params(STACK, dtype=dtype)
 
 
 @pytest.mark.parametrize(
@@ -610,33 +379,6 @@ def test_backward_refuses(arguments, message):
     given = {"spec": STACK, "params": case.params, "trace": trace, "dy": case.dy} | arguments
     with pytest.raises(ValueError, match=message):
         ll.backward(**given)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: ll.mse(np.zeros((3, 1)), np.zeros(3)), r"yhat has shape \(3, 1\) but y has shape \(3,\)"),
-        (
-            lambda: ll.cross_entropy(np.full((2, 2), 0.5), np.array([0, 2])),
-            r"class numbers must lie in 0..1, got 0..2",
-        ),
-        (
-            lambda: ll.cross_entropy(np.full((2, 2), 0.5), np.array([-1, 1])),
-            r"class numbers must lie in 0..1, got -1..1",
-        ),
-        (
-            lambda: ll.cross_entropy(np.full((2, 2), 0.5), np.array([0.0, 1.0])),
-            r"y has shape \(2,\) and dtype float64",
-        ),
-        (
-            lambda: ll.cross_entropy(np.full((2, 2), 0.5), np.zeros((3, 2))),
-            r"expected \(2, 2\), or class numbers \(2,\)",
-        ),
-    ],
-)
-def test_losses_refuse(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
 
 
 def test_errors_belong_to_the_forward_pass_before_them():

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 import lstm_lib as ll
 from lstm_lib.checks import gradient_check
-from lstm_lib.keras.bridge import tf_gradients
+from lstm_lib.keras import tf_gradients
 from lstm_lib.network.cells import CELLS
-from lstm_lib.network.network import LOSSES
+from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import HEADS, OUTPUTS
 from tests.cases import KINDS, LENGTHS, Case, build, plain_backward, plain_forward, same
 
@@ -32,14 +32,16 @@ def with_loss(case: Case) -> Case:
 
 
 def check_autograd(case: Case, work: ll.Workspace | None = None, tolerance: float = AUTOGRAD) -> None:
-    """Loss, every parameter, x, initial state; dz of the fast path; dz, dc, dh of the plain pair."""
+    """Loss, every parameter, x, start; dz of both engines; dz and the errors of the states of the plain pair."""
     case = with_loss(case)
     loss, found = tf_gradients(*case[:4], initial=case.initial, also=("x", "state", "steps"))
-    yhat, trace = case.forward(work)
-    assert LOSSES[case.spec.head](yhat, case.y)[0] == pytest.approx(loss, rel=tolerance)
     steps = {k: found.pop(k) for k in [*found] if k.endswith(("/z", "/c", "/h"))}
-    same(case.backward(trace), found, tolerance)
-    same(dz_of(case, trace), {k: v for k, v in steps.items() if k.endswith("z")}, tolerance)
+    for engine in ("plain", "compiled"):
+        yhat, trace = case.forward(work, engine)
+        assert LOSSES[case.spec.head](yhat, case.y)[0] == pytest.approx(loss, rel=tolerance)
+        for _ in range(2):
+            same(case.backward(trace), found, tolerance)
+        same(dz_of(case, trace), {k: v for k, v in steps.items() if k.endswith("z")}, tolerance)
     plain_grads, plain_steps = plain_backward(case, plain_forward(case)[1])
     same(plain_grads, found, tolerance)
     same(plain_steps, steps, tolerance)
@@ -113,13 +115,14 @@ CASES = st.builds(
 
 
 @given(CASES)
-def test_the_fast_path_equals_the_plain_pair(case):
+def test_both_engines_equal_the_plain_pair(case):
     yhat, traces = plain_forward(case)
     grads, steps = plain_backward(case, traces)
-    ours, trace = case.forward()
-    same(ours, yhat, RANDOM)
-    same(case.backward(trace), grads, RANDOM)
-    same(dz_of(case, trace), {k: v for k, v in steps.items() if k.endswith("z")}, RANDOM)
+    for engine in ("plain", "compiled"):
+        ours, trace = case.forward(engine=engine)
+        same(ours, yhat, RANDOM)
+        same(case.backward(trace), grads, RANDOM)
+        same(dz_of(case, trace), {k: v for k, v in steps.items() if k.endswith("z")}, RANDOM)
 
 
 @settings(max_examples=settings.default.max_examples // 2)

@@ -1,0 +1,86 @@
+"""Law 5: the FLOPs that a plan predicts are those of the products that are run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lstm_lib as ll
+from lstm_lib.isolation.plan import isolate
+from lstm_lib.isolation.zones import zone
+from lstm_lib.network import backward, errors, forward
+from tests.cases import Case
+from tests.laws.cases_of_isolation import MANY, WAYS, Isolated, choose, isolated
+
+
+class Products:
+    """Stands in for NumPy in the plain engine; counts the FLOPs of products, by part of the step."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.flops, self.part = Counter[str](), "error"
+        for module in (forward, backward, errors):
+            patch.setattr(module, "np", self)
+        for name in ("_head_gradients", "weight_gradients"):
+            patch.setattr(backward, name, self._within("weights", getattr(backward, name)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def matmul(self, a: Any, b: Any, **options: Any) -> Any:
+        batch = int(np.prod(np.broadcast_shapes(a.shape[:-2], b.shape[:-2])))
+        self.flops[self.part] += 2 * batch * a.shape[-2] * a.shape[-1] * b.shape[-1]
+        return np.matmul(a, b, **options)
+
+    def _within(self, part: str, call: Any) -> Any:
+        def counted(*args: Any) -> Any:
+            before, self.part = self.part, part
+            try:
+                return call(*args)
+            finally:
+                self.part = before
+
+        return counted
+
+
+def counted_products(case: Case, plan: ll.Plan) -> Counter[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        counter = Products(patch)
+        counter.part = "forward"
+        _, trace = case.forward(engine="plain")
+        counter.part = "error"
+        case.backward(trace, plan, also=())
+    return counter.flops
+
+
+@MANY
+@given(isolated(), st.sampled_from(["hold", "skip", "cut"]), WAYS)
+def test_a_plan_costs_the_products_that_are_run(it: Isolated, depth: str, way: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        choose(way, patch)
+        plan = isolate(it.case.spec, it.zone, depth, it.span)
+        run = counted_products(it.case, plan)
+        B, T = it.case.x.shape[:2]
+        cost = plan.cost(steps=T, batch=B)
+        assert (cost.forward, cost.error, cost.weights) == (run["forward"], run["error"], run["weights"])
+        assert cost.update == 12 * (~it.zone).size
+        assert cost.total == cost.forward + cost.backward + cost.update
+        assert cost.backward == cost.error + cost.weights
+
+
+def test_a_cost_in_the_dtype_of_the_parameters_and_its_speed_up() -> None:
+    spec = ll.Spec(8, (256,), 1)
+    dense = isolate(spec, ll.nothing(spec)).cost(96, 32)
+    assert isolate(spec, ll.nothing(spec)).cost(96, 32, "float64").bytes.error == 2 * dense.bytes.error
+    quarter = isolate(spec, zone(spec, layer=0, unit=slice(64, 256)), "cut").cost(96, 32)
+    assert quarter.weights == pytest.approx(dense.weights / 4, rel=1e-3)
+    assert quarter.error == pytest.approx(dense.error / 16, rel=1e-2)
+    assert quarter.forward == dense.forward
+    assert dense.speed_up(dense) == 1
+    assert 1.5 < quarter.speed_up(dense) < dense.total / quarter.total
+    everything = isolate(spec, ll.everything(spec)).cost(96, 32)
+    assert (everything.backward, everything.update, everything.bytes.backward) == (0, 0, 0)

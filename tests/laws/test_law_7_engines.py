@@ -1,0 +1,89 @@
+"""Law 7: the compiled engine equals the plain one to the rounding of its dtype, on every shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lstm_lib as ll
+from lstm_lib.network.cells import CELLS
+from lstm_lib.network.compiled import choose as choose_engine
+from tests.cases import Case, build, same
+from tests.laws.cases_of_isolation import MANY, WAYS, choose, random_specs, zones
+
+# Two orders of the same sums; float32's is wide, since a network of random weights amplifies a rounding.
+TOLERANCE = {"float64": 1e-10, "float32": 2e-3}
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Also the smallest: a batch of one, one step, one unit; and batches that divide badly."""
+    spec = draw(random_specs(most_units=9))
+    T, B = draw(st.sampled_from([1, 2, 7, 8, 9, 17, 33])), draw(st.sampled_from([1, 2, 3, 5, 7, 16, 17, 31]))
+    return build(spec, T, B, draw(st.integers(0, 999)), draw(st.sampled_from([*TOLERANCE])))
+
+
+def both(case: Case, plan: ll.Plan | None, also: tuple[str, ...]) -> list[dict[str, Any]]:
+    found = []
+    for engine in ("plain", "compiled"):
+        yhat, trace = case.forward(engine=engine)
+        assert trace.engine == engine
+        found.append({"yhat": yhat} | case.backward(trace, plan, also))
+    return found
+
+
+@MANY
+@given(cases(), st.data(), st.sampled_from(["hold", "skip", "cut"]), WAYS)
+def test_both_engines_give_the_same(case: Case, data: st.DataObject, depth: str, way: str) -> None:
+    span = data.draw(st.none() | st.integers(1, 9))
+    with pytest.MonkeyPatch.context() as patch:
+        choose(way, patch)
+        plan = ll.isolate(case.spec, data.draw(zones(case.spec)), depth, span)
+        plain, compiled = both(case, plan, ("x", "state"))
+    same(compiled, plain, TOLERANCE[case.x.dtype.name])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_zone_of_one_arc(cell: str) -> None:
+    spec = ll.Spec(3, (5, 4), 2, cell)
+    case = build(spec, T=6, B=3)
+    for isolated in (ll.zone(spec, layer=0, matrix="Wh", gate="g", unit=1, source=2),
+                     ~ll.zone(spec, layer=0, matrix="Wh", gate="g", unit=1, source=2)):  # fmt: skip
+        for depth in ("skip", "cut"):
+            plain, compiled = both(case, ll.isolate(spec, isolated, depth), ())
+            same(compiled, plain)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+def test_what_is_not_a_number_is_not_hidden(engine: str, cell: str, bad: float) -> None:
+    """A clamped tanh must hand NaN on, else a training that left the numbers would go on in silence."""
+    case = build(ll.Spec(2, (3,), 1, cell), dtype="float32")
+    case.x[0, 2, 0] = bad
+    with np.errstate(invalid="ignore", over="ignore"):
+        yhat, trace = case.forward(engine=engine)
+        grads = case.backward(trace, also=())
+    assert np.isnan(yhat[0]).all() or not np.isfinite(grads["0/Wx"]).all()
+    assert np.isfinite(yhat[1:]).all()
+
+
+def test_engines_are_chosen_by_argument_then_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    float32, complex128 = np.dtype("float32"), np.dtype("complex128")
+    monkeypatch.delenv("LSTM_LIB_ENGINE", raising=False)
+    assert choose_engine(None, float32) == "compiled"
+    assert choose_engine("compiled", complex128) == "plain"
+    monkeypatch.setenv("LSTM_LIB_ENGINE", "plain")
+    assert choose_engine(None, float32) == "plain"
+    assert choose_engine("compiled", float32) == "compiled"
+    with pytest.raises(ValueError, match="engine is 'fast'; the choices are plain, compiled"):
+        choose_engine("fast", float32)
+    monkeypatch.setattr("lstm_lib.network.compiled._installed", lambda: False)
+    monkeypatch.delenv("LSTM_LIB_ENGINE")
+    assert choose_engine(None, float32) == "plain"
+    with pytest.raises(ValueError, match=r"needs Numba and SciPy: pip install 'lstm_lib\[fast\]'"):
+        choose_engine("compiled", float32)

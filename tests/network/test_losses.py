@@ -1,0 +1,107 @@
+"""The losses and their derivatives."""
+
+import numpy as np
+import pytest
+
+import lstm_lib as ll
+from lstm_lib.network.losses import LOSSES
+from tests.cases import build, identical, same
+
+
+def test_mse_by_hand():
+    loss, dy = ll.mse(np.array([[1.0], [4.0]]), np.array([[0.0], [2.0]]))
+    assert loss == 2.5
+    assert dy.tolist() == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (3, 5, 2)])
+def test_mse_derivative_by_complex_step(shape):
+    yhat, y = np.random.default_rng(1).standard_normal((2, *shape))
+    _, dy = ll.mse(yhat, y)
+    for at in np.ndindex(shape):
+        moved = yhat.astype(complex)
+        moved[at] += 1e-30j
+        assert ll.mse(moved, y)[0].imag / 1e-30 == pytest.approx(dy[at], rel=1e-13)
+
+
+def test_cross_entropy_by_hand():
+    loss, ds = ll.cross_entropy(np.array([[0.25, 0.75], [0.5, 0.5]]), np.array([0, 1]))
+    assert loss == pytest.approx((np.log(4) + np.log(2)) / 2)
+    same(ds, np.array([[-0.375, 0.375], [0.25, -0.25]]))
+
+
+@pytest.mark.parametrize("output", ["last", "every"])
+def test_cross_entropy_derivative_of_the_scores_by_complex_step(output):
+    """The head's bias is a score: moving it moves the scores, through the softmax that forward applies."""
+    case = build(ll.Spec(2, (3,), 3, head="softmax", output=output))
+    yhat, trace = case.forward()
+    ds = ll.cross_entropy(yhat, case.y)[1]
+    summed = ds.reshape(-1, 3).sum(axis=0)
+    for o in range(3):
+        params = {k: p.astype(complex) for k, p in case.params.items()}
+        params["head/b"][o] += 1e-30j
+        loss, _ = ll.cross_entropy(ll.forward(case.spec, params, case.x, initial=case.initial)[0], case.y)
+        assert loss.imag / 1e-30 == pytest.approx(summed[o], rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 5)])
+def test_class_numbers_are_one_hot_rows(shape):
+    rng = np.random.default_rng(2)
+    classes = rng.integers(0, 3, shape)
+    p = rng.dirichlet(np.ones(3), shape).astype("float32")
+    for y in (np.eye(3, dtype="float32")[classes], np.eye(3)[classes].astype("float32")):
+        assert ll.cross_entropy(p, classes)[0] == ll.cross_entropy(p, y)[0]
+        identical(ll.cross_entropy(p, classes)[1], ll.cross_entropy(p, y)[1])
+    assert ll.cross_entropy(p, classes)[1].dtype == np.float32
+    flat, ds = ll.cross_entropy(p.reshape(-1, 3), classes.ravel())  # the mean over samples and steps alike
+    assert ll.cross_entropy(p, classes)[0] == pytest.approx(flat, rel=1e-6)
+    same(ll.cross_entropy(p, classes)[1].reshape(-1, 3), ds)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_cross_entropy_of_an_impossible_class_stays_finite(dtype):
+    loss, ds = ll.cross_entropy(np.array([[0.0, 1.0]], dtype), np.array([0]))
+    assert loss == pytest.approx(-np.log(np.finfo(dtype).tiny))
+    assert ds.tolist() == [[-1.0, 1.0]]
+
+
+@pytest.mark.parametrize("scores", [[0.0, 0.0, 0.0], [1000.0, 0.0, -1000.0], [-1e4, -1e4, -1e4]])
+def test_softmax_is_finite_adds_up_and_knows_no_common_shift(scores):
+    spec = ll.Spec(1, (1,), 3, head="softmax")
+    params = {k: np.zeros(shape) for k, shape in spec.shapes.items()} | {"head/b": np.array(scores)}
+    yhat, _ = ll.forward(spec, params, np.zeros((2, 2, 1)))
+    expected = [1 / 3] * 3 if len(set(scores)) == 1 else [1.0, 0.0, 0.0]
+    same(yhat, np.array([expected] * 2))
+
+
+def test_every_head_has_its_loss():
+    assert LOSSES["linear"] is ll.mse
+    assert LOSSES["softmax"] is ll.cross_entropy
+    assert len(LOSSES) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ll.mse(np.zeros((3, 1)), np.zeros(3)), r"yhat has shape \(3, 1\) but y has shape \(3,\)"),
+        (
+            lambda: ll.cross_entropy(np.full((2, 2), 0.5), np.array([0, 2])),
+            r"class numbers must lie in 0..1, got 0..2",
+        ),
+        (
+            lambda: ll.cross_entropy(np.full((2, 2), 0.5), np.array([-1, 1])),
+            r"class numbers must lie in 0..1, got -1..1",
+        ),
+        (
+            lambda: ll.cross_entropy(np.full((2, 2), 0.5), np.array([0.0, 1.0])),
+            r"y has shape \(2,\) and dtype float64",
+        ),
+        (
+            lambda: ll.cross_entropy(np.full((2, 2), 0.5), np.zeros((3, 2))),
+            r"expected \(2, 2\), or class numbers \(2,\)",
+        ),
+    ],
+)
+def test_losses_refuse(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
