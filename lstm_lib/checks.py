@@ -4,11 +4,12 @@ Three ways to measure a slope without deriving it:
 
 - "central": (L(w + ε) - L(w - ε)) / 2ε for single arcs; good to about ε², limited by rounding of L;
 - "complex": Im L(w + iε) / ε with ε = 1e-30 for single arcs; no subtraction, so good to rounding itself.
-  Needs code that is analytic, as the equations of the LSTM are (Squire and Trapp, SIAM Review 40(1), 1998);
+  Needs code that is analytic, as the equations of all cells are (Squire and Trapp, SIAM Review 40(1), 1998);
 - "projection": one slope along a random direction through all arcs at once; cheap, and blind to nothing but
   a chance of measure zero.
 
-`gradient_check` runs one of them against `lstm_lib.backward` and returns a `Report` that prints both numbers.
+`gradient_check` runs one of them against `lstm_lib.backward`, for any cell, and returns a `Report` that prints both
+numbers.
 """
 
 from __future__ import annotations
@@ -47,8 +48,11 @@ METHODS = ("central", "complex", "projection")
 class Report:
     """What a check compared: a table with both numbers of the worst entry of every array.
 
-    `table` has one row an array: ours, reference (at the entry where they differ most), error (relative to
-    the array's largest reference entry), entries (how many were compared), passed.
+    Parameters
+    ----------
+    method : how the reference was found. tolerance : the largest error that passes.
+    table : one row an array: ours, reference (at the entry where they differ most), error (relative to the array's
+        largest reference entry), entries (how many were compared), passed.
     """
 
     method: str
@@ -145,17 +149,10 @@ def _row(name: str, ours: Array, reference: Array, tolerance: float) -> dict[str
     if not measured.any():
         raise ValueError(f"{name}: no entry of the reference was measured")
     a, b = ours[measured].astype("float64"), reference[measured].astype("float64")
-    scale = max(np.abs(b).max(), np.finfo("float64").tiny)
-    difference = np.abs(a - b) / scale
+    difference = np.abs(a - b) / max(np.abs(b).max(), np.finfo("float64").tiny)
     worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
-    error = float(difference[worst])
-    return {
-        "ours": a[worst],
-        "reference": b[worst],
-        "error": error,
-        "entries": len(a),
-        "passed": error <= tolerance,
-    }
+    numbers = {"ours": a[worst], "reference": b[worst], "error": float(difference[worst]), "entries": len(a)}
+    return numbers | {"passed": numbers["error"] <= tolerance}
 
 
 # ------------------------------------------------------------------------------------------------------ differences
@@ -232,11 +229,8 @@ def _slopes(
     rng = np.random.default_rng(seed)
     found = {k: np.full(p.shape, np.nan) for k, p in params.items()}
     for name, array in found.items():
-        chosen = (
-            np.arange(array.size)
-            if entries is None
-            else rng.choice(array.size, min(entries, array.size), replace=False)
-        )
+        size = array.size
+        chosen = rng.choice(size, size if entries is None else min(entries, size), replace=False)
         for flat in chosen:
             at = tuple(int(i) for i in np.unravel_index(flat, array.shape))
             array[at] = slope(name, at)
@@ -258,22 +252,24 @@ def gradient_check(
     x: Array,
     y: Array,
     method: str = "complex",
-    initial: list[tuple[Array, Array]] | None = None,
+    initial: list[tuple[Array, ...]] | None = None,
     entries: int | None = 20,
     seed: int = 0,
 ) -> Report:
-    """Check `lstm_lib.backward` against differences: every parameter, the inputs and the initial state.
+    """Check `lstm_lib.backward` against differences: every parameter, the inputs and the states before the first step.
 
     Parameters
     ----------
-    spec, params, x, y, initial : as for `forward` and the head's loss.
-    method : "complex" (float64 alone), "central" or "projection".
-    entries : random entries of each array that are measured; None measures all.
+    spec, params : any cell; float64 or float32.
+    x, y : (B, T, D) and what the head's loss compares its output with, of the shape of yhat.
+    initial : the states of each layer before the first step, (h, c) or (h,), each (B, H); None starts from zero.
+    method : "complex" (float64 alone; its differences take the plain engine), "central" or "projection".
+    entries : random entries of each array that are measured; None measures all. seed : of the choice.
 
     Raises ValueError for an unknown method, or "complex" with float32.
 
     >>> from lstm_lib import init_params
-    >>> spec = Spec(inputs=2, units=(3,), outputs=1)
+    >>> spec = Spec(inputs=2, units=(3,), outputs=1, cell="gru")
     >>> params = init_params(spec, dtype="float64")
     >>> x = np.linspace(-1, 1, 24).reshape(3, 4, 2)
     >>> gradient_check(spec, params, x, np.ones((3, 1))).passed
@@ -283,25 +279,24 @@ def gradient_check(
         raise ValueError(
             f"method {method!r} on {x.dtype}; the choices are {[k for k in TOLERANCE if k[0] in METHODS]}"
         )
+    states = spec.row.states
     if initial is None:
-        initial = [(np.zeros((len(x), H), x.dtype),) * 2 for H in spec.units]
+        initial = [(np.zeros((len(x), H), x.dtype),) * len(states) for H in spec.units]
     point = {**params, "x": x}
-    for k, (h, c) in enumerate(initial):
-        point |= {f"{k}/h0": h, f"{k}/c0": c}
+    for k, given in enumerate(initial):
+        point |= {f"{k}/{name}0": state for name, state in zip(states, given, strict=True)}
 
     def loss(at: Params) -> Any:
-        start = [(at[f"{k}/h0"], at[f"{k}/c0"]) for k in range(spec.layers)]
+        start = [tuple(at[f"{k}/{name}0"] for name in states) for k in range(spec.layers)]
         yhat, _ = forward(spec, {k: at[k] for k in params}, at["x"], initial=start)
         return LOSSES[spec.head](yhat, y)[0]
 
     yhat, trace = forward(spec, params, x, initial=initial)
     grads = backward(spec, params, trace, LOSSES[spec.head](yhat, y)[1], also=("x", "state"))
     if method == "projection":
-        ours, reference = projection(loss, point, grads, seed)
-        along = "along one direction"
-        return compare(
-            {along: np.array([ours])}, {along: np.array([reference])}, method, TOLERANCE[method, x.dtype.name]
+        ours, reference = (
+            {"along one direction": np.array([s])} for s in projection(loss, point, grads, seed)
         )
+        return compare(ours, reference, method, TOLERANCE[method, x.dtype.name])
     differences = complex_step if method == "complex" else central_differences
-    reference_grads = differences(loss, point, entries, seed)
-    return compare(grads, reference_grads, method, TOLERANCE[method, x.dtype.name])
+    return compare(grads, differences(loss, point, entries, seed), method)

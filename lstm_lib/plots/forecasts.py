@@ -1,16 +1,17 @@
-"""Forecasts over time, and learning over training time."""
+"""Forecasts over time, and their errors by horizon or hour."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import matplotlib.dates as mdates
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lstm_lib.network.cells import Array
-from lstm_lib.plots.look import LINES, PALETTE, SEQUENCE, on
+
+from .lines import curves
+from .look import PALETTE, date_axis, given_or_new, legend_above, line
 
 
 def forecast(
@@ -23,6 +24,7 @@ def forecast(
     times : (N,) stamps, in the time zone that the axis should show.
     actual : (N,) measured values; NaN leaves a gap.
     forecasts : name -> (N,) values, in the same unit.
+    unit : of all values.
 
     >>> import numpy as np
     >>> times = pd.date_range("2010-01-01", periods=3, freq="h", tz="UTC")
@@ -32,33 +34,42 @@ def forecast(
     >>> import matplotlib.pyplot as plt
     >>> plt.close(fig)
     """
-    fig, ax = on(ax, (9, 3.6))
+    fig, ax = given_or_new(ax, (9, 3.6))
     ax.plot(times, actual, color=PALETTE["black"], lw=1.6, label="measured")
     for k, (name, values) in enumerate(forecasts.items()):
-        ax.plot(times, values, color=SEQUENCE[k], ls=LINES[k % len(LINES)], lw=1.3, label=name)
+        ax.plot(times, values, lw=1.3, label=name, **line(k, marks=False))
     ax.set_ylabel(f"power ({unit})")
-    ax.set_xlabel(f"time ({times.tz})")
-    locator = mdates.AutoDateLocator(tz=times.tz)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=times.tz))
-    ax.legend(ncols=len(forecasts) + 1, loc="lower left", bbox_to_anchor=(0, 1.0))
+    date_axis(ax, times.tz)
+    legend_above(ax, len(forecasts) + 1)
     return fig
 
 
-def learning(histories: Mapping[str, pd.DataFrame], unit: str, ax: Axes | None = None) -> Figure:
-    """Validation error over training time, one line a run; `histories` maps a name to `Record.history`."""
-    fig, ax = on(ax)
-    for k, (name, history) in enumerate(histories.items()):
-        seconds = history["seconds"].cumsum()
-        ax.plot(
-            seconds,
-            history["valid_rmse"],
-            marker="os^Dv"[k % 5],
-            color=SEQUENCE[k % len(SEQUENCE)],
-            label=name,
-        )
-    ax.set_xlabel("training time (s)")
-    ax.set_ylabel(f"validation RMSE ({unit})")
-    ax.set_xlim(left=0)
-    ax.legend()
+def errors_by(
+    table: pd.DataFrame, unit: str, measure: str = "rmse", step: str = "h", ax: Axes | None = None
+) -> Figure:
+    """A measure of each forecast over the horizon or the hour.
+
+    Parameters
+    ----------
+    table : from `compare(..., by=...)`.
+    unit : of the measure; "" for one without.
+    measure : a column of the table.
+    step : unit of the horizon.
+
+    >>> index = pd.MultiIndex.from_product([["a", "b"], [1, 2]], names=["forecast", "horizon"])
+    >>> fig = errors_by(pd.DataFrame({"rmse": [1.0, 2.0, 3.0, 4.0]}, index), "kW")
+    >>> fig.axes[0].get_xlabel(), fig.axes[0].get_ylabel()
+    ('ahead (h)', 'RMSE (kW)')
+    >>> import matplotlib.pyplot as plt
+    >>> plt.close(fig)
+    """
+    fig, ax = given_or_new(ax, (8, 3.4))
+    by = str(table.index.names[1])
+    lines = {
+        str(name): (values.index.get_level_values(by).to_numpy(), values.to_numpy())
+        for name, values in table[measure].groupby(level="forecast", sort=False)
+    }
+    across = {"horizon": f"ahead ({step})", "hour": "hour of the day (local)"}.get(by, by)
+    curves(lines, across, measure.upper() + (f" ({unit})" if unit else ""), marks="equal", ax=ax)
+    legend_above(ax)
     return fig

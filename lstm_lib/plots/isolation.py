@@ -1,121 +1,67 @@
-"""What is isolated: the map of arcs, the strip of steps, and error over training time."""
+"""What isolation leaves out and what it gains: depths, steps, shares of the work, times, and error over time."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-from lstm_lib.isolation.zones import Zone, nothing
-from lstm_lib.network.cells import GATES, Array
+from lstm_lib.isolation.zones import Zone
+from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Spec
-from lstm_lib.plots.look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, canvas, on
 
-_ISOLATED: dict[str, Any] = {
-    "facecolor": "#E8E8E8",
-    "edgecolor": PALETTE["grey"],
-    "hatch": "////",
-    "linewidth": 0,
+from .lines import curves
+from .look import PALETTE, Look, canvas, given_or_new, legend_above, pale
+from .zones import ISOLATED, arc_map
+
+_TERMS = {
+    "forward": r"$z_t = W_h h_{t-1} + W_x x_t + b$",
+    "error": r"$dh_{t-1} \leftarrow W_h^\top dz_t$",
+    "weight gradient": r"$dW \leftarrow dz_t\,[h_{t-1}; x_t; 1]^\top$",
+    "update": r"$W \leftarrow W + \Delta W$",
 }
+_LEFT_OUT = {"dense": 0, "hold": 1, "skip": 2, "cut": 3, "cache": 4}  # how many of them, from the last
 
 
-def arc_map(spec: Spec, isolated: Zone | None = None, layer: int = 0, ax: Axes | None = None) -> Figure:
-    """The matrices of one layer and of the head, row by row to scale; active arcs coloured, isolated ones hatched.
+def depth_table(ax: Axes | None = None) -> Figure:
+    """What each depth still does for an isolated arc: the four terms of a training step, those left out struck.
 
-    Rows are the four gates' units (4H), columns the sources: D inputs (Wx), H units (Wh), the bias (b), drawn
-    wider than its one column. The head stands to the right, turned so that its rows are the units it reads.
-
-    >>> from lstm_lib import zone
-    >>> spec = Spec(inputs=3, units=(4,), outputs=1)
-    >>> fig = arc_map(spec, ~zone(spec, layer="head"))
-    >>> [t.get_text() for t in fig.axes[0].texts if t.get_gid() == "gate"]
-    ['f', 'i', 'o', 'g']
+    >>> fig = depth_table()
+    >>> len(fig.axes[0].lines), fig.axes[0].lines[0].get_gid()
+    (10, 'hold leaves out update')
     >>> import matplotlib.pyplot as plt
     >>> plt.close(fig)
     """
-    fig, ax = on(ax, (6, 3.6))
-    isolated = nothing(spec) if isolated is None else isolated
-    H, D = spec.units[layer], spec.fan_in(layer)
-    thin, gap = max(2.0, 0.05 * (D + H)), 0.06 * (D + H)  # a column of one arc would not be seen
-    left = 0.0
-    for name, columns, width in (("Wx", D, float(D)), ("Wh", H, float(H)), ("b", 1, thin)):
-        mask = isolated.mask(f"{layer}/{name}").reshape(4 * H, columns)
-        for k, gate in enumerate(GATES):
-            block = mask[k * H : (k + 1) * H]
-            _arcs(ax, block, (left, k * H * 1.06), (width, H), GATE_COLOURS[gate])
-        _name(
-            ax,
-            left + width / 2,
-            -0.12 * H,
-            f"$W_x$ ({D})" if name == "Wx" else f"$W_h$ ({H})" if name == "Wh" else "$b$",
-        )
-        left += width + gap
-    for k, gate in enumerate(GATES):
-        _name(
-            ax,
-            -gap / 2,
-            (k * 1.06 + 0.5) * H,
-            gate,
-            "gate",
-            ha="right",
-            va="center",
-            color=GATE_COLOURS[gate],
-            weight="bold",
-        )
-    head = np.vstack([isolated.mask("head/W").T, isolated.mask("head/b")[None]])
-    left += 2 * gap
-    _arcs(ax, head, (left, 1.5 * H), (thin * spec.outputs, H * 1.06), PALETTE["black"])
-    _name(ax, left + thin * spec.outputs / 2, 1.38 * H, "head")
-    ax.set(xlim=(-2 * gap, left + thin * spec.outputs + 1.5 * gap), ylim=(4.3 * H, -0.45 * H))
+    fig, ax = given_or_new(ax, (10, 2.9))
+    for column, part in enumerate(_TERMS):
+        ax.text(column, -0.85, part, ha="center", va="center", weight="bold")
+    for row, (depth, number) in enumerate(_LEFT_OUT.items()):
+        ax.text(-0.62, row, depth, ha="right", va="center", weight="bold")
+        for column, (part, term) in enumerate(_TERMS.items()):
+            out = column >= len(_TERMS) - number
+            colour = "#555555" if out else PALETTE["black"]
+            ax.text(column, row, term, ha="center", va="center", color=colour)
+            if out:
+                look: Look = {"color": PALETTE["red"], "lw": 1.3, "gid": f"{depth} leaves out {part}"}
+                ax.plot([column - 0.44, column + 0.44], [row, row], **look)
+    ax.set(xlim=(-1.15, len(_TERMS) - 0.45), ylim=(len(_LEFT_OUT) - 0.4, -1.3))
     ax.set_axis_off()
     return fig
 
 
-def _arcs(ax: Axes, mask: Array, corner: tuple[float, float], size: tuple[float, float], colour: str) -> None:
-    """One matrix block as rectangles: rows of one pattern together, each cut where isolated meets active."""
-    rows, columns = mask.shape
-    high, wide = size[1] / rows, size[0] / columns
-    for first, last in _runs(mask):
-        for start, stop in _runs(mask[first].reshape(-1, 1)):
-            look: dict[str, Any] = (
-                _ISOLATED
-                if mask[first, start]
-                else {"facecolor": colour, "edgecolor": colour, "linewidth": 0}
-            )
-            at = (corner[0] + start * wide, corner[1] + first * high)
-            ax.add_patch(mpl.patches.Rectangle(at, (stop - start) * wide, (last - first) * high, **look))
-    ax.add_patch(mpl.patches.Rectangle(corner, *size, fill=False, ec=PALETTE["black"], lw=0.8))
-
-
-def _runs(rows: Array) -> Iterator[tuple[int, int]]:
-    """(first, last) of neighbouring rows that are equal.
-
-    >>> list(_runs(np.array([[1], [1], [0]])))
-    [(0, 2), (2, 3)]
-    """
-    edges = [0, *(1 + np.flatnonzero((rows[1:] != rows[:-1]).any(axis=1))).tolist(), len(rows)]
-    yield from itertools.pairwise(edges)
-
-
-def _name(ax: Axes, x: float, y: float, text: str, gid: str | None = None, **look: Any) -> None:
-    ax.text(x, y, text, gid=gid, **({"ha": "center", "va": "bottom"} | look))
-
-
 def span_strip(steps: int, span: int, ax: Axes | None = None) -> Figure:
     """The T time steps of a window in a row: the last `span` are back-propagated, those before are hatched."""
-    fig, ax = on(ax, (6, 1.0))
+    fig, ax = given_or_new(ax, (6, 1.0))
+    kept = {"facecolor": PALETTE["orange"], "edgecolor": "white", "linewidth": 0.5, "gid": "kept"}
     for t in range(steps):
-        kept = t >= steps - span
-        look: dict[str, Any] = (
-            {"facecolor": PALETTE["orange"], "edgecolor": "white", "linewidth": 0.5} if kept else _ISOLATED
-        )
-        ax.add_patch(mpl.patches.Rectangle((t, 0), 1, 1, gid="kept" if kept else "left out", **look))
+        look = kept if t >= steps - span else ISOLATED | {"gid": "left out"}
+        ax.add_patch(mpl.patches.Rectangle((t, 0), 1, 1, **look))
     ax.add_patch(mpl.patches.Rectangle((0, 0), steps, 1, fill=False, ec=PALETTE["black"], lw=0.8))
     ax.annotate(f"last {span} of {steps} steps", (steps - span / 2, 1.12), ha="center", va="bottom")
     ax.annotate("past", (0, -0.15), ha="left", va="top")
@@ -123,6 +69,78 @@ def span_strip(steps: int, span: int, ax: Axes | None = None) -> Figure:
     ax.set(xlim=(-1, steps + 1), ylim=(-0.7, 2.0))
     ax.set_axis_off()
     return fig
+
+
+def work_shares(shares: pd.DataFrame, ax: Axes | None = None) -> Figure:
+    """Stacked bars that each add up to 100 %: one bar a row of `shares`, one part a column (values 0 to 1).
+
+    >>> fig = work_shares(pd.DataFrame({"forward": [0.4], "weights": [0.6]}, index=["counted"]))
+    >>> fig.axes[0].get_xlabel()
+    'share of one training step (%)'
+    >>> import matplotlib.pyplot as plt
+    >>> plt.close(fig)
+    """
+    fig, ax = given_or_new(ax, (8, 1.2 + 0.6 * len(shares)))
+    behind = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none"}
+    colours = ["#D9D9D9", PALETTE["sky"], PALETTE["orange"]]
+    for bars in _bars(ax, 100 * shares, colours, width=0.6, stacked=True):
+        ax.bar_label(bars, fmt="%.0f", label_type="center", bbox=behind)
+    ax.set(xlim=(0, 100), xlabel="share of one training step (%)")
+    return fig
+
+
+def predicted_and_measured(
+    table: pd.DataFrame,
+    spread: tuple[Array, Array] | None = None,
+    most: float = np.inf,
+    ax: Axes | None = None,
+) -> Figure:
+    """How many times as fast as the dense step: one group of bars a row, one bar a column, the last one measured.
+
+    Parameters
+    ----------
+    table : index the plans, first on top; for example "FLOPs", "FLOPs and bytes", "measured".
+    spread : lower and upper end of the last column's values, drawn as whiskers.
+    most : bars longer than this are cut there and marked with their number.
+
+    >>> fig = predicted_and_measured(pd.DataFrame({"FLOPs": [1.0, 2.0]}, index=["dense", "cut"]))
+    >>> fig.axes[0].get_xlabel()
+    'times as fast as the dense step'
+    >>> import matplotlib.pyplot as plt
+    >>> plt.close(fig)
+    """
+    fig, ax = given_or_new(ax, (9, 1.0 + 0.52 * len(table)))
+    colours, shown = [pale(PALETTE[name], 0.7) for name in ("grey", "sky", "orange")], table.clip(upper=most)
+    drawn = _bars(ax, shown, colours, width=0.84)
+    ends = {column: shown[column].to_numpy() for column in table}
+    if spread is not None:
+        low, high = (np.minimum(side, most) for side in spread)
+        ax.hlines(_middles(drawn[-1]), low, high, color=PALETTE["black"], lw=1.5)
+        ends[table.columns[-1]] = np.maximum(ends[table.columns[-1]], high)
+    for bars, (column, end) in zip(drawn, ends.items(), strict=True):
+        for y, x, value in zip(_middles(bars), end, table[column], strict=True):
+            text = f"{value:.2f}" if value <= most else f"{value:,.0f} →"
+            ax.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center", fontsize="x-small")
+    ax.axvline(1, color=PALETTE["black"], lw=0.8)
+    ax.set(xlabel="times as fast as the dense step", xlim=(0, 1.15 * ax.get_xlim()[1]))
+    return fig
+
+
+def _bars(ax: Axes, table: pd.DataFrame, colours: list[str], **options: Any) -> list[BarContainer]:
+    """A group of bars a row, first on top, or one stacked bar; one colour and hatch a column."""
+    table.plot.barh(ax=ax, color=colours, edgecolor="white", legend=False, **options)  # type: ignore[arg-type]
+    drawn = cast("list[BarContainer]", ax.containers[-len(table.columns) :])
+    for k, bars in enumerate(drawn):
+        for bar in bars:
+            bar.set_hatch(("", "///", "...")[k % 3])
+    ax.set(ylabel="", ylim=(len(table) - 0.5, -0.5))
+    ax.grid(axis="y", visible=False)
+    legend_above(ax, len(table.columns))
+    return drawn
+
+
+def _middles(bars: BarContainer) -> list[float]:
+    return [bar.get_y() + bar.get_height() / 2 for bar in bars]
 
 
 def time_and_error(
@@ -136,25 +154,17 @@ def time_and_error(
     Parameters
     ----------
     histories : name -> `Record.history`.
+    unit : of the error.
     references : name -> RMSE in `unit`, drawn as horizontal lines.
     """
-    fig, ax = on(ax)
-    for k, (name, error) in enumerate((references or {}).items()):
-        ax.axhline(error, color=PALETTE["grey"], ls=LINES[1 + k % 3], lw=1)
-        ax.annotate(
-            name, (0.995, error), (0, 3), xycoords=("axes fraction", "data"), textcoords="offset points",
-            ha="right", color=PALETTE["grey"],
-        )  # fmt: skip
-    for k, (name, history) in enumerate(histories.items()):
-        look: dict[str, Any] = {
-            "marker": "os^Dv"[k % 5],
-            "color": SEQUENCE[k % len(SEQUENCE)],
-            "ls": LINES[k % len(LINES)],
-        }
-        ax.plot(history["seconds"].cumsum(), history["valid_rmse"], label=name, **look)
-    ax.set(xlabel="training time (s); one mark an epoch", ylabel=f"validation RMSE ({unit})")
-    ax.set_xlim(left=0)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=min(4, max(1, len(histories))), frameon=False)
+    fig, ax = given_or_new(ax)
+    lines = {
+        name: (run["seconds"].cumsum().to_numpy(), run["valid_rmse"].to_numpy())
+        for name, run in histories.items()
+    }
+    curves(lines, "", f"validation RMSE ({unit})", limits=references, marks="equal", ax=ax)
+    ax.set(xlabel="training time (s); one mark an epoch", xlim=(0, None))
+    legend_above(ax, min(4, max(1, len(lines))))
     return fig
 
 

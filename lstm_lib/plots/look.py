@@ -1,6 +1,6 @@
-"""The look of every figure: one palette, one canvas, and `show`, which gives a figure its words.
+"""The look of every figure: palette, canvas, lines that are told apart, and `show`, which gives a figure its words.
 
-The palette is Okabe and Ito's, told apart by colour-blind readers.
+The palette is Okabe and Ito's, told apart by colour-blind readers; dashes, marks or hatches always stand beside colour.
 """
 
 from __future__ import annotations
@@ -8,28 +8,28 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-PALETTE = {
-    "blue": "#0072B2",
-    "orange": "#E69F00",
-    "green": "#009E73",
-    "red": "#D55E00",
-    "purple": "#CC79A7",
-    "sky": "#56B4E9",
-    "yellow": "#F0E442",
-    "black": "#000000",
-    "grey": "#7F7F7F",
-}
-GATE_COLOURS = {"f": PALETTE["blue"], "i": PALETTE["orange"], "o": PALETTE["green"], "g": PALETTE["purple"]}
-SEQUENCE = [PALETTE[name] for name in ("blue", "orange", "green", "red", "purple", "sky", "black")]
-LINES = ("-", "--", "-.", ":")  # beside colour, so that colour alone carries nothing
+Look = dict[str, Any]  # keywords of Matplotlib
 
-STYLE: dict[str, Any] = {
-    "figure.figsize": (8, 3.6),
+PALETTE = {
+    "blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7",
+    "sky": "#56B4E9", "yellow": "#F0E442", "black": "#000000", "grey": "#7F7F7F",
+}  # fmt: skip
+SEQUENCE = [PALETTE[name] for name in ("blue", "orange", "green", "red", "purple", "sky", "black")]
+LINES = ("-", "--", "-.", ":")
+MARKERS = "os^DvPX"
+# The gates of all cells: f, i, o, g of an LSTM, z, r, g of a GRU, g of a simple recurrent network.
+GATE_COLOURS = {
+    gate: PALETTE[name]
+    for gate, name in zip("fiozrg", ("blue", "orange", "green", "red", "sky", "purple"), strict=True)
+}
+
+STYLE: Look = {
     "figure.dpi": 100,
     "figure.constrained_layout.use": True,
     "axes.prop_cycle": cycler(color=SEQUENCE),
@@ -47,7 +47,13 @@ STYLE: dict[str, Any] = {
 def canvas(
     rows: int = 1, columns: int = 1, size: tuple[float, float] = (8, 3.6), **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure and its axes in the course's look; arguments as `matplotlib.pyplot.subplots`.
+    """A new figure and its axes in the course's look.
+
+    Parameters
+    ----------
+    rows, columns : how many axes there are.
+    size : width and height in inches.
+    options : as `matplotlib.pyplot.subplots` takes them.
 
     >>> fig, ax = canvas()
     >>> ax.spines["top"].get_visible()
@@ -59,18 +65,57 @@ def canvas(
     return fig, axes
 
 
-def on(ax: Axes | None, size: tuple[float, float] = (8, 3.6)) -> tuple[Figure, Axes]:
-    """The given axes and its figure, or new ones."""
+def given_or_new(ax: Axes | None, size: tuple[float, float] = (8, 3.6)) -> tuple[Figure, Axes]:
+    """The axes that are given and their figure, or new ones of this size in inches."""
     if ax is None:
-        fig, new = canvas(size=size)
-        return fig, new
-    return ax.get_figure(root=True), ax  # type: ignore[return-value]
+        return canvas(size=size)
+    return figure_of(ax), ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that these axes stand in."""
+    return ax.get_figure(root=True)  # type: ignore[return-value]  # None for axes that were removed
+
+
+def line(k: int, marks: bool = True) -> Look:
+    """Colour, dashes and, if wanted, the mark of the k-th line of a figure.
+
+    >>> line(1)
+    {'color': '#E69F00', 'ls': '--', 'marker': 's'}
+    """
+    look: Look = {"color": SEQUENCE[k % len(SEQUENCE)], "ls": LINES[k % len(LINES)]}
+    return look | {"marker": MARKERS[k % len(MARKERS)]} if marks else look
+
+
+def pale(colour: str, strength: float = 0.45) -> str:
+    """A colour mixed with white, so that hatches and text on it can be read."""
+    return mpl.colors.to_hex(
+        tuple(1 - strength * (1 - part) for part in mpl.colors.to_rgb(colour))  # type: ignore[arg-type]
+    )
+
+
+def legend_above(ax: Axes, columns: int = 4, **options: Any) -> None:
+    """A legend above the axes, where it hides nothing."""
+    ax.legend(ncols=columns, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, **options)
+
+
+def date_axis(ax: Axes, zone: Any) -> None:
+    """Dates along the bottom, in the local time of this zone."""
+    locator = mdates.AutoDateLocator(tz=zone)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=zone))
+    ax.set_xlabel(f"time ({zone})")
 
 
 def show(fig: Figure, alt: str) -> None:
     """Display a figure in a notebook with its alternative text, and close it.
 
-    Raises ValueError for an empty text: a figure that some readers can't see needs words.
+    Parameters
+    ----------
+    fig : any figure.
+    alt : what it shows, in a sentence or two, for those who can't see it.
+
+    Raises ValueError when `alt` is empty.
     """
     from IPython.display import display
 

@@ -1,9 +1,11 @@
-"""Zones and their cost: blocks of a partition, the depths, the products that a plan runs, predicted beside measured."""
+"""Zones drawn on the matrices of a layer: arcs, blocks of a partition, products of a plan; and tables of zones as maps.
+
+Letters: H units, D inputs, G gates of the cell, S sources of the layer's one matrix (`lstm_lib.network.layout`).
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,92 +16,82 @@ from matplotlib.figure import Figure
 
 from lstm_lib.isolation.partition import Partition
 from lstm_lib.isolation.plan import Plan
-from lstm_lib.isolation.products import picked
-from lstm_lib.network.cells import GATES, Array
-from lstm_lib.plots.look import GATE_COLOURS, PALETTE, SEQUENCE, on
+from lstm_lib.isolation.text import equal_rows, runs
+from lstm_lib.isolation.zones import Zone, nothing
+from lstm_lib.network.cells import Array
+from lstm_lib.network.layout import layout
+from lstm_lib.network.spec import Spec
 
+from .look import GATE_COLOURS, PALETTE, SEQUENCE, Look, canvas, figure_of, given_or_new, pale
+
+ISOLATED: Look = {"facecolor": "#E8E8E8", "edgecolor": PALETTE["grey"], "hatch": "////", "linewidth": 0}
 _HATCHES = ("", "///", "...", "\\\\\\", "xx", "++", "oo")
-_TERMS = {
-    "forward": r"$z_t = W_h h_{t-1} + W_x x_t + b$",
-    "error": r"$dh_{t-1} \leftarrow W_h^\top dz_t$",
-    "weight gradient": r"$dW \leftarrow dz_t\,[h_{t-1}; x_t; 1]^\top$",
-    "update": r"$W \leftarrow W + \Delta W$",
-}
-_LEFT_OUT = {
-    "dense": (),
-    "hold": ("update",),
-    "skip": ("update", "weight gradient"),
-    "cut": ("update", "weight gradient", "error"),
-    "cache": ("update", "weight gradient", "error", "forward"),
-}
+_STEP = 1.06  # from one gate's rows to the next's, in H
+
+Point = tuple[float, float]
 
 
-def depth_table(ax: Axes | None = None) -> Figure:
-    """What each depth still does for an isolated arc: the four terms of a training step, those left out struck.
+def arc_map(spec: Spec, isolated: Zone | None = None, layer: int = 0, ax: Axes | None = None) -> Figure:
+    """The matrices of one layer and of the head, row by row to scale; active arcs coloured, isolated ones hatched.
 
-    >>> fig = depth_table()
-    >>> len(fig.axes[0].lines), fig.axes[0].lines[0].get_gid()
-    (10, 'hold leaves out update')
+    Rows are the gates' units (G·H), columns the sources: D inputs (Wx), H units (Wh), and one for each bias (b, bh)
+    and for peepholes (p), drawn wider than it is. The head stands to the right, turned so that its rows are the
+    units it reads.
+
+    >>> from lstm_lib import zone
+    >>> spec = Spec(inputs=3, units=(4,), outputs=1, cell="gru")
+    >>> fig = arc_map(spec, ~zone(spec, layer="head"))
+    >>> [t.get_text() for t in fig.axes[0].texts if t.get_gid() == "gate"]
+    ['z', 'r', 'g']
     >>> import matplotlib.pyplot as plt
     >>> plt.close(fig)
     """
-    fig, ax = on(ax, (10, 2.9))
-    for column, part in enumerate(_TERMS):
-        ax.text(column, -0.85, part, ha="center", va="center", weight="bold")
-    for row, (depth, left_out) in enumerate(_LEFT_OUT.items()):
-        ax.text(-0.62, row, depth, ha="right", va="center", weight="bold")
-        for column, (part, term) in enumerate(_TERMS.items()):
-            out = part in left_out
-            colour = "#555555" if out else PALETTE["black"]
-            ax.text(column, row, term, ha="center", va="center", color=colour)
-            if out:
-                gid = f"{depth} leaves out {part}"
-                ax.plot([column - 0.44, column + 0.44], [row, row], color=PALETTE["red"], lw=1.3, gid=gid)
-    ax.set(xlim=(-1.15, len(_TERMS) - 0.45), ylim=(len(_LEFT_OUT) - 0.4, -1.3))
-    ax.set_axis_off()
+    H, (thin, gap) = spec.units[layer], _widths(spec, layer)
+    fig, ax = given_or_new(ax, (6, 0.6 + 0.75 * len(spec.row.gates)))
+    isolated = nothing(spec) if isolated is None else isolated
+    right = _label_matrices(ax, spec, layer)
+    for mask, corner, wide, colour in _places(spec, layer, isolated):
+        _arcs(ax, mask, corner, (mask.shape[1] * wide, H), colour)
+    head = np.vstack([isolated.mask("head/W").T, isolated.mask("head/b")[None]])
+    wide, left, top = thin * spec.outputs, right + 2 * gap, 0.5 * _STEP * (len(spec.row.gates) - 1) * H
+    _arcs(ax, head, (left, top), (wide, _STEP * H), PALETTE["black"])
+    ax.text(left + wide / 2, top - 0.12 * H, "head", ha="center", va="bottom")
+    ax.set(xlim=(-2 * gap, left + wide + 1.5 * gap))
     return fig
 
 
 def block_map(partition: Partition, layer: int = 0, ax: Axes | None = None) -> Figure:
     """The blocks of a partition on the matrices of one layer, numbered in order; one colour and hatch a block.
 
-    Rows are the units of the four gates (4H), columns the sources: D inputs (Wx), H units (Wh), the bias (b),
-    drawn wider than its one column.
+    Rows and columns as in `arc_map`.
 
-    >>> from lstm_lib import Spec, partition
+    >>> from lstm_lib import partition
     >>> fig = block_map(partition(Spec(inputs=3, units=(4,), outputs=1), by="gate"))
     >>> len([t for t in fig.axes[0].texts if t.get_gid() == "block"])
     12
     >>> import matplotlib.pyplot as plt
     >>> plt.close(fig)
     """
-    fig, ax = on(ax, (6, 3.6))
-    H, D = partition.spec.units[layer], partition.spec.fan_in(layer)
-    matrices = _matrices(ax, D, H)
+    fig, ax = given_or_new(ax, (6, 0.6 + 0.75 * len(partition.spec.row.gates)))
+    _label_matrices(ax, partition.spec, layer)
     names = [name for name in partition if name.startswith((f"{layer}/", f"{layer}["))]
-    names = names or [name for name in partition if name == str(layer)]
-    for k, name in enumerate(names):
-        block = partition[name]
-        look = {"facecolor": _pale(SEQUENCE[k % len(SEQUENCE)]), "hatch": _HATCHES[k % len(_HATCHES)]}
-        for matrix, (left, wide, columns) in matrices.items():
-            mask = block.mask(f"{layer}/{matrix}").reshape(4 * H, columns)
-            for gate in range(4):
-                rows, sources = (
-                    np.flatnonzero(mask[gate * H : (gate + 1) * H].any(axis=axis)) for axis in (1, 0)
-                )
-                if rows.size:
-                    corner = (left + sources[0] * wide, gate * 1.06 * H + rows[0])
-                    size = ((sources[-1] - sources[0] + 1) * wide, rows[-1] - rows[0] + 1)
-                    _rectangle(ax, corner, size, **look)
-                    _label(ax, corner, size, str(k + 1))
+    for k, name in enumerate(names or [name for name in partition if name == str(layer)]):
+        look = {"facecolor": pale(SEQUENCE[k % len(SEQUENCE)]), "hatch": _HATCHES[k % len(_HATCHES)]}
+        for mask, (x, y), wide, _ in _places(partition.spec, layer, partition[name]):
+            for (column, row), (columns, rows) in _regions(mask):
+                corner, size = (x + column * wide, y + row), (columns * wide, rows)
+                _rectangle(ax, corner, size, **look)
+                middle = corner[0] + size[0] / 2, corner[1] + size[1] / 2
+                _tag(ax, middle, str(k + 1), "block", "round,pad=0.1", fontsize="x-small")
     return fig
 
 
 def product_map(plan: Plan, layer: int = 0, ax: Axes | None = None) -> Figure:
-    """The products that give the weight gradients of one layer under a plan, on its matrix [Wh | Wx | b].
+    """The products that give the weight gradients of one layer under a plan, on its one matrix of blocks and sources.
 
+    For an LSTM that is [Wh | Wx | b] with the rows of its gates; for other cells see `lstm_lib.network.layout`.
     Coloured and dotted: computed, and used. Grey and hatched: computed because a product is a rectangle, and
-    dropped. White: not computed.
+    dropped. White: not computed, or no arcs are there. Peepholes need no product.
 
     >>> from lstm_lib import Spec, isolate, zone
     >>> spec = Spec(inputs=3, units=(4,), outputs=1)
@@ -109,139 +101,138 @@ def product_map(plan: Plan, layer: int = 0, ax: Axes | None = None) -> Figure:
     >>> import matplotlib.pyplot as plt
     >>> plt.close(fig)
     """
-    fig, ax = on(ax, (4.5, 4.2))
-    H, D = plan.spec.units[layer], plan.spec.fan_in(layer)
-    S, state = H + D + 1, np.zeros((4 * H, H + D + 1), np.uint8)
-    for r in plan.works[layer].weights:
-        at = np.ix_(picked(r.rows, 4 * H), picked(r.sources, S))
-        state[at] = 1 if r.drop is None else np.where(r.drop, 2, 1)
-    colours = mpl.colors.ListedColormap(["white", _pale(PALETTE["sky"]), "#8A8A8A"])
-    ax.imshow(
-        state, cmap=colours, vmin=0, vmax=2, extent=(0, S, 4 * H, 0), aspect="auto", interpolation="nearest"
-    )
+    fig, ax = given_or_new(ax, (4.5, 4.2))
+    H, at = plan.spec.units[layer], layout(plan.spec.row, plan.spec.fan_in(layer), plan.spec.units[layer])
+    state, blocks = np.zeros((at.rows, at.S), np.uint8), plan.spec.row.blocks
+    for rows, sources, _, drop in plan.work.layers[layer].weights:
+        computed = np.ix_(rows.positions, sources.positions)
+        state[computed] = 1 if drop is None else np.where(drop, 2, 1)
+        middle = sources.positions.mean() + 0.5, rows.positions.mean() + 0.5
+        _tag(ax, middle, f"{rows.size} × {sources.size}", "size", "round,pad=0.2")
+    colours = mpl.colors.ListedColormap(["white", pale(PALETTE["sky"]), "#8A8A8A"])
+    ax.pcolormesh(state, cmap=colours, vmin=0, vmax=2)
+    ax.set(xlim=(0, at.S), ylim=(at.rows, 0))
     for kind, hatch in {1: "..", 2: "xx"}.items():  # where a whole region is of one kind; not on single arcs
-        for rows, columns in _regions(state == kind):
-            if len(rows) * len(columns) > 0.02 * state.size:
-                _rectangle(
-                    ax,
-                    (columns[0], rows[0]),
-                    (len(columns), len(rows)),
-                    facecolor="none",
-                    edgecolor="#444444",
-                    linewidth=0,
-                    hatch=hatch,
-                )
-    for r in plan.works[layer].weights:
-        rows, sources = picked(r.rows, 4 * H), picked(r.sources, S)
-        middle = (float(sources.mean()), float(rows.mean()))
-        ax.text(
-            *middle, f"{r.size[0]} × {r.size[1]}", gid="size", ha="center", va="center",
-            bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.85},
-        )  # fmt: skip
-    for k in range(1, 4):
+        for corner, size in _regions(state == kind):
+            if size[0] * size[1] > 0.02 * state.size:
+                look: Look = {"facecolor": "none", "edgecolor": "#444444", "linewidth": 0, "hatch": hatch}
+                _rectangle(ax, corner, size, **look)
+    named = [("$h$", at.h), ("$x$", at.x), *(("1", slice(k, k + 1)) for k in {*at.ones})]
+    if at.made.start < at.made.stop:
+        named.append((r"$r \circ h$", at.made))
+    for k in range(1, len(blocks)):
         ax.axhline(k * H, color=PALETTE["black"], lw=0.6)
-    for x in (H, H + D):
-        ax.axvline(x, color=PALETTE["black"], lw=0.6)
-    ax.set_yticks([(k + 0.5) * H for k in range(4)], list(GATES))
-    ax.set_xticks([H / 2, H + D / 2, S], ["$h$", "$x$", "1"])
+    for _, part in named:
+        ax.axvline(part.stop, color=PALETTE["black"], lw=0.6)
+    ax.set_yticks([(k + 0.5) * H for k in range(len(blocks))], blocks)
+    ax.set_xticks([(part.start + part.stop) / 2 for _, part in named], [name for name, _ in named])
     ax.tick_params(length=0)
     ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(True)
+    ax.spines[:].set_visible(True)
     return fig
 
 
-def predicted_and_measured(
-    table: pd.DataFrame,
-    spread: tuple[Array, Array] | None = None,
-    most: float = np.inf,
-    ax: Axes | None = None,
+def zone_maps(
+    tables: Mapping[str, pd.DataFrame], log: Collection[str] = (), axes: Sequence[Axes] | None = None
 ) -> Figure:
-    """How many times as fast as the dense step: one group of bars a row, one bar a column, the last one measured.
+    """Heat maps side by side: a row a zone, a column an epoch; dark is large, with a scale of its own each.
 
     Parameters
     ----------
-    table : index the plans, first on top; for example "FLOPs", "FLOPs and bytes", "measured".
-    spread : lower and upper end of the last column's values, drawn as whiskers.
-    most : bars longer than this are cut there and marked with their number.
-
-    >>> fig = predicted_and_measured(pd.DataFrame({"FLOPs": [1.0, 2.0]}, index=["dense", "cut"]))
-    >>> fig.axes[0].get_xlabel()
-    'times as fast as the dense step'
-    >>> import matplotlib.pyplot as plt
-    >>> plt.close(fig)
+    tables : title -> values, index the zones' names, columns the epochs; all with the same index.
+    log : titles whose colours are logarithmic.
+    axes : one a table.
     """
-    fig, ax = on(ax, (9, 1.0 + 0.52 * len(table)))
-    high = 0.84 / len(table.columns)
-    for k, column in enumerate(table.columns):
-        values = table[column].to_numpy()
-        y, length = np.arange(len(table)) + (k + 0.5) * high - 0.42, np.minimum(values, most)
-        colour = (PALETTE["grey"], PALETTE["sky"], PALETTE["orange"])[k % 3]
-        look: dict[str, Any] = {"color": _pale(colour, 0.7), "hatch": ("", "///", "...")[k % 3]}
-        ax.barh(y, length, 0.92 * high, label=column, edgecolor="white", linewidth=0.5, **look)
-        ends = length
-        if spread is not None and column == table.columns[-1]:
-            lower, ends = (np.minimum(side, most) for side in spread)
-            ax.hlines(y, lower, ends, color=PALETTE["black"], lw=1.5)
-        for at, value, end in zip(y, values, np.maximum(ends, length), strict=True):
-            text = f"{value:.2f}" if value <= most else f"{value:,.0f} →"
-            ax.annotate(text, (end, at), (4, 0), textcoords="offset points", va="center", fontsize="x-small")
-    ax.axvline(1, color=PALETTE["black"], lw=0.8)
-    ax.set_yticks(range(len(table)), table.index)
-    ax.set_ylim(len(table) - 0.5, -0.5)
-    ax.set_xlim(right=1.15 * ax.get_xlim()[1])
-    ax.grid(axis="y", visible=False)
-    ax.set_xlabel("times as fast as the dense step")
-    ax.legend(ncols=len(table.columns), loc="lower left", bbox_to_anchor=(0, 1.0))
-    return fig
+    import seaborn as sns
+
+    if axes is None:
+        axes = canvas(1, len(tables), (3.1 * len(tables) + 0.6, 4.2), sharey=True, squeeze=False)[1][0]
+    for ax, (title, table) in zip(axes, tables.items(), strict=True):
+        norm = mpl.colors.LogNorm() if title in log else mpl.colors.Normalize()
+        bar, every = {"location": "bottom", "aspect": 25}, -(-len(table.columns) // 6)
+        sns.heatmap(
+            table, cmap="cividis_r", norm=norm, cbar_kws=bar, xticklabels=every, yticklabels=True, ax=ax
+        )
+        ax.set(xlabel="epoch", ylabel="")
+        ax.grid(visible=False)
+        ax.set_title(title, loc="left")
+    return figure_of(axes[0])
 
 
 # --------------------------------------------------------------------------------------------------------- details
 
 
-def _matrices(ax: Axes, D: int, H: int) -> dict[str, tuple[float, float, int]]:
-    """Names above and gates beside the matrices of a layer; name -> (left edge, width of a column, columns)."""
-    thin, gap, left = max(2.0, 0.05 * (D + H)), 0.06 * (D + H), 0.0
-    places = {}
-    for name, columns, width in (("Wx", D, float(D)), ("Wh", H, float(H)), ("b", 1, thin)):
-        text = "$b$" if name == "b" else f"$W_{name[1]}$ ({columns})"
-        ax.text(left + width / 2, -0.12 * H, text, ha="center", va="bottom")
-        places[name] = (left, width / columns, columns)
+def _widths(spec: Spec, layer: int) -> Point:
+    """How wide a column is drawn that would not be seen otherwise, and a gap."""
+    across = spec.units[layer] + spec.fan_in(layer)
+    return max(2.0, 0.05 * across), 0.06 * across
+
+
+def _columns(spec: Spec, layer: int) -> Iterator[tuple[str, int, float, float]]:
+    """Every matrix of a layer: its name, columns, left edge and width in a drawing."""
+    left, (thin, gap) = 0.0, _widths(spec, layer)
+    for matrix in spec.row.matrices:
+        columns = {"Wx": spec.fan_in(layer), "Wh": spec.units[layer]}.get(matrix, 1)
+        width = float(columns) if matrix.startswith("W") else thin
+        yield matrix, columns, left, width
         left += width + gap
-    for k, gate in enumerate(GATES):
-        look: dict[str, Any] = {"ha": "right", "va": "center", "color": GATE_COLOURS[gate], "weight": "bold"}
-        ax.text(-gap / 2, (k * 1.06 + 0.5) * H, gate, **look)
-    ax.set(xlim=(-2 * gap, left + gap), ylim=(4.3 * H, -0.45 * H))
+
+
+def _label_matrices(ax: Axes, spec: Spec, layer: int) -> float:
+    """Names above and gates beside the matrices of a layer, and limits of the axes; returns their right edge."""
+    H, gates, right, (_, gap) = spec.units[layer], spec.row.gates, 0.0, _widths(spec, layer)
+    for matrix, columns, left, width in _columns(spec, layer):
+        text = f"${matrix[0]}_{matrix[1]}$" if matrix[1:] else f"${matrix}$"
+        text += f" ({columns})" if matrix.startswith("W") else ""
+        ax.text(left + width / 2, -0.12 * H, text, ha="center", va="bottom")
+        right = left + width
+    for k, gate in enumerate(gates):
+        look: Look = {"ha": "right", "va": "center", "color": GATE_COLOURS[gate], "weight": "bold"}
+        ax.text(-gap / 2, (k * _STEP + 0.5) * H, gate, gid="gate", **look)
+    ax.set(xlim=(-2 * gap, right + 2 * gap), ylim=((_STEP * len(gates) + 0.06) * H, -0.45 * H))
     ax.set_axis_off()
-    return places
+    return right
 
 
-def _rectangle(ax: Axes, corner: tuple[float, float], size: tuple[float, float], **look: Any) -> None:
-    edge: dict[str, Any] = {"edgecolor": PALETTE["black"], "linewidth": 0.6}
+def _places(spec: Spec, layer: int, zone: Zone) -> Iterator[tuple[Array, Point, float, str]]:
+    """The arcs of a zone, a gate's rows of a matrix at a time: mask (H, columns), corner, width of a column, colour."""
+    H, cell = spec.units[layer], spec.row
+    for matrix, columns, left, width in _columns(spec, layer):
+        masks = zone.mask(f"{layer}/{matrix}").reshape(-1, H, columns)
+        for gate, mask in zip(cell.matrices[matrix], masks, strict=True):
+            corner = (left, cell.gates.index(gate) * _STEP * H)
+            yield mask, corner, width / columns, GATE_COLOURS[gate]
+
+
+def _arcs(ax: Axes, mask: Array, corner: Point, size: Point, colour: str) -> None:
+    """A matrix block as rectangles: isolated regions hatched, active ones in colour, a frame around all."""
+    active: Look = {"facecolor": colour, "edgecolor": colour, "linewidth": 0}
+    wide, high = size[0] / mask.shape[1], size[1] / mask.shape[0]
+    for kind, look in ((mask, ISOLATED), (~mask, active)):
+        for (column, row), (columns, rows) in _regions(kind):
+            at = corner[0] + column * wide, corner[1] + row * high
+            _rectangle(ax, at, (columns * wide, rows * high), **look)
+    _rectangle(ax, corner, size, fill=False, linewidth=0.8)
+
+
+def _regions(mask: Array) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """What is True as rectangles of neighbouring equal rows: corner and size of each, both (across, down).
+
+    >>> list(_regions(np.array([[1, 0], [1, 0], [0, 0]], bool)))
+    [((0, 0), (1, 2))]
+    """
+    for pattern, positions in equal_rows(mask):
+        for first, last in runs(positions):
+            for left, right in runs(np.flatnonzero(pattern)):
+                yield (left, first), (right - left, last - first)
+
+
+def _rectangle(ax: Axes, corner: Point, size: Point, **look: Any) -> None:
+    edge: Look = {"edgecolor": PALETTE["black"], "linewidth": 0.6}
     ax.add_patch(mpl.patches.Rectangle(corner, *size, **(edge | look)))
 
 
-def _label(ax: Axes, corner: tuple[float, float], size: tuple[float, float], text: str) -> None:
-    x, y = (a + b / 2 for a, b in zip(corner, size, strict=True))
-    behind = {"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.85}
-    ax.text(x, y, text, gid="block", ha="center", va="center", fontsize="x-small", bbox=behind)
-
-
-def _pale(colour: str, strength: float = 0.45) -> str:
-    """A colour mixed with white, so that hatches and text on it can be read."""
-    r, g, b = (1 - strength * (1 - part) for part in mpl.colors.to_rgb(colour))
-    return mpl.colors.to_hex((r, g, b))
-
-
-def _regions(mask: Array) -> Iterator[tuple[Array, Array]]:
-    """Rectangles of neighbouring equal rows and, in them, of neighbouring columns that are True.
-
-    >>> [(rows.tolist(), columns.tolist()) for rows, columns in _regions(np.array([[1, 0], [1, 0], [0, 0]], bool))]
-    [([0, 1], [0])]
-    """
-    edges = [0, *(1 + np.flatnonzero((mask[1:] != mask[:-1]).any(axis=1))).tolist(), len(mask)]
-    for first, last in itertools.pairwise(edges):
-        columns = np.flatnonzero(mask[first])
-        for run in np.split(columns, 1 + np.flatnonzero(np.diff(columns) > 1)):
-            if run.size:
-                yield np.arange(first, last), run
+def _tag(ax: Axes, at: Point, text: str, gid: str, style: str, **look: Any) -> None:
+    """A word on white in the middle of something."""
+    behind = {"boxstyle": style, "fc": "white", "ec": "none", "alpha": 0.85}
+    ax.text(*at, text, gid=gid, ha="center", va="center", bbox=behind, **look)
