@@ -40,7 +40,8 @@ def _check_backend(name: str) -> None:
         )
 
 
-_check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))  # before Keras asks for that backend's package
+# Before Keras reads a settings file of its own, and imports the package of another backend.
+_check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
 try:
     with _start_up_lines_held_back():
         import keras
@@ -49,6 +50,6 @@ try:
         tf.constant(0.0)  # the first tensor looks for devices, which writes lines of its own
 except ImportError as error:
     raise ImportError('lstm_lib.keras needs TensorFlow: pip install "lstm_lib[keras]"') from error
-_check_backend(keras.config.backend())  # as the file ~/.keras/keras.json has it
+_check_backend(keras.config.backend())  # it may have been imported before
 
 __all__ = ["keras", "tf"]

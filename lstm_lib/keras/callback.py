@@ -87,7 +87,7 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
                 raise ValueError(
                     f"the schedule is for {spec}; layer {found.name!r} has inputs={own.inputs}, units={own.units}"
                 )
-        if isinstance(self.follow, Schedule) and self.follow.needs_evidence:
+        if isinstance(self.follow, Schedule) and "evidence" in self.follow.needs:
             self._check_statistics(self.follow)
             self._collector = Collector(found, self.follow.spec)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.spec import Params, Spec
-from lstm_lib.training.adam import Adam, State
+from lstm_lib.training.adam import Adam, AdamState
 from lstm_lib.training.evidence import Evidence, Watched
 
 from .backend import keras
@@ -47,7 +47,7 @@ class Collector:
             v |= in_rows(self.layer.slots(optimizer, "velocity"))
             adam = Adam(beta1=optimizer.beta_1, beta2=optimizer.beta_2, form="keras")
         made = 0 if optimizer is None else int(optimizer.iterations)
-        state = State(m, v, {k: np.where(n > 0, max(made, 1), 0) for k, n in self.moved.items()})
+        state = AdamState(m, v, {k: np.where(n > 0, max(made, 1), 0) for k, n in self.moved.items()})
         return Evidence(self.spec, self.first, state, adam, epochs, steps, batch, self.watched)
 
     def _weights(self) -> Params:

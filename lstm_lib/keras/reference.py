@@ -123,11 +123,7 @@ def tf_gradients(
     check_params(spec, params)
     watched = {name: tf.constant(p) for name, p in params.items()}
     watched["x"] = tf.constant(x)
-    starts = {}
-    for k, H in enumerate(spec.units):
-        given = initial[k] if initial is not None else [np.zeros((len(x), H))] * len(spec.row.states)
-        for name, state in zip(spec.row.states, given, strict=True):
-            starts[f"{k}/{name}0"] = tf.constant(state, x.dtype)
+    starts = _starts(spec, x, initial)
     steps: dict[str, list[Any]] = {}
     with tf.GradientTape() as tape:
         tape.watch([*watched.values(), *starts.values()])
@@ -145,6 +141,19 @@ def tf_gradients(
         name: np.stack([np.concatenate(a, axis=1).T for a in g]) if isinstance(g, list) else g.numpy()
         for name, g in found.items()
     }
+
+
+def _starts(spec: Spec, x: Array, initial: list[tuple[Array, ...]] | None) -> dict[str, Any]:
+    """The states of each layer before the first step, "0/h0" …, each (B, H)."""
+    starts, names = {}, spec.row.states
+    for k, H in enumerate(spec.units):
+        given = initial[k] if initial is not None else [np.zeros((len(x), H))] * len(names)
+        if len(given) != len(names):
+            raise ValueError(
+                f"initial[{k}] holds {len(given)} states; cell {spec.cell!r} has {', '.join(names)}"
+            )
+        starts |= {f"{k}/{n}0": tf.constant(a, x.dtype) for n, a in zip(names, given, strict=True)}
+    return starts
 
 
 def _forward(spec: Spec, p: dict[str, Any], starts: dict[str, Any], steps: dict[str, list[Any]]) -> Any:
