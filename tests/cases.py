@@ -62,7 +62,7 @@ def build(spec: ll.Spec, T: int = 5, B: int = 3, seed: int = 0, dtype: str = "fl
         return rng.standard_normal(shape).astype(dtype)
 
     # through peepholes the cell state reads itself: with weights as large as the others' its errors explode
-    size = {name: 0.2 if name.endswith("/p") else 0.6 for name in spec.shapes}
+    size = {name: 0.1 if name.endswith("/p") else 0.6 for name in spec.shapes}
     params = {name: (normal(*shape) * size[name]).astype(dtype) for name, shape in spec.shapes.items()}
     out = (B, spec.outputs) if spec.output == "last" else (B, T, spec.outputs)
     y = normal(*out)

@@ -130,7 +130,8 @@ def _blocks(spec: Spec, blocks: int, by: str, sources: int) -> Iterator[tuple[st
         for matrix, gates in matrices.items() if by == "gate" else ():
             width = {"Wx": spec.fan_in(k), "Wh": H}.get(matrix, 1)
             for (row, gate), unit, source in product(enumerate(gates), units, _ranges(width, sources)):
-                name = f"{k}/{matrix}/{gate}{_bracket(unit, H, source, width)}"
+                of_gate = "" if gate == gates else f"/{gate}"  # the only one needs no name
+                name = f"{k}/{matrix}{of_gate}{_bracket(unit, H, source, width)}"
                 at = np.arange(unit.start, unit.stop) + row * H
                 yield name, ((f"{k}/{matrix}", at, None if source == slice(0, width) else source),)
     H, outputs = spec.units[-1], np.arange(spec.outputs)

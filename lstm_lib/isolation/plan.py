@@ -146,8 +146,8 @@ def isolate(
 
 
 @cache
-def plain(spec: Spec) -> Plan:
-    """The plan that isolates nothing: the plain backward pass."""
+def dense(spec: Spec) -> Plan:
+    """The plan that isolates nothing: the dense step."""
     return isolate(spec, nothing(spec))
 
 
@@ -267,3 +267,6 @@ def _unreached(active: Zone, reached: dict[int, Array]) -> Zone:
             rows = np.tile(out, len(mask) // H)
             masks[f"{k}/{matrix}"] = mask & (rows if mask.ndim == 1 else rows[:, None])
     return Zone(active.spec, {k: m for k, m in masks.items() if m.any()})
+
+
+plain = dense

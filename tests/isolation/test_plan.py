@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_lib as ll
-from lstm_lib import work
-from lstm_lib.isolation.plan import DEPTHS, isolate, plain
-from lstm_lib.isolation.products import picked
+from lstm_lib.isolation import products
+from lstm_lib.isolation.plan import DEPTHS, dense, isolate
 from lstm_lib.isolation.zones import zone
 from tests.isolation.test_zones import SPEC, ZONES
 
@@ -24,7 +23,7 @@ def test_a_plan_lists_what_is_left_to_do(z, depth, span):
     assert (plan.spec, plan.zone, plan.depth, plan.span, plan.cached) == (SPEC, z, depth, span, 0)
     active = ~z
     moved = {}
-    for k, at in plan.updates.items():
+    for k, at in plan.work.updates.items():
         moved[k] = np.zeros(SPEC.shapes[k], bool)
         if isinstance(at, tuple):
             for rows in at:
@@ -35,11 +34,11 @@ def test_a_plan_lists_what_is_left_to_do(z, depth, span):
     assert all(m.any() for m in moved.values())
     computed = ll.everything(SPEC) if depth == "hold" else active - plan.unreached
     found = []
-    for k, layer in enumerate(plan.works):
+    for k, layer in enumerate(plan.work.layers):
         H, S = SPEC.units[k], SPEC.units[k] + SPEC.fan_in(k) + 1
         run = np.zeros((4 * H, S), bool)
         for r in layer.weights:
-            rows, sources = picked(r.rows, 4 * H), picked(r.sources, S)
+            rows, sources = r.rows.positions, r.sources.positions
             block = np.ones(r.size, bool) if r.drop is None else ~r.drop
             assert (len(rows), len(sources)) == r.size
             assert not run[rows].any()  # each row in one rectangle
@@ -50,7 +49,7 @@ def test_a_plan_lists_what_is_left_to_do(z, depth, span):
         found += [np.array_equal(mask, computed.mask(f"{k}/{m}")) for m, mask in masks.items()]
     assert all(found)
     needs = [k for k in range(SPEC.layers) if any(computed.mask(f"{k}/{m}").any() for m in ("Wx", "Wh", "b"))]
-    assert plan.lowest == min(needs, default=SPEC.layers)
+    assert plan.work.lowest == min(needs, default=SPEC.layers)
 
 
 @given(ZONES)
@@ -83,7 +82,9 @@ def test_rectangles_follow_gates_and_matrices():
     H, S = 64, 69
 
     def sizes(active):
-        return sorted(r.size for r in isolate(spec, ~ll.read_zone(spec, active), "skip").works[0].weights)
+        return sorted(
+            r.size for r in isolate(spec, ~ll.read_zone(spec, active), "skip").work.layers[0].weights
+        )
 
     assert sizes("0") == [(4 * H, S)]
     assert sizes("0/*/f") == [(H, S)]
@@ -92,14 +93,16 @@ def test_rectangles_follow_gates_and_matrices():
     assert sizes("0/Wh/f[:;0:16] | 0/Wh/o[:;48:64]") == [(H, 16), (H, 16)]
     # and one, where they differ by a few inputs only
     assert sizes("0/Wh/fi | 0/Wx/f") == [(2 * H, H + 4)]
-    assert isolate(spec, ~ll.read_zone(spec, "0/Wh/fi | 0/Wx/f")).works[0].weights[0].drop.sum() == 4 * H
+    assert (
+        isolate(spec, ~ll.read_zone(spec, "0/Wh/fi | 0/Wx/f")).work.layers[0].weights[0].drop.sum() == 4 * H
+    )
 
 
 def test_hundreds_of_patterns_become_one_product_with_arcs_to_drop():
     spec = ll.Spec(4, (64,), 1)
     mask = np.random.default_rng(0).random((256, 69)) < 0.5
-    assert len(np.unique(mask, axis=0)) > work.MOST_PATTERNS
-    (only,) = work.rectangles(mask)
+    assert len(np.unique(mask, axis=0)) > products.MOST_PATTERNS
+    (only,) = products.rectangles(mask)
     assert only.size == (256, 69)
     assert np.array_equal(~only.drop, mask)
     assert spec.size
@@ -108,39 +111,50 @@ def test_hundreds_of_patterns_become_one_product_with_arcs_to_drop():
 def test_cut_keeps_the_units_that_an_active_arc_leads_to():
     spec = ll.Spec(8, (256,), 1)
     plan = isolate(spec, zone(spec, layer=0, unit=slice(64, 256)), "cut")
-    layer = plan.works[0]
-    assert (layer.units, layer.kept, sorted(layer.gates)) == (slice(0, 64), 64, sorted("fiog"))
-    assert layer.through.size == (256, 64)
+    layer = plan.work.layers[0]
+    assert (layer.units.at, layer.blocks) == (slice(0, 64), (0, 1, 2, 3))
+    assert layer.through[0].size == (256, 64)
     assert [r.size for r in layer.weights] == [(256, 265)]
-    assert plan.head.down.size == (1, 64)
-    gates = isolate(spec, zone(spec, layer=0, gate="fi"), "cut").works[0]
-    assert (gates.kept, gates.gates, gates.through.size) == (256, "og", (512, 256))
-    assert picked(gates.weights[0].rows, 1024).tolist() == [*range(512, 1024)]
-    no_recurrence = isolate(spec, zone(spec, layer=0, matrix="Wh"), "cut").works[0]
-    assert no_recurrence.through is None
+    assert plan.work.head.down.size == (1, 64)
+    gates = isolate(spec, zone(spec, layer=0, gate="fi"), "cut").work.layers[0]
+    assert (gates.units.size, gates.blocks, gates.through[0].size) == (256, (2, 3), (512, 256))
+    assert gates.weights[0].rows.at == slice(512, 1024)
+    no_recurrence = isolate(spec, zone(spec, layer=0, matrix="Wh"), "cut").work.layers[0]
+    assert no_recurrence.through == (None,)
     assert [r.size for r in no_recurrence.weights] == [(1024, 9)]
 
 
-def test_gathering_pays_while_it_moves_less_than_the_full_width() -> None:
-    """Some units: 11 numbers a gate, 16 of the state and 14 of the gathering; all units: 60."""
-    assert [work._gathering_units_pays(n, 4, 256) for n in (64, 207, 208, 250)] == [True, True, False, False]
-    assert [work._gathering_units_pays(n, 1, 41) for n in (59, 60, 61)] == [True, False, False]
-    assert work._gathering_units_pays(250, 2, 256)
-    # rows of a product: a copied row costs as much as a hundred columns, and saves those that stay behind
-    assert [work._gather_pays(some, 1024, 256) for some in (10, 736, 737, 1000)] == [True, True, False, False]
+@pytest.mark.parametrize(("units", "keeps_all"), [(64, False), (213, False), (214, True), (250, True)])
+def test_scattered_units_are_kept_while_they_cost_less_than_all(units: int, keeps_all: bool) -> None:
+    """Each costs a fifth more than one of a row of neighbours: 213 · 1.2 < 256 < 214 · 1.2."""
+    spec, rng = ll.Spec(8, (256,), 1), np.random.default_rng(0)
+    idle = zone(spec, layer=0, unit=np.sort(rng.choice(256, 256 - units, replace=False)))
+    work = isolate(spec, idle, "cut").work.layers[0]
+    assert work.units.size == (256 if keeps_all else units)
+    assert work.units.copies != keeps_all
+
+
+def test_gathering_rows_pays_while_a_copied_row_costs_less_than_those_left_out() -> None:
+    """A copied row costs as much as a hundred columns, and saves those that stay behind."""
+    assert [products._gather_pays(some, 1024, 256) for some in (10, 736, 737, 1000)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_layer_that_no_error_reaches_has_nothing_to_do() -> None:
     plan = isolate(SPEC, ll.read_zone(SPEC, "1/Wx"), "cut")
-    nothing = plan.works[0]
-    assert (len(picked(nothing.units, 3)), nothing.gates, nothing.kept) == (0, "", 0)
-    assert (nothing.through, nothing.below, nothing.weights) == (None, None, ())
+    nothing = plan.work.layers[0]
+    assert (nothing.units.size, nothing.blocks) == (0, ())
+    assert (nothing.through, nothing.below, nothing.weights) == ((None,), None, ())
 
 
 def test_the_update_moves_33_numbers_an_arc_and_14_more_where_arcs_are_gathered() -> None:
-    dense = plain(SPEC).cost(5, 2)
+    dense = isolate(SPEC, NOTHING).cost(5, 2)
     assert dense.bytes.update == 4 * 33 * SPEC.size
-    assert plain(SPEC).cost(5, 2, "float64").bytes.update == 8 * 33 * SPEC.size
+    assert isolate(SPEC, NOTHING).cost(5, 2, "float64").bytes.update == 8 * 33 * SPEC.size
     some = isolate(SPEC, ll.read_zone(SPEC, "0/Wh/f[0]")).cost(5, 2)
     assert some.bytes.update == 4 * (33 * (SPEC.size - 3) + 14 * (36 - 3))
 
@@ -150,17 +164,16 @@ def test_a_plan_that_slices_cannot_help_keeps_the_full_width_and_says_so():
     rng = np.random.default_rng(0)
     few = zone(spec, layer=0, unit=np.sort(rng.choice(256, 3, replace=False)))
     plan = isolate(spec, few, "cut")
-    assert plan.works[0].kept == 256
-    assert plan.works[0].units is None
+    assert plan.work.layers[0].units.whole
     assert plan.notes == ("layer 0 keeps its full width, since slices of its errors would cost more",)
     assert plan.notes[0] in repr(plan)
-    assert plan.cost(96, 32).error <= plain(spec).cost(96, 32).error
+    assert plan.cost(96, 32).error <= isolate(spec, ll.nothing(spec)).cost(96, 32).error
     assert not isolate(spec, zone(spec, layer=0, unit=slice(3)), "cut").notes  # neighbours need no gathering
 
 
 @given(ZONES, st.sampled_from(["hold", "skip", "cut"]), st.sampled_from([None, 2]))
 def test_no_plan_costs_more_products_than_the_dense_pass(z, depth, span):
-    dense, cost = plain(SPEC).cost(9, 4), isolate(SPEC, z, depth, span).cost(9, 4)
+    dense, cost = isolate(SPEC, NOTHING).cost(9, 4), isolate(SPEC, z, depth, span).cost(9, 4)
     assert cost.forward == dense.forward
     assert cost.error <= dense.error
     assert cost.weights <= dense.weights
@@ -178,7 +191,7 @@ def test_cache_remembers_the_lowest_layers_that_are_isolated_altogether():
         for part in below[:layers]:
             z = z | part
         plan, skip = isolate(spec, z, "cache"), isolate(spec, z, "skip")
-        assert (plan.cached, plan.lowest, skip.cached) == (layers, layers, 0)
+        assert (plan.cached, plan.work.lowest, skip.cached) == (layers, layers, 0)
         whole, left = skip.cost(6, 2), plan.cost(6, 2)
         assert left.backward == whole.backward
         assert left.forward < whole.forward
@@ -206,8 +219,8 @@ def test_cache_is_refused_where_no_layer_can_be_remembered(isolated):
         (lambda: isolate(SPEC, NOTHING, span=0), r"span must be a whole number of steps .* got 0"),
         (lambda: isolate(SPEC, NOTHING, span=2.0), r"span must be .* got 2.0"),
         (lambda: isolate(SPEC, NOTHING, span=True), r"span must be .* got True"),
-        (lambda: plain(SPEC).cost(0, 3), r"steps must be a whole number of at least 1, got 0"),
-        (lambda: plain(SPEC).cost(3, 7.5), r"batch must be a whole number of at least 1, got 7.5"),
+        (lambda: isolate(SPEC, NOTHING).cost(0, 3), r"steps must be a whole number of at least 1, got 0"),
+        (lambda: isolate(SPEC, NOTHING).cost(3, 7.5), r"batch must be a whole number of at least 1, got 7.5"),
         (lambda: isolate(SPEC, "0/Wh"), r"isolate\(\) takes a Zone, .* got a str"),
         (lambda: isolate(SPEC, NOTHING, moments="kept"), r"moments is 'kept'; the choices are held, tracked"),
         (lambda: isolate(SPEC, NOTHING, moments="tracked"), r"needs the gradients .* which depth 'skip' leaves out"),
@@ -231,4 +244,21 @@ def test_a_plan_tells_what_it_is():
     ]
     assert all(a != b for k, a in enumerate(described) for b in described[:k])
     assert tracked.describe() != isolate(SPEC, z, "hold").describe()
-    assert plain(SPEC) is plain(ll.Spec(2, (3, 2), 2))
+    assert dense(SPEC) is dense(ll.Spec(2, (3, 2), 2))
+
+
+@pytest.mark.parametrize(
+    ("cell", "zone", "blocks"),
+    [
+        ("gru", "0/*/z", (0, 2, 3)),  # blocks g, z, r and u, what g reads from h
+        ("gru", "0/Wx/g | 0/b/g", (1, 2, 3)),
+        ("gru", "0/Wh/g | 0/bh/g", (0, 1, 2)),
+        ("gru_v3", "0/*/r", (0, 2)),
+        ("peephole", "0/*/fi", (2, 3)),
+        ("peephole", "0/Wx | 0/Wh | 0/b", (0, 1, 2)),  # g has no peephole
+        ("rnn", "0/Wx", (0,)),
+    ],
+)
+def test_cut_keeps_the_blocks_that_an_active_arc_leads_to_in_any_cell(cell, zone, blocks):
+    spec = ll.Spec(2, (4,), 1, cell)
+    assert isolate(spec, ll.read_zone(spec, zone), "cut").work.layers[0].blocks == blocks

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_lib as ll
-from lstm_lib.isolation.zones import Zone, partition, read_zone, zone
+from lstm_lib.isolation.partition import partition
+from lstm_lib.isolation.zones import Zone, read_zone, zone
 
 SPEC = ll.Spec(inputs=2, units=(3, 2), outputs=2)
 MATRICES = {"Wx": 2, "Wh": 2, "b": 1, "W": 2}  # by number of axes
@@ -337,7 +338,7 @@ def test_a_name_that_is_no_block_is_refused_with_some_that_are():
         ({"layer": "head", "matrix": "Wh"}, r"matrix is 'Wh'; the choices are W, b$"),
         (
             {"gate": "c"},
-            r"gate is 'c'; give letters of fiog, and none for the head: .* g the candidate \(c in Keras\)",
+            r"gate is 'c'; give letters of fiog, and none for the head: .* g the candidate \(c in Keras's",
         ),
         ({"gate": ""}, r"gate is ''; give letters of fiog"),
         ({"layer": "head", "gate": "f"}, r"gate is 'f'; .* none for the head"),
@@ -387,3 +388,39 @@ def test_an_iterator_of_units_selects_like_a_list():
     assert ll.zone(spec, layer=0, unit=iter([0, 2])) == ll.zone(spec, layer=0, unit=[0, 2])
     with pytest.raises(ValueError, match=r"unit=\[9\] does not fit 0/Wx"):
         ll.zone(spec, layer=0, unit=(n for n in [9]))
+
+
+# ------------------------------------------------------------------------------------------------- other cells
+
+CELL_TEXTS = [
+    ("gru", "0/Wh/z", {"layer": 0, "matrix": "Wh", "gate": "z"}, 9),
+    ("gru", "0/*/r", {"layer": 0, "gate": "r"}, 6 + 9 + 3 + 3),
+    ("gru", "0/bh", {"matrix": "bh"}, 9),
+    ("gru_v3", "0/Wx/rg[:;1]", {"matrix": "Wx", "gate": "rg", "source": 1}, 6),
+    ("rnn", "0/Wh[0;2]", {"matrix": "Wh", "unit": 0, "source": 2}, 1),
+    ("rnn", "0[1]", {"layer": 0, "unit": 1}, 6),
+    ("peephole", "0/p/o[0:2]", {"matrix": "p", "gate": "o", "unit": [0, 1]}, 2),
+    ("peephole", "0/*/f", {"gate": "f"}, 6 + 9 + 3 + 3),
+    ("peephole", "0/*/g", {"gate": "g"}, 6 + 9 + 3),  # g has no peephole
+    ("peephole", "0[2]", {"layer": 0, "unit": 2}, 4 * (2 + 3 + 1) + 3),
+]
+
+
+@pytest.mark.parametrize(("cell", "text", "asked", "size"), CELL_TEXTS)
+def test_zones_of_other_cells_have_their_own_matrices_and_gates(cell, text, asked, size):
+    spec = ll.Spec(2, (3,), 1, cell)
+    found = zone(spec, **asked)
+    assert (str(found), found.size) == (text, size)
+    assert read_zone(spec, text) == found
+
+
+def test_a_matrix_or_gate_of_another_cell_is_refused_with_the_cell_s_own():
+    spec = ll.Spec(2, (3,), 1, "gru")
+    with pytest.raises(
+        ValueError, match=r"gate is 'f'; give letters of zrg, .* z the update gate, r the reset gate"
+    ):
+        zone(spec, gate="f")
+    with pytest.raises(ValueError, match=r"matrix is 'p'; the choices are Wx, Wh, b, bh$"):
+        zone(spec, layer=0, matrix="p")
+    with pytest.raises(ValueError, match=r"source=1 needs matrix='Wx', 'Wh' or 'W', got matrix='bh'"):
+        zone(spec, matrix="bh", source=1)

@@ -15,8 +15,7 @@ from lstm_lib.network.compiled import choose as choose_engine
 from tests.cases import Case, build, same
 from tests.laws.cases_of_isolation import MANY, WAYS, choose, random_specs, zones
 
-# Two orders of the same sums; float32's is wide, since a network of random weights amplifies a rounding.
-TOLERANCE = {"float64": 1e-10, "float32": 2e-3}
+DTYPES = ("float64", "float32")
 
 
 @st.composite
@@ -24,7 +23,13 @@ def cases(draw: st.DrawFn) -> Case:
     """Also the smallest: a batch of one, one step, one unit; and batches that divide badly."""
     spec = draw(random_specs(most_units=9))
     T, B = draw(st.sampled_from([1, 2, 7, 8, 9, 17, 33])), draw(st.sampled_from([1, 2, 3, 5, 7, 16, 17, 31]))
-    return build(spec, T, B, draw(st.integers(0, 999)), draw(st.sampled_from([*TOLERANCE])))
+    return build(spec, T, B, draw(st.integers(0, 999)), draw(st.sampled_from(DTYPES)))
+
+
+def apart(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """The largest difference, relative to the largest number of the two, over all arrays."""
+    size = max(float(np.abs(a).max(initial=0)) for a in other.values())
+    return max(float(np.abs(one[k] - other[k]).max(initial=0)) for k in other) / max(size, 1e-300)
 
 
 def both(case: Case, plan: ll.Plan | None, also: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -44,7 +49,12 @@ def test_both_engines_give_the_same(case: Case, data: st.DataObject, depth: str,
         choose(way, patch)
         plan = ll.isolate(case.spec, data.draw(zones(case.spec)), depth, span)
         plain, compiled = both(case, plan, ("x", "state"))
-    same(compiled, plain, TOLERANCE[case.x.dtype.name])
+        if case.x.dtype == np.float64:
+            same(compiled, plain, 1e-10)
+            return
+        # a network of random weights amplifies roundings: by how much shows in what float32 costs the plain engine
+        wide, _ = both(case.astype("float64"), plan, ("x", "state"))
+    assert apart(compiled, wide) <= 10 * apart(plain, wide) + 1e-5
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -201,8 +201,10 @@ def test_float32_is_float64_rounded(kind, T):
     assert yhat.dtype == np.float32
     grads = case.backward(trace)
     assert {g.dtype.name for g in grads.values()} == {"float32"}
+    # the compiled engine's tanh is good to a few units in the last place, which shows in the slope of a full gate
+    tolerance = 1e-4 if trace.engine == "plain" else 5e-4
     same(yhat, wide_yhat)
-    same(grads, wide.backward(wide_trace))
+    same(grads, wide.backward(wide_trace), tolerance)
 
 
 def decaying(T: int, size: float, dtype: str, output: str = "last") -> tuple[Case, ll.Trace, dict]:
