@@ -22,7 +22,7 @@ import pandas as pd
 import lstm_lib as ll
 from benchmarks.engine import FIT_BATCHES, SHAPES, command_line, machine
 from lstm_lib.network.spec import Params
-from lstm_lib.training.loop import _thread_limit, _threads
+from lstm_lib.training.step import limited_threads, threads_for
 from lstm_lib.training.timing import interleave, speed_up
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.12)
@@ -121,13 +121,13 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> pd.DataFrame:
     for name, depth, *_ in chosen:
         if depth != "cut" and not apart[name] < 1e-5:
             raise SystemExit(f"{name} is {apart[name]:.1e} from the dense gradient; nothing was timed")
-    redraw = ll.schedules.redraw(spec, 0.75, every=1)
+    redraw = ll.schedules.redraw(spec, 0.75, every=1, depth="cut")
     turns = {"dense": stepper(spec, lambda _: None, x, y, work)}
     turns |= {name: stepper(spec, lambda _, plan=plan: plan, x, y, work) for name, *_, plan in chosen}
     turns["cut 25%, redrawn every step"] = stepper(
         spec, lambda step: redraw.plan_at(ll.schedules.Moment(1, 1, step)), x, y, work
     )
-    with _threads(_thread_limit(spec, B)) as threads:  # as `fit` does
+    with limited_threads(threads_for(spec, B)) as threads:  # as `fit` does
         measured = {name: np.empty((rounds, len(PARTS))) for name in turns}
         for k in range(-1, rounds):
             for name, turn in turns.items():

@@ -41,8 +41,9 @@ class Forecaster:
     isolation : a function of the `Spec` that returns a `Plan` or a schedule of plans; None isolates nothing.
     progress : show a progress bar.
 
-    After `fit`: `record_` (a `Record`), `spec_`, `split_` (None for arrays), `n_features_in_`. Forecasts are made with
-    `record_.best_params`. Without scikit-learn installed it works as well.
+    After `fit`: `record_` (a `Record`), `spec_`, `split_` (None for arrays), `n_iter_` (epochs trained). Forecasts are
+    made with `record_.best_params`. scikit-learn need not be installed; its cross-validation does not know that windows
+    overlap, `lstm_lib.folds` does.
 
     >>> from lstm_lib import load_series, windows
     >>> split = windows(load_series("fontana", columns=["power"]), lookback=24, every=8)
@@ -99,7 +100,6 @@ class Forecaster:
         self.scaling_: tuple[tuple[Array, Array], ...] = ()
         if isinstance(x, Split):
             self.split_ = x
-            self.n_features_in_ = x.train.lookback
             return self._fit(x.train.values.shape[1], x.train.outputs, x.train, x.valid)
         if isinstance(x, Windows | Series):
             raise ValueError(
@@ -138,10 +138,12 @@ class Forecaster:
         (N, O) in the unit of the series; for arrays in the unit of y, and (N,) where y was.
         """
         self._check_fitted()
-        if isinstance(x, Split):
-            raise ValueError("predict() takes a part of a split, such as split.test; got a Split")
         if self.split_ is not None:
             return np.asarray(self.split_.unscale(self.record_.predict(x)))
+        if isinstance(x, Windows):
+            raise ValueError(
+                "predict() takes arrays, since this forecaster was fitted on arrays; got a part of a split"
+            )
         x = _numbers(x, "X")
         if x.shape[1] != self.n_features_in_:
             raise ValueError(
@@ -272,11 +274,11 @@ def _like(series: Series, split: Split) -> Series:
     return series
 
 
-def _numbers(a: Any, name: str) -> Array:
+def _numbers(given: Any, name: str) -> Array:
     """The array in float32 or float64; refused in the words of scikit-learn, whose checks look for them."""
-    if hasattr(a, "toarray"):
+    if hasattr(given, "toarray"):
         raise TypeError(f"{name} is sparse, and sparse data can't be used; give an array: {name}.toarray()")
-    a = np.asarray(a)
+    a: Array = np.asarray(given)
     if a.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} is {a.dtype}")
     a = a if a.dtype == np.float32 else a.astype(np.float64)
@@ -293,7 +295,8 @@ def _numbers(a: Any, name: str) -> Array:
 
 
 def _windows(x: Array) -> Array:
-    return x[:, :, None] if x.ndim == 2 else x
+    """A table (N, T) as windows (N, T, 1)."""
+    return x.reshape(*x.shape[:2], -1)
 
 
 def _scaling(a: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ try:
 
     import lstm_lib as ll
     from lstm_lib.series import SeriesError, compare
-    from lstm_lib.training.loop import Record
+    from lstm_lib.training.record import Record
     from lstm_lib.training.timing import speed_up, steps_in_turn
 except ModuleNotFoundError as error:
     raise SystemExit(
@@ -78,7 +78,7 @@ def study(series: ll.Series, units: int, epochs: int, batch: int, progress: bool
         print(f"training: {name}", flush=True)
         records[name] = ll.fit(
             spec, split.train, split.valid, seed=0, epochs=epochs, batch=batch,
-            optimizer=ll.Adam(lr=4e-3), schedule="cosine", isolation=plan, progress=progress,
+            optimizer=ll.Adam(lr=4e-3), rate="cosine", isolation=plan, progress=progress,
         )  # fmt: skip
         if records[name].interrupted:
             raise KeyboardInterrupt

@@ -35,16 +35,16 @@ from .states import States
 from .step import Step, limited_threads, threads_for
 
 # What others call an argument of `fit`, or what belongs elsewhere.
-MEANT = {field.name: f"optimizer=Adam({field.name}=…)" for field in dataclasses.fields(Adam)} | {
-    "learning_rate": "optimizer=Adam(lr=…)",
-    "schedule": "rate=… for the learning rate; a schedule of plans goes to isolation=…",
-    "plan": "isolation=…",
-    "batch_size": "batch=…",
-    "validation_data": "valid=…",
-    "verbose": "progress=…",
+MEANT = {field.name: f"optimizer=Adam({field.name}=...)" for field in dataclasses.fields(Adam)} | {
+    "learning_rate": "optimizer=Adam(lr=...)",
+    "schedule": "rate=... for the learning rate; a schedule of plans goes to isolation=...",
+    "plan": "isolation=...",
+    "batch_size": "batch=...",
+    "validation_data": "valid=...",
+    "verbose": "progress=...",
     "each_epoch": "callbacks=[function], called with a Progress",
-    "each_step": "callbacks=[…] with a Callback that has after_step",
-    "patience": "callbacks=[EarlyStopping(patience=…)]",
+    "each_step": "callbacks=[...] with a Callback that has after_step",
+    "patience": "callbacks=[EarlyStopping(patience=...)]",
 }
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,7 +58,7 @@ def _says_what_was_meant(function: Callable[P, R]) -> Callable[P, R]:
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         for name in kwargs:
             if name not in known:
-                near = [f"{close}=…" for close in difflib.get_close_matches(name, known, n=1)]
+                near = [f"{close}=..." for close in difflib.get_close_matches(name, known, n=1)]
                 meant = MEANT.get(name) or next(iter(near), f"one of {', '.join(known)}")
                 raise TypeError(f"{function.__name__}() has no argument {name!r}; give {meant}")
         return function(*args, **kwargs)

@@ -82,7 +82,7 @@ def test_control_c_ends_it_also_when_fit_has_kept_what_it_had(
             raise KeyboardInterrupt  # within fit, which catches it
         return ll.forward(*arguments, **more)
 
-    monkeypatch.setattr("lstm_lib.training.loop.forward", interrupted)
+    monkeypatch.setattr("lstm_lib.training.step.forward", interrupted)
     assert demo.main(TINY) == 130
     assert capsys.readouterr().err.strip().endswith("Stopped.")
 

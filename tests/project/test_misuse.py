@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 import lstm_lib as ll
+from lstm_lib.training.loop import MEANT
 
 SPEC = ll.Spec(inputs=1, units=(2,), outputs=1)
 ZONE = ll.zone(SPEC, layer=0, gate="f")
@@ -35,6 +37,9 @@ SLIPS: list[tuple[Callable[[ll.Split], Any], str]] = [
     (lambda s: fit(train=s.series.frame), "train is a DataFrame; expected a part of a split"),
     (lambda s: fit(valid=X), "valid is a ndarray; expected a part of a split"),
     (lambda s: fit(optimizer="adam"), r"optimizer takes an Adam, such as Adam\(lr=1e-3\); got 'adam'"),
+    (lambda s: fit(rate="linear"), "rate is 'linear'; the choices are constant, cosine, step, or a function"),
+    (lambda s: fit(callbacks=print), r"callbacks takes a list of callbacks; got <built-in function print>"),
+    (lambda s: fit().predict(X, "first"), "params is 'first'; the choices are 'best' and 'last'"),
     (lambda s: fit(resume="run.npz"), r"resume takes a Record, from fit\(\) or Record.load\(path\); got str"),
     (lambda s: ll.compare(s, {}), "compare.. takes a part of a split, such as split.test, and a dict"),
     (lambda s: ll.compare(s.test, s.test.actual), "takes a part of a split.*got Windows and ndarray"),
@@ -50,6 +55,30 @@ SLIPS: list[tuple[Callable[[ll.Split], Any], str]] = [
 def test_a_slip_is_answered(slip: Callable[[ll.Split], Any], answer: str, split: ll.Split) -> None:
     with pytest.raises(ValueError, match=answer):
         slip(split)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("lr", r"optimizer=Adam\(lr=...\)"),
+        ("clip_norm", r"optimizer=Adam\(clip_norm=...\)"),
+        ("learning_rate", r"optimizer=Adam\(lr=...\)"),
+        ("schedule", r"rate=... for the learning rate; a schedule of plans goes to isolation=..."),
+        ("each_epoch", r"callbacks=\[function\]"),
+        ("each_step", r"callbacks=\[...\] with a Callback that has after_step"),
+        ("batch_size", "batch=..."),
+        ("epoch", "epochs=..."),
+        ("optimiser", "optimizer=..."),
+        ("colour", "one of spec, train, valid, seed, epochs, batch"),
+    ],
+)
+def test_an_argument_that_fit_lacks_is_answered_with_the_one_that_was_meant(name: str, answer: str) -> None:
+    with pytest.raises(TypeError, match=rf"fit\(\) has no argument '{name}'; give {answer}"):
+        fit(**{name: 1})
+
+
+def test_the_arguments_that_are_answered_are_not_arguments() -> None:
+    assert not MEANT.keys() & inspect.signature(ll.fit).parameters.keys()
 
 
 def test_forecasts_of_another_part_are_not_scored(split: ll.Split) -> None:
@@ -75,12 +104,12 @@ def test_a_run_is_resumed_on_its_own_data_alone() -> None:
 
 
 def test_an_interrupted_run_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    def press_ctrl_c(epoch: int, *_: Any) -> None:
+    def press_ctrl_c(now: Any) -> None:
         raise KeyboardInterrupt
 
-    assert fit(epochs=3, each_epoch=press_ctrl_c, progress=True).interrupted
+    assert fit(epochs=3, callbacks=[press_ctrl_c], progress=True).interrupted
     assert "Interrupted in epoch 2; fit(..., resume=record) goes on after epoch 1." in capsys.readouterr().err
-    assert fit(epochs=3, each_epoch=press_ctrl_c).interrupted  # quiet: who asked for no bar reads the record
+    assert fit(epochs=3, callbacks=[press_ctrl_c]).interrupted  # quiet: who asked for no bar reads the record
     assert capsys.readouterr().err == ""
 
 
