@@ -13,8 +13,9 @@ The modules, lowest first; each imports only those above it:
     sweeping       every configuration with every seed, one after the other or side by side
     comparing      paired by seed, with intervals
     equal_cost     controls: the smaller network, the shorter training, the shorter look back that cost as much
+    study          the policies and controls that `make study` runs
 
-Needs filelock; `sweep` with jobs needs joblib, the comparisons need SciPy.
+What `study` holds is used as `lstm_lib.experiments.study.NAME`; all else from here.
 """
 
 from lstm_lib.experiments.comparing import against, explained, in_words, pareto, time_to_error

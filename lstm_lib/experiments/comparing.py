@@ -1,7 +1,7 @@
 """What a table of runs says: each configuration beside a reference, paired by seed, with intervals.
 
-Runs with one seed share weights, order of batches and, where they took turns, the mood of the machine. So a ratio or
-a difference is taken within a seed first, and only then over the seeds. Times count only in rows that ran alone.
+Runs with one seed share weights, order of batches and, where they took turns, what else the machine had to do. So a
+ratio or a difference is taken within a seed first, then over the seeds. Times count only in rows that ran alone.
 
 An interval is a bootstrap over the seeds: BCa, or the percentiles of the resamples where BCa is not defined; where all
 pairs say the same it is that number. The bootstrap knows no more than the seeds it is given: with fewer than ten or so
@@ -12,22 +12,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 Values = npt.NDArray[np.float64]
-
-
-class Interval(NamedTuple):
-    """An estimate with its bounds, and how these were found: "BCa", "percentile", "all alike", or "" for none."""
-
-    value: float
-    low: float
-    high: float
-    method: str
 
 
 def against(
@@ -78,7 +70,7 @@ def against(
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be above 0 and below 1, got {confidence!r}")
     dense, rows = by_seed[reference], {}
-    interval = _bootstrap(resamples, confidence, seed)
+    interval = partial(_interval, seed=seed, n_resamples=resamples, confidence_level=confidence)
     for name, own in by_seed.items():
         common = own.index.intersection(dense.index)
         if len(common) < 2:
@@ -92,16 +84,16 @@ def against(
         errors, others = here[error].to_numpy("float64"), there[error].to_numpy("float64")
         lost = ~np.isfinite(errors) | ~np.isfinite(others)
         percent = np.full(0, np.nan) if lost.any() else 100 * (errors - others) / others
-        faster, worse = interval(ratios, np.median), interval(percent, np.mean)
+        predicted = here["predicted"].astype("float64").median() if "predicted" in here else np.nan
         rows[name] = {
             "n": len(common),
             "timed": int(timed.sum()),
             "diverged": int(lost.sum()),
             "seconds": here["seconds"][timed].median(),
-            **dict(zip(("time_ratio", "time_low", "time_high", "time_method"), faster, strict=True)),
-            "predicted": here["predicted"].astype("float64").median() if "predicted" in here else np.nan,
+            **interval("time", "ratio", ratios, np.median),
+            "predicted": predicted,
             "error": np.nan if lost.any() else float(errors.mean()),
-            **dict(zip(("error_percent", "error_low", "error_high", "error_method"), worse, strict=True)),
+            **interval("error", "percent", percent, np.mean),
         }
     return pd.DataFrame(rows.values(), index=pd.Index(rows, name="name"))
 
@@ -179,18 +171,10 @@ def time_to_error(table: pd.DataFrame, reference: str = "dense", tolerance: floa
             complete = len(curve) and not there.get("diverged")
             target = curve[-1] * (1 + tolerance) if complete else np.nan
             (epoch, seconds), (_, others) = _first_below(here, target), _first_below(there, target)
-            rows.append(
-                {
-                    "name": name,
-                    "seed": seed,
-                    "target": target,
-                    "reached": bool(np.isfinite(epoch)),
-                    "epoch": epoch,
-                    "seconds": seconds,
-                    "ratio": _ratio(others, seconds, bool(np.isfinite(epoch)), here, there),
-                }
-            )
-    return pd.DataFrame(rows)
+            reached, timed = bool(np.isfinite(epoch)), here["alone"] and there["alone"]
+            ratio = np.nan if not timed or np.isnan(others) else others / seconds if reached else 0.0
+            rows.append((name, seed, target, reached, epoch, seconds, ratio))
+    return pd.DataFrame(rows, columns=["name", "seed", "target", "reached", "epoch", "seconds", "ratio"])
 
 
 def pareto(table: pd.DataFrame, error: str = "last_valid") -> pd.DataFrame:
@@ -212,11 +196,9 @@ def pareto(table: pd.DataFrame, error: str = "last_valid") -> pd.DataFrame:
     >>> pareto(pd.DataFrame(columns).assign(alone=True))["front"].to_dict()
     {'a': True, 'b': True, 'c': False}
     """
-    by_seed, counted = _by_seed(table), dict[str, pd.DataFrame]()
-    for name, own in by_seed.items():
-        alone = own[_alone(own)]
-        if len(alone) and np.isfinite(own[error].astype("float64")).all():
-            counted[name] = alone
+    by_seed = _by_seed(table)
+    whole = {name: own for name, own in by_seed.items() if np.isfinite(own[error].astype("float64")).all()}
+    counted = {name: alone for name, own in whole.items() if len(alone := own[own["alone"].astype(bool)])}
     common = sorted(set.intersection(*(set(own.index) for own in counted.values()))) if counted else []
     if not common:
         raise ValueError(
@@ -289,16 +271,13 @@ def explained(
         edges = [50 * (1 - confidence), 50 * (1 + confidence)]
         low, high = np.nanpercentile(drawn, edges) if resamples else (np.nan, np.nan)
         levels = int(codes[name].max()) + 1
-        rows[name] = {
-            "levels": levels,
-            "n": len(y),
-            "alone": _explained(y, [codes[name]]),
-            "low": float(low),
-            "high": float(high),
-            "beyond": _explained(y, [*others, codes[name]]) - _explained(y, others),
-            "by_chance": (levels - 1) / (len(y) - 1),
-        }
-    return pd.DataFrame(rows.values(), index=pd.Index(rows, name="factor"))
+        alone, beyond = (
+            _explained(y, [codes[name]]),
+            _explained(y, [*others, codes[name]]) - _explained(y, others),
+        )
+        rows[name] = (levels, len(y), alone, float(low), float(high), beyond, (levels - 1) / (len(y) - 1))
+    columns = ["levels", "n", "alone", "low", "high", "beyond", "by_chance"]
+    return pd.DataFrame(rows.values(), index=pd.Index(rows, name="factor"), columns=columns)
 
 
 # --------------------------------------------------------------------------------------------------------- details
@@ -325,46 +304,31 @@ def _check_columns(table: pd.DataFrame, wanted: Sequence[str]) -> None:
         raise ValueError(f"the table has no column {', '.join(map(repr, missing))}; it has {list(table)}")
 
 
-def _alone(runs: pd.DataFrame) -> pd.Series[bool]:
-    return runs["alone"].astype(bool)
-
-
 def _timed(runs: pd.DataFrame) -> pd.Series[bool]:
     """Where the time counts: the run ran alone, and to its end."""
-    alone = _alone(runs)
+    alone = runs["alone"].astype(bool)
     return alone & (runs["diverged"].fillna("") == "") if "diverged" in runs else alone
 
 
-def _bootstrap(
-    resamples: int, confidence: float, seed: int
-) -> Callable[[Values, Callable[..., Any]], Interval]:
-    """A function that gives a statistic of some values with its interval."""
+def _interval(
+    what: str, measure: str, values: Values, statistic: Callable[..., Any], seed: int, **options: Any
+) -> dict[str, Any]:
+    """A statistic of values, its bounds, and how these were found: "BCa", "percentile", "all alike" or "" (none)."""
     from scipy.stats import bootstrap
 
-    def interval(values: Values, statistic: Callable[..., Any]) -> Interval:
-        if not len(values):
-            return Interval(np.nan, np.nan, np.nan, "")
-        value = float(statistic(values))
-        if len(values) == 1:
-            return Interval(value, np.nan, np.nan, "")
-        if np.ptp(values) == 0:
-            return Interval(value, value, value, "all alike")
-        for method in ("BCa", "percentile"):
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")  # that BCa is not defined here: the next method is taken then
-                found = bootstrap(
-                    (values,),
-                    statistic,
-                    n_resamples=resamples,
-                    confidence_level=confidence,
-                    method=method,
-                    rng=seed,
-                ).confidence_interval
-            if np.isfinite(found).all():
-                break
-        return Interval(value, float(found.low), float(found.high), method)
-
-    return interval
+    names = f"{what}_{measure}", f"{what}_low", f"{what}_high", f"{what}_method"
+    value = float(statistic(values)) if len(values) else np.nan
+    if len(values) < 2:
+        return dict(zip(names, (value, np.nan, np.nan, ""), strict=True))
+    if np.ptp(values) == 0:
+        return dict(zip(names, (value, value, value, "all alike"), strict=True))
+    for method in ("BCa", "percentile"):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # that BCa is not defined here: the next method is taken then
+            found = bootstrap((values,), statistic, method=method, rng=seed, **options).confidence_interval
+        if np.isfinite(found).all():
+            break
+    return dict(zip(names, (value, float(found.low), float(found.high), method), strict=True))
 
 
 def _first_below(run: pd.Series[Any], target: float) -> tuple[float, float]:
@@ -374,12 +338,6 @@ def _first_below(run: pd.Series[Any], target: float) -> tuple[float, float]:
         return np.nan, np.nan
     seconds = float(np.sum(run["epoch_seconds"][: below[0] + 1]))
     return float(below[0] + 1), seconds if run["alone"] else np.nan
-
-
-def _ratio(others: float, own: float, reached: bool, here: pd.Series[Any], there: pd.Series[Any]) -> float:
-    if not (here["alone"] and there["alone"]) or np.isnan(others):
-        return np.nan
-    return others / own if reached else 0.0
 
 
 def _explained(y: Values, factors: list[npt.NDArray[np.intp]]) -> float:

@@ -10,24 +10,26 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from os import PathLike
+from operator import methodcaller
 from typing import Any, Literal
 
 import numpy as np
 
 from lstm_lib.network.spec import Spec, is_whole
 from lstm_lib.series import Series, Split, load_series, windows
-from lstm_lib.training.adam import SCHEDULES, Adam
+from lstm_lib.series.reading import file_of
+from lstm_lib.training.adam import Adam
+from lstm_lib.training.rates import RATES
 from lstm_lib.training.schedules import PlanOrSchedule
 
 ENGINES = ("lstm_lib", "keras", "keras-xla")
-READING = tuple(
-    name for name in inspect.signature(load_series).parameters if name not in ("name_or_path", "target")
-)
+KERAS_CELLS = ("standard", "rnn", "gru", "gru_v3")  # those that Keras has layers for
+READING = tuple(name for name in inspect.signature(load_series).parameters if name not in ("name_or_path", "target"))
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Task:
 
     Parameters
     ----------
-    series : the name of an embedded series, or the path of a file.
+    series : the name of an embedded series, or the path of a file. A file that changed is read anew.
     lookback, horizon, steps, every, inputs, target : as for `lstm_lib.windows`. A day ahead, hour by hour, is
         horizon=24, steps="all".
     shares : of the rows for training, validation and test, its `split`.
@@ -61,72 +63,62 @@ class Task:
     target: str | tuple[str, ...] | None = None
     shares: tuple[float, float, float] = (0.70, 0.15, 0.15)
     compared_with: int | None = None
-    reading: Mapping[str, Any] | tuple[tuple[str, Any], ...] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.series, str | PathLike):
+        if not isinstance(self.series, str | os.PathLike):
             raise ValueError(
                 f"series takes a name or a file's path, since every process reads it anew; got a "
                 f"{type(self.series).__name__}. A series of yours goes into a file: series.frame.to_parquet(path)"
             )
         object.__setattr__(self, "series", str(self.series))
-        object.__setattr__(self, "shares", tuple(self.shares))
-        for name in ("inputs", "target"):
+        object.__setattr__(self, "reading", dict(self.reading))
+        for name in ("inputs", "target", "shares"):  # a task is hashed
             if isinstance(value := getattr(self, name), list):
                 object.__setattr__(self, name, tuple(value))
-        if unknown := [name for name in dict(self.reading) if name not in READING]:
+        if unknown := [name for name in self.reading if name not in READING]:
             raise ValueError(
                 f"reading has {', '.join(map(repr, unknown))}; load_series can be told {', '.join(READING)}"
             )
-        options = {name: _hashable(value) for name, value in sorted(dict(self.reading).items())}
-        object.__setattr__(self, "reading", tuple(options.items()))  # a task is a key of what it reads
 
     def load(self) -> Series:
         """The series, read anew; what `load_series` raises for a file that can't be read."""
-        options = dict(self.reading)
-        if isinstance(columns := options.get("columns"), tuple) and isinstance(columns[0], tuple):
-            options["columns"] = dict(columns)
-        return load_series(self.series, target=_first(self.target), **options)
+        target = self.target[0] if isinstance(self.target, tuple) else self.target
+        return load_series(self.series, target=target, **self.reading)
 
     def split(self) -> Split:
-        """The three parts, cut once in a process; SeriesError for what can't be cut."""
-        return _split(self)
+        """The three parts, cut once in a process for a file as it is; SeriesError for what can't be cut."""
+        return _split(self, _state_of_file(self))
+
+    def digest(self) -> str:
+        """A word for the values that it reads, so that a file that was changed is another task."""
+        return _digest(self, _state_of_file(self))
 
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, for JSON."""
         words = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
-        words["reading"] = dict(self.reading)
         return {k: v for k, v in words.items() if v or k not in ("compared_with", "reading")}
 
 
-def _hashable(value: Any) -> Any:
-    """Lists as tuples, and a mapping as the tuple of its pairs."""
-    if isinstance(value, Mapping):
-        return tuple(value.items())
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _first(target: str | tuple[str, ...] | None) -> str | None:
-    """The target that a file is read with: of several the first."""
-    return target[0] if isinstance(target, tuple) else target
+def _state_of_file(task: Task) -> tuple[int, int]:
+    """When the file was written, and its size; FileNotFoundError as from `load_series`."""
+    found = file_of(task.series).stat()
+    return found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=16)
-def _split(task: Task) -> Split:
+def _split(task: Task, state: tuple[int, int]) -> Split:
     if task.compared_with is not None:
         own = dataclasses.replace(task, compared_with=None)
-        other = dataclasses.replace(own, lookback=task.compared_with)
-        return _same_hours(_split(own), _split(dataclasses.replace(own, every=1)), _split(other))
+        every, other = (
+            dataclasses.replace(own, every=1),
+            dataclasses.replace(own, lookback=task.compared_with),
+        )
+        return _same_hours(own.split(), every.split(), other.split())
     return windows(
-        task.load(),
-        task.lookback,
-        task.horizon,
-        split=task.shares,
-        inputs=task.inputs,
-        target=task.target,
-        steps=task.steps,
-        every=task.every,
-    )
+        task.load(), task.lookback, task.horizon, split=task.shares, inputs=task.inputs, target=task.target,
+        steps=task.steps, every=task.every,
+    )  # fmt: skip
 
 
 def _same_hours(split: Split, every: Split, other: Split) -> Split:
@@ -139,8 +131,7 @@ def _same_hours(split: Split, every: Split, other: Split) -> Split:
 
 
 @lru_cache(maxsize=16)
-def _data(task: Task) -> str:
-    """A digest of the values a task reads, so that a file that was changed is another task."""
+def _digest(task: Task, state: tuple[int, int]) -> str:
     split = task.split()
     arrays = (split.train.values, split.train.targets, split.scaling.to_numpy(dtype="float64"))
     return hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()[:16]
@@ -156,7 +147,7 @@ class Configuration:
     task : the series and how it is cut.
     group : a word for a family of configurations, for tables and figures.
     units, cell : of the network, as in `lstm_lib.Spec`.
-    epochs, batch, lr, schedule : as for `lstm_lib.fit`; the schedule of the learning rate by its name.
+    epochs, batch : as for `lstm_lib.fit`. lr, rate : the learning rate, and by its name what becomes of it.
     optimizer : further options of `lstm_lib.Adam`, such as {"form": "keras", "clip_norm": 1.0}.
     isolation : a function of the `Spec` that returns a `Plan` or a schedule of plans; a function, since the number of
         inputs comes with the task. It is called anew in every process and has to give the same every time. None
@@ -184,7 +175,7 @@ class Configuration:
     epochs: int = 8
     batch: int = 64
     lr: float = 2e-3
-    schedule: str = "cosine"
+    rate: str = "cosine"
     optimizer: Mapping[str, Any] = field(default_factory=dict)
     isolation: Callable[[Spec], PlanOrSchedule] | None = None
     engine: str = "lstm_lib"
@@ -201,7 +192,7 @@ class Configuration:
         for name in ("epochs", "batch", "threads"):
             if not is_whole(number := getattr(self, name), 1):
                 raise ValueError(f"{where}{name} must be a whole number of at least 1, got {number!r}")
-        for name, choices in (("schedule", SCHEDULES), ("engine", ENGINES)):
+        for name, choices in (("rate", RATES), ("engine", ENGINES)):
             if (choice := getattr(self, name)) not in choices:
                 raise ValueError(f"{where}{name} is {choice!r}; the choices are {', '.join(choices)}")
         if self.isolation is not None and not callable(self.isolation):
@@ -220,13 +211,13 @@ class Configuration:
     def _check_keras(self, where: str, adam: Adam) -> None:
         refused = {
             "isolation": self.isolation is not None,
-            f"cell={self.cell!r}": self.cell != "standard",
+            f"cell={self.cell!r}": self.cell not in KERAS_CELLS,
             f"form={adam.form!r}": adam.form == "paper",
         }
         if found := [what for what, is_there in refused.items() if is_there]:
             raise ValueError(
-                f"{where}Keras has no {', '.join(found)}; its engine runs the standard cell, isolates nothing, and "
-                "has Adam in the forms tf15 and keras"
+                f"{where}Keras has no {', '.join(found)}; its engine runs the cells {', '.join(KERAS_CELLS)}, "
+                "isolates nothing, and has Adam in the forms tf15 and keras"
             )
 
     def _check_labels(self, where: str) -> None:
@@ -267,8 +258,8 @@ class Configuration:
         """Everything that decides the numbers but the seed, for JSON."""
         return {
             "task": self.task.describe(),
-            "data": _data(self.task),
-            **{k: getattr(self, k) for k in ("cell", "epochs", "batch", "schedule", "engine", "threads")},
+            "data": self.task.digest(),
+            **{k: getattr(self, k) for k in ("cell", "epochs", "batch", "rate", "engine", "threads")},
             "units": list(self.units),
             "optimizer": dataclasses.asdict(self.adam),
             "isolation": None if self.plan is None else self.plan.describe(),
@@ -283,17 +274,6 @@ class Configuration:
             raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
         words = self.describe()
         words["task"] = {k: v for k, v in words["task"].items() if k != "series"}
-        text = json.dumps([self.name, words], sort_keys=True, default=plain)
+        text = json.dumps([self.name, words], sort_keys=True, default=methodcaller("tolist"))
         slug = re.sub(r"[^A-Za-z0-9.=+-]+", "_", self.name).strip("_.")[:60]
         return f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:16]}-{seed}"
-
-
-def plain(value: Any) -> Any:
-    """For `json.dumps`: NumPy's numbers and arrays as Python's.
-
-    >>> json.dumps({"a": np.float32(0.5), "b": np.arange(2)}, default=plain)
-    '{"a": 0.5, "b": [0, 1]}'
-    """
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"{value!r} of type {type(value).__name__} can't be written as JSON")

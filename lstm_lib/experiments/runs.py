@@ -21,12 +21,13 @@ import numpy as np
 
 from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.isolation.plan import plain
-from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Params, init_params
+from lstm_lib.network.spec import init_params
 from lstm_lib.network.trace import Workspace
 from lstm_lib.series import metrics
-from lstm_lib.training.adam import SCHEDULES, State
-from lstm_lib.training.loop import Checkpoint, Diverged, Record, _close_epoch, _history, fit, predict
+from lstm_lib.training.loop import fit
+from lstm_lib.training.rates import RATES
+from lstm_lib.training.record import Checkpoint, Diverged, Record
+from lstm_lib.training.samples import predict
 from lstm_lib.training.schedules import Moment, plan_at
 
 MOMENTS = 200  # at how many steps, about, a schedule is asked what its plan costs
@@ -39,24 +40,14 @@ def run(configuration: Configuration, seed: int) -> Record:
 
     KeyboardInterrupt when the run is interrupted, `Diverged` when its loss is no longer finite.
     """
-    return (_run_ours if configuration.engine == "lstm_lib" else _run_keras)(configuration, seed)
-
-
-def _run_ours(configuration: Configuration, seed: int) -> Record:
+    if configuration.engine != "lstm_lib":
+        return _run_keras(configuration, seed)
     split = configuration.task.split()
+    settings = {name: getattr(configuration, name) for name in ("epochs", "batch", "rate", "threads")}
     record = fit(
-        configuration.spec,
-        split.train,
-        split.valid,
-        seed=seed,
-        epochs=configuration.epochs,
-        batch=configuration.batch,
-        optimizer=configuration.adam,
-        isolation=configuration.plan,
-        schedule=configuration.schedule,
-        threads=configuration.threads,
-        progress=False,
-    )
+        configuration.spec, split.train, split.valid, seed=seed, optimizer=configuration.adam,
+        isolation=configuration.plan, progress=False, **settings,
+    )  # fmt: skip
     if record.interrupted:
         raise KeyboardInterrupt
     return record
@@ -68,20 +59,24 @@ def _run_ours(configuration: Configuration, seed: int) -> Record:
 def _run_keras(configuration: Configuration, seed: int) -> Record:
     """The same training in Keras: weights, order of batches and rate of every step are those of `fit`.
 
-    What costs Keras least: the rows of an epoch are put in order beforehand and cut by `keras_bridge.batches`, an epoch
-    is one call of `fit` and one execution of its graph, and that is made before the first; none of this counts as
+    What costs Keras least: the rows of an epoch are put in order beforehand and cut by `lstm_lib.keras.batches`, an
+    epoch is one call of `fit` and one execution of its graph, and that is made before the first; none of this counts as
     training time. The engine "keras" is compiled as Keras decides by itself, which for an LSTM on a processor is
     without XLA; "keras-xla" with it.
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
-    from lstm_lib.keras.bridge import batches, from_keras, to_keras
+    from lstm_lib.keras import batches, from_keras, to_keras
 
     gc.collect()  # what an earlier model leaves behind has threads, which would run beside this one
-    split, spec, work = configuration.task.split(), configuration.spec, Workspace()
+    split, spec, batch, work = (
+        configuration.task.split(),
+        configuration.spec,
+        configuration.batch,
+        Workspace(),
+    )
     params = init_params(spec, seed, split.train.values.dtype)
-    model, batch = to_keras(spec, params), configuration.batch
-    steps = -(-len(split.train) // batch)
+    model, steps = to_keras(spec, params), -(-len(split.train) // batch)
     model.compile(
         _keras_adam(configuration, steps),
         loss="mean_squared_error",
@@ -91,20 +86,15 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     # as many rows as hold every size of a batch: a whole one, and what is left for the last
     rows = len(split.train) if steps == 1 else batch + len(split.train) % batch
     _build_step(model, batches(*split.train.take(np.arange(rows)), batch))
-    config = {
-        "seed": seed,
-        "batch": batch,
-        "epochs": configuration.epochs,
-        "schedule": configuration.schedule,
-    }
+    described = configuration.describe()
+    config = {name: described[name] for name in ("batch", "epochs", "rate", "threads")}
     config |= {
-        "optimizer": {"keras": configuration.describe()["optimizer"]},
+        "seed": seed,
+        "optimizer": {"keras": described["optimizer"]},
         "isolation": None,
         "train": "keras",
     }
-    config |= {"threads": configuration.threads}
-    state = configuration.adam.init(params)
-    record = Record(spec, config, _history([]), params, params, Checkpoint(params, state))
+    record = Record.begin(spec, config, params, configuration.adam.init(params))
     for epoch in range(1, configuration.epochs + 1):
         order = np.random.default_rng([seed, epoch]).permutation(len(split.train))
         data = batches(*split.train.take(order), batch)
@@ -116,10 +106,7 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
             hint = f"try a smaller learning rate than {configuration.lr}"
             raise Diverged(f"loss is {loss} in epoch {epoch}; {hint}", record)
         record.params = found
-        steps_made: dict[str, int | Array] = dict.fromkeys(found, epoch * steps)
-        checkpoint = Checkpoint(found, State(state.m, state.v, steps_made))
-        row = {"epoch": epoch, "seconds": seconds, "train_loss": loss}
-        _close_epoch(record, row, checkpoint, split.valid, work)
+        record.close_epoch(seconds, loss, Checkpoint(found, record.checkpoint.state), split.valid, work)
     return record
 
 
@@ -141,7 +128,7 @@ def _keras_adam(configuration: Configuration, steps: int) -> Any:
     import keras
     import tensorflow as tf
 
-    adam, rate, total = configuration.adam, SCHEDULES[configuration.schedule], configuration.epochs * steps
+    adam, rate, total = configuration.adam, RATES[configuration.rate], configuration.epochs * steps
     rates = tf.constant([adam.lr * rate(k / total) for k in range(total)], "float32")
 
     class Rates(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
@@ -191,71 +178,50 @@ def row(
     threads, versions, machine, load, date : where and when. `load` is how many processes the machine had to run,
         mean over the last minute; None where the system doesn't tell.
     """
-    history = record.history
-    words = {
+    split, rmse = configuration.task.split(), record.history["valid_rmse"].tolist()
+    best = int(np.argmin(rmse)) if rmse else 0
+    own = {
         "key": configuration.key(seed),
         "name": configuration.name,
         "group": configuration.group,
         "seed": int(seed),
         **configuration.task.describe(),
-        **{k: getattr(configuration, k) for k in ("cell", "epochs", "batch", "lr", "schedule", "engine")},
+        **{k: getattr(configuration, k) for k in ("cell", "epochs", "batch", "lr", "rate", "engine")},
         "units": "-".join(map(str, configuration.units)),
         "isolation": "" if configuration.plan is None else str(configuration.plan.describe()),
         "optimizer": str(dict(configuration.optimizer)) if configuration.optimizer else "",
-    }
-    numbers = {
         "seconds": record.seconds,
-        "epoch_seconds": history["seconds"].tolist(),
-        "train_loss": history["train_loss"].tolist(),
-        "valid_rmse": history["valid_rmse"].tolist(),
-        **_validation(history["valid_rmse"].to_numpy()),
-        **_test_errors(configuration, "", record.params, bool(diverged)),
-        **_test_errors(configuration, "best_", record.best_params, bool(diverged)),
-        **_predicted(configuration, record),
+        "epoch_seconds": record.history["seconds"].tolist(),
+        "train_loss": record.history["train_loss"].tolist(),
+        "valid_rmse": rmse,
+        "last_valid": rmse[-1] if rmse else None,
+        "best_valid": rmse[best] if rmse else None,
+        "best_epoch": best + 1 if rmse else None,
+    }
+    for prefix, params in (("", record.params), ("best_", record.best_params)):
+        yhat = None if diverged else split.unscale(predict(configuration.spec, params, split.test))
+        scores = dict[str, Any]() if yhat is None else metrics(split.test.actual, yhat)
+        own |= {f"{prefix}test_{name}": scores.get(name) for name in ("rmse", "mae")}
+    if (ours := configuration.engine == "lstm_lib") and rmse:
+        seconds, own["updated"] = predicted_step(configuration, record)
+        dense = plain(configuration.spec).cost(split.train.lookback, configuration.batch).seconds.total
+        own["predicted"] = dense / seconds
+    else:
+        own |= {"predicted": None, "updated": None if ours else 1.0}
+    own |= {
         "alone": alone,
         "diverged": diverged,
-    }
-    circumstances = {
         "threads": record.config["threads"],
-        "versions": versions(configuration.engine),
+        "versions": versions(configuration.engine, record.config.get("engine", "")),
         "machine": machine(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    circumstances |= {"load": _load(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    own = words | numbers | circumstances
     if taken := sorted(configuration.labels.keys() & own.keys()):
         raise ValueError(
             f"configuration {configuration.name!r}: the labels {taken} are columns of the table already"
         )
     return own | dict(configuration.labels)
-
-
-def _validation(rmse: Array) -> dict[str, Any]:
-    if not len(rmse):
-        return {"last_valid": None, "best_valid": None, "best_epoch": None}
-    best = int(np.argmin(rmse))
-    return {"last_valid": float(rmse[-1]), "best_valid": float(rmse[best]), "best_epoch": best + 1}
-
-
-def _test_errors(configuration: Configuration, prefix: str, params: Params, diverged: bool) -> dict[str, Any]:
-    """RMSE and MAE of the test part in the unit of the series; None for a run that diverged."""
-    if diverged:
-        return {f"{prefix}test_rmse": None, f"{prefix}test_mae": None}
-    split = configuration.task.split()
-    yhat = split.unscale(predict(configuration.spec, params, split.test))
-    scores = metrics(split.test.actual, yhat)
-    return {f"{prefix}test_rmse": scores["rmse"], f"{prefix}test_mae": scores["mae"]}
-
-
-def _predicted(configuration: Configuration, record: Record) -> dict[str, Any]:
-    """How many times as fast as the dense step, by the cost model, and the share of arcs that are updated."""
-    if configuration.engine != "lstm_lib":
-        return {"predicted": None, "updated": 1.0}
-    if not len(record.history):
-        return {"predicted": None, "updated": None}
-    seconds, updated = predicted_step(configuration, record)
-    lookback = configuration.task.split().train.lookback
-    dense = plain(configuration.spec).cost(lookback, configuration.batch).seconds.total
-    return {"predicted": dense / seconds, "updated": updated}
 
 
 def predicted_step(configuration: Configuration, record: Record | None = None) -> tuple[float, float]:
@@ -290,35 +256,26 @@ def _moments(epochs: int, steps: int, record: Record | None) -> Iterator[Moment]
             yield Moment(epoch, epochs, (epoch - 1) * steps + int(k), evidence)
 
 
-def versions(engine: str = "lstm_lib") -> str:
-    """The versions that a run by this engine depends on, in one line."""
-    found = {"lstm_lib": sys.modules["lstm_lib"].__version__, "numpy": np.__version__}
-    if engine != "lstm_lib":
-        found |= {name: version(name) for name in ("tensorflow", "keras")}
+def versions(engine: str = "lstm_lib", loops: str = "plain") -> str:
+    """The versions that a run by this engine, with "plain" or "compiled" loops, depends on, in one line."""
+    others = (
+        ["numba", "scipy"] if loops == "compiled" else ["tensorflow", "keras"] if engine != "lstm_lib" else []
+    )
+    found = {"lstm_lib": sys.modules["lstm_lib"].__version__} | {k: version(k) for k in ("numpy", *others)}
     return f"Python {platform.python_version()}, " + ", ".join(f"{k} {v}" for k, v in found.items())
 
 
 def machine() -> str:
     """Processor, system, the library of NumPy's products with its kernels; one line, without the name."""
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    library = f"{blas['name']} {blas['version']}{_kernels(blas['version'])}"
-    return f"{os.cpu_count()} x {_processor()}, {platform.system()}, {library}"
-
-
-def _kernels(version: str) -> str:
-    """The kind of processor whose kernels OpenBLAS chose; much of its speed hangs on it, other libraries don't tell."""
     from threadpoolctl import threadpool_info
 
-    pools = [pool for pool in threadpool_info() if pool["version"] == version and pool.get("architecture")]
-    return f" for {pools[0]['architecture']}" if pools else ""
-
-
-def _processor() -> str:
-    """The model where Linux tells it, else what Python knows."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    # the kind of processor whose kernels OpenBLAS chose; much of its speed hangs on it, other libraries don't tell
+    pools = [
+        pool for pool in threadpool_info() if pool["version"] == blas["version"] and pool.get("architecture")
+    ]
+    kernels = f" for {pools[0]['architecture']}" if pools else ""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(iter(models), platform.processor() or platform.machine())
-
-
-def _load() -> float | None:
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    processor = next(iter(models), platform.processor() or platform.machine())
+    return f"{os.cpu_count()} x {processor}, {platform.system()}, {blas['name']} {blas['version']}{kernels}"

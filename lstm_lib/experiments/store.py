@@ -1,29 +1,32 @@
 """A folder of finished runs that survives being killed, and that several processes may use at once.
 
-    runs.jsonl         one line a finished run, only ever appended to
-    runs.jsonl.torn    what was left of lines that a killed process did not finish
-    records/KEY.npz    what a run left, written before its line
+    runs.sqlite        a row a finished run, added and never changed, in a database of SQLite
+    records/KEY.npz    what a run left, written before its row
     claims/KEY.lock    held by the process that is making this run; the system lets go of it when the process dies
 
-A line counts when it ends. What follows the last line end was being written when its process was killed: it is
-set aside, and the run is made again. Anything else that can't be read is an error that names the line.
+A run counts when its row is in: all of it or nothing, also when the process is killed, or the disk full, meanwhile.
+SQLite's usual journal, not its WAL, keeps the store one file, which can be read where nothing may be written.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
-import threading
-from collections.abc import Collection, Mapping
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from lstm_lib.experiments.configuration import plain
-from lstm_lib.training.loop import Record
+from lstm_lib.training.record import Record
+
+TABLE = "CREATE TABLE IF NOT EXISTS runs (number INTEGER PRIMARY KEY, key, alone, checksum, row)"
+PATIENCE = 60  # seconds that a process waits for another one that is writing
 
 
 class StoreError(ValueError):
@@ -31,7 +34,9 @@ class StoreError(ValueError):
 
 
 class Store:
-    """The finished runs in a folder, which is made if it is not there.
+    """The finished runs in a folder, which is made when the first is kept.
+
+    Raises StoreError for a store of the first edition, a file that is no database, and a damaged row.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -43,91 +48,50 @@ class Store:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.path = self.folder / "runs.jsonl"
-        self._rows: list[dict[str, Any]] = []
-        self._read = 0  # bytes of the file that are in _rows
-        self._one_reader = threading.Lock()  # joblib asks for the next run in a thread of its own
+        self.path = self.folder / "runs.sqlite"
+        if (old := self.folder / "runs.jsonl").exists():
+            raise StoreError(
+                f"{old} was made by the first edition of lstm_lib, whose runs give other numbers in their last digits; "
+                "give another folder. Its table can still be read: pandas.read_json(path, lines=True)"
+            )
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
 
-    # ------------------------------------------------------------------------------------------------- reading
-
     def rows(self) -> list[dict[str, Any]]:
-        """All lines, in the order they were written; StoreError names one that can't be read."""
-        with self._one_reader:
-            return self._all_rows()
-
-    def _all_rows(self) -> list[dict[str, Any]]:
-        if not self.path.exists():
-            self._rows, self._read = [], 0
-            return []
-        whole = self._new_lines()
-        if not whole.endswith(b"\n") and whole:
-            with self._lock():  # a process that is just writing has finished then
-                self._set_aside_torn_line()
-                whole = self._new_lines()
-        found = [self._parsed(line, k) for k, line in enumerate(whole.split(b"\n")[:-1], len(self._rows) + 1)]
-        self._rows += found
-        self._read += len(whole)
-        return list(self._rows)
+        """All rows, in the order they were written; a run that was made twice has two."""
+        return self._rows("ORDER BY number")
 
     def done(self, alone: bool = False) -> set[str]:
         """The keys of finished runs; with `alone` only of those that ran with nothing of ours beside them."""
-        return {row["key"] for row in self.rows() if row.get("alone") or not alone}
+        return {key for (key,) in self._ask("SELECT key FROM runs WHERE alone >= ?", alone)}
 
     def row(self, key: str) -> dict[str, Any] | None:
-        """The line of a run, None if there is none; of several the first that was made alone, else the first."""
-        return self._best().get(key)
+        """The row of a run, None if there is none; of several the first that was made alone, else the first."""
+        return next(iter(self._rows("WHERE key = ? ORDER BY alone DESC, number LIMIT 1", key)), None)
 
-    def table(self, keys: Collection[str] | None = None) -> pd.DataFrame:
-        """A row a run, as `row` finds it, in the order they were written, or in that of `keys`."""
-        best = self._best()
-        return pd.DataFrame([best[key] for key in (best if keys is None else keys) if key in best])
+    def table(self, keys: Iterable[str] | None = None) -> pd.DataFrame:
+        """A row a run, as `row` finds it, in the order they were first written, or in that of `keys`."""
+        if keys is None:
+            keys = dict.fromkeys(key for (key,) in self._ask("SELECT key FROM runs ORDER BY number"))
+        return pd.DataFrame([row for key in keys if (row := self.row(key)) is not None])
 
     def record(self, key: str) -> Record:
         """What the run left; KeyError if there is no such run."""
         if key not in self.done():
             raise KeyError(f"{self} has no run {key!r}; its keys are in table()['key']")
-        return Record.load(self._record_path(key))
-
-    def _best(self) -> dict[str, dict[str, Any]]:
-        best: dict[str, dict[str, Any]] = {}
-        for row in self.rows():
-            known = best.setdefault(row["key"], row)
-            if row.get("alone") and not known.get("alone"):
-                best[row["key"]] = row
-        return best
-
-    def _new_lines(self) -> bytes:
-        with self.path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size < self._read:  # another file: start anew
-                self._rows, self._read = [], 0
-            file.seek(self._read)
-            return file.read()
-
-    def _parsed(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            row = json.loads(line)
-            if not isinstance(row, dict) or "key" not in row:
-                raise ValueError("it is not a run with a key")
-        except ValueError as error:
-            raise StoreError(
-                f"{self.path}, line {number} can't be read ({error}): {line[:60]!r}. Every line has to be a run in "
-                "JSON; repair the line or take it out, and its run is made again"
-            ) from error
-        return row
-
-    # ------------------------------------------------------------------------------------------------- writing
+        return Record.load(self.folder / "records" / f"{key}.npz")
 
     def append(self, row: Mapping[str, Any], record: Record | None = None) -> None:
-        """Keep a finished run: first its record, then its line, both on disk when this returns."""
-        line = json.dumps(_without_nan(dict(row)), allow_nan=False, default=plain).encode() + b"\n"
+        """Keep a finished run: first its record, then its row, both on disk when this returns."""
+        text = json.dumps(dict(row), default=methodcaller("tolist"))
+        folder = self.folder / "records"
+        folder.mkdir(parents=True, exist_ok=True)
         if record is not None:
-            self._save(record, self._record_path(row["key"]))
-        with self._lock():
-            self._set_aside_torn_line()
-            _write(self.path, line)
+            with record.save(folder / f"{row['key']}.npz").open("rb") as file:
+                os.fsync(file.fileno())
+        values = row["key"], bool(row.get("alone")), crc32(text.encode()), text
+        self._ask("INSERT INTO runs (key, alone, checksum, row) VALUES (?, ?, ?, ?)", *values)
 
     def claim(self, key: str) -> FileLock | None:
         """A lock on making this run, to be released when it is stored; None if another process has it."""
@@ -140,51 +104,25 @@ class Store:
             return None
         return lock
 
-    def _record_path(self, key: str) -> Path:
-        return self.folder / "records" / f"{key}.npz"
+    # ------------------------------------------------------------------------------------------------- details
 
-    def _save(self, record: Record, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = record.save(path.with_name(f".{path.stem}.{os.getpid()}.npz"))
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+    def _rows(self, which: str, *values: Any) -> list[dict[str, Any]]:
+        found = self._ask(f"SELECT number, checksum, row FROM runs {which}", *values)
+        for number, checksum, text in found:
+            if crc32(text.encode()) != checksum:
+                raise StoreError(
+                    f"{self.path}: row {number} is damaged: {text[:60]!r}. Take it out (DELETE FROM runs WHERE "
+                    f"number = {number}), and its run is made again"
+                )
+        return [json.loads(text) for _, _, text in found]
 
-    def _lock(self) -> FileLock:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / "runs.lock")
-
-    def _set_aside_torn_line(self) -> None:
-        """Move what follows the last line end into the file of torn lines; only while holding the lock."""
-        if not self.path.exists():
-            return
-        content = self.path.read_bytes()
-        kept = content.rfind(b"\n") + 1
-        if kept < len(content):
-            _write(self.path.with_name(f"{self.path.name}.torn"), content[kept:] + b"\n")
-            with self.path.open("r+b") as file:
-                file.truncate(kept)
-                os.fsync(file.fileno())
-
-
-def _write(path: Path, line: bytes) -> None:
-    """Append and wait until it is on disk."""
-    with path.open("ab") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _without_nan(value: Any) -> Any:
-    """What is not a finite number as None, which JSON has.
-
-    >>> _without_nan({"a": [1.5, math.nan]})
-    {'a': [1.5, None]}
-    """
-    if isinstance(value, Mapping):
-        return {k: _without_nan(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    def _ask(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The answer, in a transaction and a connection of its own: threads and new processes share none."""
+        if question.startswith("SELECT") and not self.path.exists():
+            return []
+        try:
+            with closing(sqlite3.connect(self.path, timeout=PATIENCE)) as database, database:
+                database.execute(TABLE)
+                return database.execute(question, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.path}: {error}") from error

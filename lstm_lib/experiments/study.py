@@ -27,22 +27,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstm_lib import schedules
 from lstm_lib.experiments.configuration import Configuration, Task
-from lstm_lib.experiments.equal_cost import (
-    epochs_of_equal_time,
-    lookback_of_equal_cost,
-    units_of_equal_cost,
-)
+from lstm_lib.experiments.equal_cost import epochs_of_equal_time, lookback_of_equal_cost, units_of_equal_cost
 from lstm_lib.experiments.store import Store
 from lstm_lib.experiments.sweeping import sweep
 from lstm_lib.isolation.plan import Plan, isolate
-from lstm_lib.isolation.zones import nothing, zone
+from lstm_lib.isolation.zones import nothing, read_zone, zone
+from lstm_lib.network.cells import CELLS
 from lstm_lib.network.spec import Spec
+from lstm_lib.training import schedules
 from lstm_lib.training.schedules import PlanOrSchedule
 from lstm_lib.training.selection import STATISTICS, by_statistic
 
-Isolation = Callable[[Spec], PlanOrSchedule]
+Recipe = Callable[[Spec], PlanOrSchedule]
 FACTORS = ("gate", "matrix", "layer", "share", "depth", "span")  # that the zones are crossed of
 # What a results table keeps of a row, in this order; lists stand in it as JSON.
 COLUMNS = (
@@ -87,7 +84,7 @@ class Design:
         return dataclasses.replace(self.task, lookback=lookback, compared_with=self.task.lookback)
 
     def configuration(
-        self, name: str, group: str, isolation: Isolation | None = None, **changes: Any
+        self, name: str, group: str, isolation: Recipe | None = None, **changes: Any
     ) -> Configuration:
         """A configuration of this design."""
         shared: dict[str, Any] = {k: getattr(self, k) for k in ("task", "units", "epochs", "batch", "lr")}
@@ -97,9 +94,14 @@ class Design:
 # ------------------------------------------------------------------------------------------------------- isolations
 
 
-def spanning(span: int) -> Isolation:
+def short_plan(spec: Spec, span: int | None) -> Plan:
+    """Every arc is updated, through the last steps alone; None: through all."""
+    return isolate(spec, nothing(spec), span=span)
+
+
+def spanning(span: int) -> Recipe:
     """Every arc is updated, through the last steps alone."""
-    return lambda spec: isolate(spec, nothing(spec), span=span)
+    return lambda spec: short_plan(spec, span)
 
 
 def head_alone(spec: Spec) -> Plan:
@@ -107,49 +109,56 @@ def head_alone(spec: Spec) -> Plan:
     return isolate(spec, ~zone(spec, layer="head"), "cache")
 
 
-def then_head(epoch: int, span: int | None) -> Isolation:
+def then_head(epoch: int, span: int | None) -> Recipe:
     """From this epoch on the head alone; a span before."""
-    return lambda spec: schedules.from_epoch(epoch, head_alone(spec), isolate(spec, nothing(spec), span=span))
+    return lambda spec: schedules.from_epoch(epoch, head_alone(spec), short_plan(spec, span))
 
 
-def growing(spans: Sequence[int], epochs: int) -> Isolation:
+def growing(spans: Sequence[int], epochs: int) -> Recipe:
     """One span after the other, each for an equal part of the epochs."""
-    starts = [1 + k * epochs // len(spans) for k in range(len(spans))]
 
     def schedule(spec: Spec) -> PlanOrSchedule:
-        plans: list[PlanOrSchedule] = [isolate(spec, nothing(spec), span=span) for span in spans]
-        held = plans[0]
-        for start, plan in zip(starts[1:], plans[1:], strict=True):
+        held: PlanOrSchedule = short_plan(spec, spans[0])
+        for k, span in enumerate(spans[1:], 1):
+            start, plan = 1 + k * epochs // len(spans), short_plan(spec, span)
             held = schedules.from_epoch(start, plan, before=held) if start > 1 else plan
         return held
 
     return schedule
 
 
-def mixed(short: int, long: int) -> Isolation:
+def mixed(short: int, long: int) -> Recipe:
     """Three steps with a short span, then one with a long span."""
     return lambda spec: schedules.alternate(
-        [isolate(spec, nothing(spec), span=span) for span in (short, short, short, long)], every=1
+        [short_plan(spec, n) for n in (short, short, short, long)], every=1
     )
 
 
-def redrawn(share: float, span: int | None) -> Isolation:
+def redrawn(share: float, span: int | None) -> Callable[[Spec], schedules.Schedule]:
     """A share of the units isolated at depth cut, drawn anew every epoch."""
     return lambda spec: schedules.redraw(spec, share, blocks=8, depth="cut", span=span)
 
 
-def fixed(share: float, span: int | None) -> Isolation:
+def fixed(share: float, span: int | None) -> Recipe:
     """A share of the units isolated at depth cut, drawn once."""
-    return lambda spec: isolate(
-        spec, schedules.redraw(spec, share, blocks=8).plan_at(schedules.Moment(1, 1, 0)).zone, "cut", span
-    )
+    return lambda spec: redrawn(share, span)(spec).plan_at(schedules.Moment(1, 1, 0))
 
 
-def half_by(statistic: str, span: int) -> Isolation:
+def half_by(statistic: str, span: int) -> Recipe:
     """Half of the arcs isolated at depth cut, chosen anew every epoch; the first epoch isolates nothing."""
     return lambda spec: schedules.from_epoch(
-        2, by_statistic(spec, statistic, 0.5, span=span), isolate(spec, nothing(spec), span=span)
+        2, by_statistic(spec, statistic, 0.5, depth="cut", span=span), short_plan(spec, span)
     )
+
+
+def isolating(text: str, share: float, depth: str, span: int) -> Recipe:
+    """Of the zone with this text the arcs that lead to the first units, a share of them."""
+
+    def plan(spec: Spec) -> Plan:
+        units = round(share * spec.units[int(text[0])])
+        return isolate(spec, read_zone(spec, f"{text}[0:{units}]"), depth, span)
+
+    return plan
 
 
 # -------------------------------------------------------------------------------------------------------- families
@@ -170,13 +179,9 @@ def policies(design: Design) -> list[Configuration]:
         make("half redrawn", "units", redrawn(0.5, None)),
         make(f"half redrawn, span {short}", "units", redrawn(0.5, short)),
         make(f"quarter redrawn, span {short}", "units", redrawn(0.25, short)),
-        make(
-            f"window {window}, span {short}, then head",
-            "combined",
-            then_head(late, short),
-            task=design.shorter(window),
-        ),
-    ]
+        make(f"window {window}, span {short}, then head", "combined", then_head(late, short),
+             task=design.shorter(window)),
+    ]  # fmt: skip
 
 
 def controls(design: Design) -> list[Configuration]:
@@ -184,7 +189,7 @@ def controls(design: Design) -> list[Configuration]:
     make, short = design.configuration, design.short
     spec = make("dense", "dense").spec
     T, B = design.task.lookback, design.batch
-    wanted = isolate(spec, nothing(spec), span=short).cost(T, B)
+    wanted = short_plan(spec, short).cost(T, B)
     smaller, shorter = units_of_equal_cost(spec, wanted, T, B), lookback_of_equal_cost(spec, wanted, T, B)
     fewer = epochs_of_equal_time(spec, wanted, design.epochs, T, B)
     return [
@@ -200,12 +205,11 @@ def controls(design: Design) -> list[Configuration]:
 
 def core(design: Design) -> list[Configuration]:
     """The policies and controls that a second task needs."""
-    long, short = 2 * design.short, design.short
+    long, short, window = 2 * design.short, design.short, design.task.lookback // 2
     wanted = {
         "dense", f"span {long}", f"span {short}", f"span {long}, then head", f"span {short}, then head",
         f"half redrawn, span {short}", "head alone", "smaller network", "fewer epochs", "shorter window",
-        "Keras, XLA",
-        f"window {design.task.lookback // 2}, span {short}, then head",
+        "Keras, XLA", f"window {window}, span {short}, then head",
     }  # fmt: skip
     return [c for c in policies(design) + controls(design) if c.name in wanted]
 
@@ -239,49 +243,30 @@ def zones(design: Design, seed: int | None = None) -> list[Configuration]:
     span, so that a zone's effect can be told from its span's. Half of the design's epochs, since they are many and no
     time is compared.
     """
-    half = dataclasses.replace(design, epochs=max(1, design.epochs // 2))
-    spans = design.short, design.task.lookback
-    crossed = list(product("fiog", ("Wx", "Wh"), (0, 1), (0.5, 1.0), ("skip", "cut"), spans))
+    half = dataclasses.replace(design, epochs=max(1, design.epochs // 2), units=(32, 32))
+    short, whole = design.short, design.task.lookback
+    gates, matrices = CELLS["standard"].gates, ("Wx", "Wh")
+    crossed = list(product(gates, matrices, (0, 1), (0.5, 1.0), ("skip", "cut"), (short, whole)))
     if seed is not None:
         order = np.random.default_rng([seed, 7]).permutation(len(crossed))
         crossed = [crossed[k] for k in sorted(order[: len(crossed) // 4])]
     found = [
-        half.configuration("dense, two layers", "zone", units=(32, 32), labels={"span": spans[1]}),
-        half.configuration(
-            f"span {spans[0]}, two layers",
-            "zone",
-            spanning(spans[0]),
-            units=(32, 32),
-            labels={"span": spans[0]},
-        ),
+        half.configuration("dense, two layers", "zone", labels={"span": whole}),
+        half.configuration(f"span {short}, two layers", "zone", spanning(short), labels={"span": short}),
     ]
     for gate, matrix, layer, share, depth, span in crossed:
         labels = dict(zip(FACTORS, (gate, matrix, layer, share, depth, span), strict=True))
-        name = f"{layer}/{matrix}/{gate}, {share:.0%}, {depth}, span {span}"
-        isolation = _isolating(gate, matrix, layer, share, depth, span)
-        found.append(half.configuration(name, "zone", isolation, units=(32, 32), labels=labels))
+        text = f"{layer}/{matrix}/{gate}"
+        name, recipe = f"{text}, {share:.0%}, {depth}, span {span}", isolating(text, share, depth, span)
+        found.append(half.configuration(name, "zone", recipe, labels=labels))
     return found
-
-
-def _isolating(gate: str, matrix: str, layer: int, share: float, depth: str, span: int) -> Isolation:
-    def plan(spec: Spec) -> Plan:
-        units = slice(0, round(share * spec.units[layer]))
-        chosen = zone(spec, layer=layer, matrix=matrix, gate=gate, unit=units)
-        return isolate(spec, chosen, depth, span)
-
-    return plan
 
 
 # ------------------------------------------------------------------------------------------------------ the whole
 
 
 FAMILIES: dict[str, Callable[[Design], list[Configuration]]] = {
-    "policies": policies,
-    "controls": controls,
-    "statistics": statistics,
-    "core": core,
-    "sizes": sizes,
-    "zones": zones,
+    family.__name__: family for family in (policies, controls, statistics, core, sizes, zones)
 }
 
 

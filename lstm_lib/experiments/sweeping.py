@@ -14,7 +14,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,14 +26,14 @@ from lstm_lib.experiments import runs
 from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.experiments.store import Store, StoreError
 from lstm_lib.network.spec import is_whole
-from lstm_lib.training.loop import Diverged, Record
+from lstm_lib.training.record import Diverged, Record
 
 ORDERS = ("by seed", "by configuration")
 PAUSE = 0.2  # seconds between two looks at a store whose last runs another process is making
 
 
-class Run(NamedTuple):
-    """A configuration with a seed, and the key of both."""
+class Planned(NamedTuple):
+    """A run that is to be made: a configuration with a seed, and the key of both."""
 
     key: str
     configuration: Configuration
@@ -114,7 +114,7 @@ def sweep(
         return _table(store, chosen, seeds)
 
 
-def in_turn(configurations: list[Configuration], seeds: list[int], order: str = "by seed") -> list[Run]:
+def in_turn(configurations: list[Configuration], seeds: list[int], order: str = "by seed") -> list[Planned]:
     """The runs in the order in which they are made; with each seed another configuration begins.
 
     >>> a, b = Configuration("a"), Configuration("b")
@@ -122,15 +122,15 @@ def in_turn(configurations: list[Configuration], seeds: list[int], order: str = 
     ['a0', 'b0', 'b1', 'a1']
     """
     if order == "by configuration":
-        return [Run(c.key(seed), c, seed) for c in configurations for seed in seeds]
+        return [Planned(c.key(seed), c, seed) for c in configurations for seed in seeds]
     turns = []
     for k, seed in enumerate(seeds):
         first = k % len(configurations)
-        turns += [Run(c.key(seed), c, seed) for c in configurations[first:] + configurations[:first]]
+        turns += [Planned(c.key(seed), c, seed) for c in configurations[first:] + configurations[:first]]
     return turns
 
 
-def _make(planned: list[Run], store: Store, jobs: int, timed: bool, bar: Any) -> Generator[Finished]:
+def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any) -> Generator[Finished]:
     """All runs that the store lacks, as they finish; waits for those that another process is making.
 
     When one fails, no other is begun, and those that are at work are finished before this raises.
@@ -162,14 +162,14 @@ def _make(planned: list[Run], store: Store, jobs: int, timed: bool, bar: Any) ->
             claim.release()
 
 
-def _lacking(planned: list[Run], store: Store, timed: bool) -> list[Run]:
+def _lacking(planned: list[Planned], store: Store, timed: bool) -> list[Planned]:
     done = store.done(alone=timed)
     return [run for run in planned if run.key not in done]
 
 
 def _claimed(
-    todo: list[Run], store: Store, timed: bool, claims: dict[str, BaseFileLock], bar: Any
-) -> Iterator[Run]:
+    todo: list[Planned], store: Store, timed: bool, claims: dict[str, BaseFileLock], bar: Any
+) -> Iterator[Planned]:
     """The runs that no other process has begun, each claimed when it is asked for."""
     for run in todo:
         if (claim := store.claim(run.key)) is None:
@@ -182,7 +182,7 @@ def _claimed(
         yield run
 
 
-def _results(claimed: Iterator[Run], jobs: int, timed: bool, bar: Any) -> Generator[Finished | Failed]:
+def _results(claimed: Iterator[Planned], jobs: int, timed: bool, bar: Any) -> Generator[Finished | Failed]:
     if jobs == 1:
         for run in claimed:
             with _nothing_beside(bar) if timed else nullcontext():
@@ -195,7 +195,7 @@ def _results(claimed: Iterator[Run], jobs: int, timed: bool, bar: Any) -> Genera
     yield from side_by_side(delayed(_execute)(run, False) for run in claimed)
 
 
-def _execute(run: Run, alone: bool) -> Finished | Failed:
+def _execute(run: Planned, alone: bool) -> Finished | Failed:
     """Make a run; in a process of joblib's or of a cluster's too, so nothing here touches the store."""
     _, configuration, seed = run
     try:
@@ -212,10 +212,16 @@ def _execute(run: Run, alone: bool) -> Finished | Failed:
 def _timed_lock() -> FileLock:
     """Held by a timed run, one in the whole machine; the system lets go of it when the process dies.
 
+    It lies in a folder that all accounts may write to: what one puts into the temporary folder itself is its own.
     LSTM_LIB_TIMED_LOCK names another file, for tests whose times nobody reads.
     """
-    usual = str(Path(tempfile.gettempdir()) / "lstm_lib-timed-run.lock")
-    return FileLock(os.environ.get("LSTM_LIB_TIMED_LOCK", usual), mode=0o666)
+    if given := os.environ.get("LSTM_LIB_TIMED_LOCK"):
+        return FileLock(given)
+    folder = Path(tempfile.gettempdir()) / "lstm_lib-timed"
+    folder.mkdir(exist_ok=True)
+    with suppress(PermissionError):  # another account made it, and has opened it already
+        folder.chmod(0o777)
+    return FileLock(folder / "run.lock", mode=0o666)
 
 
 @contextmanager
@@ -249,12 +255,8 @@ def _check_repeated(before: dict[str, Any] | None, now: dict[str, Any]) -> None:
 
 def _table(store: Store, configurations: list[Configuration], seeds: list[int]) -> pd.DataFrame:
     """A row a run, seed by seed, with group and labels as they are now."""
-    rows = [
-        {**(store.row(c.key(seed)) or {}), "group": c.group, **c.labels}
-        for seed in seeds
-        for c in configurations
-    ]
-    return pd.DataFrame(rows)
+    rows = ((c, store.row(c.key(seed)) or {}) for seed in seeds for c in configurations)
+    return pd.DataFrame([{**row, "group": c.group, **c.labels} for c, row in rows])
 
 
 def _checked(

@@ -252,6 +252,11 @@ def _own_folder() -> Path:
     return checkout if (checkout / "make_sceaux.py").is_file() else Path.cwd() / "data"
 
 
+def file_of(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file that `load_series` reads for this name or path; FileNotFoundError where there is none."""
+    return _locate(name_or_path)[0]
+
+
 def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, Known | None]:
     """The file meant, and what is known of it if it is embedded."""
     name = os.fspath(name_or_path)

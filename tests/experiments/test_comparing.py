@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
 
 import lstm_lib as ll
 from lstm_lib.experiments import (
@@ -231,6 +233,15 @@ def test_one_way_agrees_with_the_analysis_of_variance() -> None:
         F, (k, n) = scipy.stats.f_oneway(*groups).statistic, (len(groups), len(rows))
         assert alone == pytest.approx((k - 1) * F / ((k - 1) * F + n - k))
         assert 0 <= low <= alone <= high <= 1
+
+
+def test_what_a_factor_adds_is_type_ii_of_statsmodels() -> None:
+    """Which our least squares give too where factors vary together: there statsmodels' is not 0 but the share alone."""
+    rows = crossed(1.0, 0.5, 1.0)[3:]  # no longer balanced
+    sums = anova_lm(ols("error ~ C(gate) + C(share)", rows).fit(), typ=2)["sum_sq"]
+    total = ((rows["error"] - rows["error"].mean()) ** 2).sum()
+    found = explained(rows, ["gate", "share"], "error", resamples=0)["beyond"]
+    np.testing.assert_allclose(found, sums[["C(gate)", "C(share)"]] / total, rtol=1e-10)
 
 
 def test_factors_that_vary_together_explain_the_same_only_once() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import lstm_lib as ll
 from lstm_lib.experiments import Configuration, Task, row, run, runs, sweep
+from lstm_lib.experiments.configuration import KERAS_CELLS
 from tests.cases import identical
 
 # 602 windows: the last of ten batches is smaller. Ten epochs of rounding stay far below this; a wrong rate, order of
@@ -26,11 +27,12 @@ def small(engine: str, **settings: Any) -> Configuration:
     "settings",
     [
         {},
-        {"schedule": "step", "optimizer": {"form": "keras", "beta1": 0.8}, "units": (4, 3)},
-        {"schedule": "constant", "optimizer": {"clip_norm": 0.1, "weight_decay": 0.1, "amsgrad": True}},
+        {"rate": "step", "optimizer": {"form": "keras", "beta1": 0.8}, "units": (4, 3)},
+        {"rate": "constant", "optimizer": {"clip_norm": 0.1, "weight_decay": 0.1, "amsgrad": True}},
         {"task": Task(lookback=6, horizon=3, steps="all", every=40), "batch": 600},
+        *({"cell": cell, "epochs": 1} for cell in KERAS_CELLS[1:]),
     ],
-    ids=["cosine", "step-keras", "options", "one batch, every step"],
+    ids=["cosine", "step-keras", "options", "one batch, every step", *KERAS_CELLS[1:]],
 )
 def test_keras_gives_the_same_curve(engine: str, settings: dict[str, Any]) -> None:
     ours, theirs = (run(small(made_by, **settings), seed=2) for made_by in ("lstm_lib", engine))
@@ -51,7 +53,7 @@ def test_keras_gives_the_same_curve(engine: str, settings: dict[str, Any]) -> No
 
 def test_xla_compiles_the_rate_for_all_steps_at_once() -> None:
     """A step whose number becomes a constant of the program is compiled anew each time, for seconds."""
-    from lstm_lib.keras.bridge import tf
+    from lstm_lib.keras import tf
 
     schedule = runs._keras_adam(small("keras-xla"), steps=10)._learning_rate
     step = tf.Variable(1, dtype="int64")
@@ -73,7 +75,7 @@ def test_keras_gives_the_same_twice_and_is_swept_like_ours(tmp_path: Any) -> Non
 
 
 def test_the_best_parameters_are_those_of_the_best_epoch() -> None:
-    wild = small("keras", lr=0.2, schedule="constant")
+    wild = small("keras", lr=0.2, rate="constant")
     record = run(wild, 0)
     best = int(record.history["valid_loss"].argmin())
     assert best + 1 < 3
@@ -89,13 +91,13 @@ def test_a_record_of_keras_is_not_resumed() -> None:
 
 def test_keras_that_diverges_says_so() -> None:
     with np.errstate(all="ignore"), pytest.raises(ll.Diverged, match=r"in epoch 1; try a smaller") as caught:
-        run(small("keras", lr=1e38, schedule="constant"), 0)
+        run(small("keras", lr=1e38, rate="constant"), 0)
     assert len(caught.value.record.history) == 0
     identical(caught.value.record.params, ll.init_params(small("keras").spec, 0))
 
 
 def test_another_number_of_threads_is_refused_once_tensorflow_runs() -> None:
-    from lstm_lib.keras.bridge import tf
+    from lstm_lib.keras import tf
 
     assert tf is not None
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"
