@@ -12,6 +12,7 @@ import traitlets
 from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.lab.runs import EMBEDDED, OPTIONS, SHARES
 from lstm_lib.lab.state import State
+from lstm_lib.network.cells import CELLS
 from lstm_lib.training.selection import STATISTICS
 
 HERE = Path(__file__).parent
@@ -54,6 +55,8 @@ class Controls:
         self.units = _text(
             "Units", "+".join(map(str, s.settings.units)), 130, "hidden units, one number a layer"
         )
+        self.cell = _dropdown("Cell", list(CELLS), 150)
+        self.cell.value = s.settings.cell
         self.blocks = _number("Blocks", s.blocks, 1, 32, 115)
         self.epochs = _number("Epochs", s.settings.epochs, 1, 1000, 120)
         self.seed = _number("Seed", s.settings.seed, 0, 10**6, 115)
@@ -125,7 +128,9 @@ class Controls:
             return box
 
         title = widgets.HTML("<div class='lab-title'>Isolation lab</div>")
-        settings = row(title, self.series, self.share, self.units, self.blocks, self.epochs, self.seed)
+        settings = row(
+            title, self.series, self.share, self.cell, self.units, self.blocks, self.epochs, self.seed
+        )
         left = column(
             "lab-left",
             row(self.statistic, self.budget, self.of, self.by),

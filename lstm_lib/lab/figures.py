@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lstm_lib.lab.runs import dense_of, forecast, last_value_error, load, weeks
+from lstm_lib.lab.runs import dense_of, forecast, history, last_value_error, load, weeks
 from lstm_lib.lab.state import State
 from lstm_lib.plots.forecasts import forecast as forecast_figure
 from lstm_lib.plots.isolation import time_and_error
@@ -28,17 +28,12 @@ class Drawn(NamedTuple):
 
 def curves(state: State) -> Drawn | None:
     """Validation error over training time of the run under way, or of the last one, beside the dense run."""
-    named: dict[str, pd.DataFrame] = {}
-    settings = state.live.settings if state.live else state.runs[-1].settings if state.runs else None
-    if settings is None:
+    shown = state.live or (state.runs[-1] if state.runs else None)
+    if shown is None:
         return None
-    dense = dense_of(state.runs, settings)
-    if dense is not None:
-        named[dense.name] = dense.history
-    if state.live is not None and state.live.curve:
-        named[state.live.name] = _history(state.live.curve)
-    elif state.live is None:
-        named[state.runs[-1].name] = state.runs[-1].history
+    settings = shown.settings
+    both = [dense_of(state.runs, settings), shown]
+    named = {one.name: history(one.curve) for one in both if one is not None and one.curve}
     if not named:
         return None
     unit = load(settings).series.unit
@@ -47,13 +42,8 @@ def curves(state: State) -> Drawn | None:
     time_and_error(named, unit, {"last value": last_value_error(settings)}, ax=ax)
     ax.set_xlabel("training time (s)")
     ax.set_ylabel(_with_unit("validation RMSE", unit))
-    last = "; ".join(f"{name}: {history['valid_rmse'].iloc[-1]:.3f}" for name, history in named.items())
+    last = "; ".join(f"{name}: {curve['valid_rmse'].iloc[-1]:.3f}" for name, curve in named.items())
     return Drawn(fig, f"Validation RMSE over training time. Latest values: {last} {unit}.")
-
-
-def _history(curve: tuple[tuple[float, float], ...]) -> pd.DataFrame:
-    frame = pd.DataFrame(list(curve), columns=["seconds", "valid_rmse"])
-    return frame.assign(seconds=frame["seconds"].diff().fillna(frame["seconds"]))
 
 
 def all_runs(state: State) -> Drawn | None:

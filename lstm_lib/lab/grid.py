@@ -1,7 +1,7 @@
 """The map: every block of the network as a cell, every row, column, matrix and layer as a heading, in pixels.
 
 A layer stands beside the layer below it, from left to right as the forward pass goes. Its rows are ranges of units,
-its columns the gates of Wx, Wh and b. An item's `name` is the text of the zone that a click on it toggles.
+its columns the gates of each of its matrices. An item's `name` is the text of the zone that a click on it toggles.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.isolation.partition import Partition, partition
-from lstm_lib.isolation.zones import MATRICES, Zone
-from lstm_lib.network.cells import GATES, Array
+from lstm_lib.isolation.zones import Zone
+from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Spec
 
-WIDTH, ROWS, TOP = (
-    720.0,
-    216.0,
-    58.0,
-)  # pixels: of all, of a layer's rows together, of the headings above them
-SIDE, GAP, APART = 46.0, 5.0, 10.0  # of the headings beside rows, between matrices, between layers
-NARROW = {"Wx": 1.0, "Wh": 1.0, "b": 0.6}  # width of a matrix's cells, beside each other
+# Pixels: of all, of a layer's rows together, of the headings above them; of the headings beside rows, between matrices,
+# between layers.
+WIDTH, ROWS, TOP = 720.0, 216.0, 58.0
+SIDE, GAP, APART = 46.0, 5.0, 10.0
+WIDEST = 52.0  # a cell of Wx or Wh
+THIN = 0.6  # of its width has a cell of a vector: a bias or peepholes
 
 
 @dataclass(frozen=True)
@@ -50,33 +49,40 @@ def items(spec: Spec, blocks: int) -> list[Item]:
     26
     """
     names = list(partition(spec, blocks))
-    columns = 4 * sum(NARROW.values()) * spec.layers + 2.6
-    spare = WIDTH - spec.layers * (SIDE + 2 * GAP + APART) - 2 * GAP
-    wide = min(52.0, spare / columns)
+    matrices = {matrix: (gates, _width(spec, matrix)) for matrix, gates in spec.row.matrices.items()}
+    columns = sum(len(gates) * w for gates, w in matrices.values())  # of a layer
+    around = SIDE + GAP * (len(matrices) - 1)
+    spare = WIDTH - spec.layers * (around + APART) - 2 * GAP
+    wide = min(WIDEST, spare / (columns * spec.layers + 2.6))
     found: list[Item] = []
     left = 0.0
     for k in range(spec.layers):
-        brackets = [name.removeprefix(f"{k}/Wx/f") for name in names if name.startswith(f"{k}/Wx/f")]
-        found += _layer(k, brackets, left, wide)
-        left += SIDE + 4 * sum(NARROW.values()) * wide + 2 * GAP + APART
+        first = f"{k}/Wx/{spec.row.gates[0]}"
+        brackets = [name.removeprefix(first) for name in names if name.startswith(first)]
+        across = around + columns * wide
+        found.append(Item("layer", f"{k}", f"layer {k}", left, 0, across, 19))
+        found += _layer(k, brackets, {m: (gates, w * wide) for m, (gates, w) in matrices.items()}, left)
+        left += across + APART
     return found + list(_head(left, wide))
 
 
-def _layer(k: int, brackets: list[str], left: float, wide: float) -> Iterator[Item]:
+def _width(spec: Spec, matrix: str) -> float:
+    """Of a matrix's cells, beside each other."""
+    return 1.0 if len(spec.shapes[f"0/{matrix}"]) == 2 else THIN
+
+
+def _layer(
+    k: int, brackets: list[str], matrices: dict[str, tuple[str, float]], left: float
+) -> Iterator[Item]:
     high = ROWS / len(brackets)
-    across = SIDE + 4 * sum(NARROW.values()) * wide + 2 * GAP
-    yield Item("layer", f"{k}", f"layer {k}", left, 0, across, 19)
     for row, bracket in enumerate(brackets):
-        units = bracket.strip("[]").replace(":", "–") or "all"
-        if "–" in units:
-            first, last = units.split("–")
-            units = f"{first}–{int(last) - 1}"
+        first, colon, last = bracket.strip("[]").partition(":")
+        units = f"{first}–{int(last) - 1}" if colon else first or "all"
         yield Item("row", f"{k}{bracket}", units, left, TOP + row * high, SIDE - 3, high)
     x = left + SIDE
-    for matrix in MATRICES:
-        w = NARROW[matrix] * wide
-        yield Item("matrix", f"{k}/{matrix}", matrix, x, 20, 4 * w, 18)
-        for gate in GATES:
+    for matrix, (gates, w) in matrices.items():
+        yield Item("matrix", f"{k}/{matrix}", matrix, x, 20, len(gates) * w, 18)
+        for gate in gates:
             yield Item("column", f"{k}/{matrix}/{gate}", gate, x, 39, w, 18)
             for row, bracket in enumerate(brackets):
                 yield Item("cell", f"{k}/{matrix}/{gate}{bracket}", "", x, TOP + row * high, w, high)
@@ -103,7 +109,7 @@ class Grid:
 
 
 @lru_cache(maxsize=8)
-def of(spec: Spec, blocks: int) -> Grid:
+def make_grid(spec: Spec, blocks: int) -> Grid:
     """The map of a network whose layers are cut into so many ranges of units; remembered."""
     cut, found = partition(spec, blocks), tuple(items(spec, blocks))
     arcs = cut.sums({name: np.ones(shape) for name, shape in spec.shapes.items()})
@@ -125,7 +131,7 @@ def shares(zone: Zone, grid: Grid) -> list[float]:
 
     >>> from lstm_lib import read_zone
     >>> spec = Spec(inputs=2, units=(4,), outputs=1)
-    >>> found = of(spec, 2)
+    >>> found = make_grid(spec, 2)
     >>> by_name = dict(zip([item.name for item in found.items], shares(read_zone(spec, "0/Wh[0] | head"), found)))
     >>> by_name["0/Wh/f[0:2]"], by_name["0/Wh"], by_name["head"]
     (0.5, 0.25, 1.0)
@@ -142,5 +148,4 @@ def shades(values: pd.Series) -> dict[str, float]:
     {'a': 0.5, 'b': 0.0, 'c': 1.0}
     """
     ranks = values.rank(method="average") - 1
-    most = max(float(ranks.max()), 1.0)
-    return {str(name): float(rank) / most for name, rank in ranks.items()}
+    return {str(name): float(rank) / max(float(ranks.max()), 1.0) for name, rank in ranks.items()}

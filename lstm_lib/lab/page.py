@@ -1,7 +1,6 @@
 """The page: widgets that carry clicks to transitions and states to views, and know nothing else.
 
-A view has two functions: `reads` says on what of the state it depends, `draws` puts that into widgets; it is drawn
-when what it reads has changed.
+A view puts a part of the state into widgets; it is drawn when that part has changed.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import html
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +28,6 @@ from lstm_lib.training.selection import STATISTICS
 REDRAW = 1.0  # seconds between two pictures of a curve that grows
 
 
-UNSEEN = object()  # equals nothing that a view reads
-
-
-@dataclass
-class View:
-    """A part of the page: drawn when what it reads has changed."""
-
-    reads: Callable[[State], Any]
-    draws: Callable[[State], None]
-    seen: Any = UNSEEN
-
-
 class Page(Controls):
     """The widgets, the state they show, and the training under way. `widget` is what a notebook displays."""
 
@@ -55,21 +41,21 @@ class Page(Controls):
         self._drawing = False
         self._next_picture = 0.0
         self._wire()
-        self.statistics = View(lambda s: (s.runs, s.spec, s.statistic), self._draw_statistics)
-        self.controls = View(_priced, self._draw_controls)
-        self.views = [
-            View(lambda s: (s.spec, s.blocks), self._draw_items),
-            View(lambda s: (s.spec, s.blocks, s.statistic, s.runs), self._draw_shades),
-            View(lambda s: (s.zone, s.blocks), self._draw_selection),
-            self.statistics,
-            View(lambda s: (s.live is None, *_priced(s)), self._draw_price),
-            self.controls,
-            View(lambda s: s.message, self._draw_message),
-            View(lambda s: s.live, self._draw_live),
-            View(lambda s: (s.runs, s.live), self._draw_curves),
-            View(lambda s: s.runs, self._draw_runs),
-            View(lambda s: (s.runs, s.shown, s.week), self._draw_forecast),
-        ]
+        # what draws a part of the page, and on what of the state it depends
+        self.views: dict[Callable[[State], None], Callable[[State], Any]] = {
+            self._draw_items: lambda s: (s.spec, s.blocks),
+            self._draw_shades: lambda s: (s.spec, s.blocks, s.statistic, s.runs),
+            self._draw_selection: lambda s: (s.zone, s.blocks),
+            self._draw_statistics: lambda s: (s.runs, s.spec, s.statistic),
+            self._draw_price: lambda s: (s.live is None, *_priced(s)),
+            self._draw_controls: _priced,
+            self._draw_message: lambda s: s.message,
+            self._draw_live: lambda s: s.live,
+            self._draw_curves: lambda s: (s.runs, s.live),
+            self._draw_runs: lambda s: s.runs,
+            self._draw_forecast: lambda s: (s.runs, s.shown, s.week),
+        }
+        self.seen: dict[Callable[[State], None], Any] = {}
         self.draw()
 
     # ------------------------------------------------------------------------------------------------ what happens
@@ -78,18 +64,18 @@ class Page(Controls):
         """The next state, and what has changed of the page."""
         self.state = attempt(self.state, transition, *given)
         if self.state.wrong:  # a control may show what was refused; a text stays, to be mended
-            self.controls.seen = self.statistics.seen = UNSEEN
+            for view in (self._draw_controls, self._draw_statistics):
+                self.seen.pop(view, None)
         self.draw()
 
     def draw(self) -> None:
         """Draw the views whose part of the state has changed; widgets that are set meanwhile report nothing."""
         self._drawing = True
         try:
-            for view in self.views:
-                reads = view.reads(self.state)
-                if reads != view.seen:
-                    view.seen = reads
-                    view.draws(self.state)
+            for view, reads in self.views.items():
+                if view not in self.seen or reads(self.state) != self.seen[view]:
+                    self.seen[view] = reads(self.state)
+                    view(self.state)
         finally:
             self._drawing = False
 
@@ -149,6 +135,7 @@ class Page(Controls):
             options=tuple((name, self.options[name].value) for name in OPTIONS) if yours else (),
             share=SHARES[self.share.value],
             units=read_units(self.units.value),
+            cell=self.cell.value,
             epochs=self.epochs.value,
             seed=self.seed.value,
         )
@@ -163,39 +150,34 @@ class Page(Controls):
     def _wire(self) -> None:
         """Every widget to its transition."""
 
-        def on(widget: Any, action: Callable[[], object]) -> None:
-            widget.observe(lambda _: None if self._drawing else action(), "value")
+        def on(action: Callable[..., object], *reporting: widgets.Widget) -> None:
+            for widget in reporting:
+                widget.observe(lambda _: None if self._drawing else action(), "value")
 
-        self.map.on_msg(lambda _, content, __: self.do(transitions.toggle, content["name"]))
-        for widget in (
+        def to(transition: Callable[..., State], *given: widgets.Widget) -> None:
+            on(lambda: self.do(transition, *(widget.value for widget in given)), *given)
+
+        on(
+            self.change_settings,
             self.series,
             self.share,
             self.units,
+            self.cell,
             self.epochs,
             self.seed,
             self.path,
-            *self.options.values(),
-        ):
-            on(widget, self.change_settings)
-        on(self.blocks, lambda: self.do(transitions.with_blocks, self.blocks.value))
-        on(self.statistic, lambda: self.do(transitions.with_statistic, self.statistic.value))
-        on(self.text, lambda: self.do(transitions.pick, self.text.value))
-        for widget in (self.budget, self.of, self.by):
-            on(
-                widget,
-                lambda: self.do(transitions.by_budget, self.budget.value / 100, self.of.value, self.by.value),
-            )
-        on(self.depth, lambda: self.do(transitions.with_depth, self.depth.value))
-        on(self.span, lambda: self.do(transitions.with_span, self.span.value))
-        for widget in (self.from_epoch, self.redraw):
-            on(widget, lambda: self.do(transitions.with_schedule, self.from_epoch.value, self.redraw.value))
-        for widget in (self.first, self.second, self.week):
-            on(
-                widget,
-                lambda: self.do(
-                    transitions.show_forecasts, self.first.value, self.second.value, self.week.value or 0
-                ),
-            )
+        )
+        on(self.change_settings, *self.options.values())
+        to(transitions.with_blocks, self.blocks)
+        to(transitions.with_statistic, self.statistic)
+        to(transitions.pick, self.text)
+        on(lambda: self.do(transitions.by_budget, self.budget.value / 100, self.of.value, self.by.value),
+           self.budget, self.of, self.by)  # fmt: skip
+        to(transitions.with_depth, self.depth)
+        to(transitions.with_span, self.span)
+        to(transitions.with_schedule, self.from_epoch, self.redraw)
+        to(transitions.show_forecasts, self.first, self.second, self.week)
+        self.map.on_msg(lambda _, content, __: self.do(transitions.toggle, content["name"]))
         self.upload.observe(self._uploaded, "value")
         self.load.observe(self._loaded, "value")
         clicks: dict[widgets.Button, Callable[[], object]] = {
@@ -224,11 +206,11 @@ class Page(Controls):
             self.map.label = (
                 f"Map of the network: layers of {'+'.join(map(str, state.spec.units))} units, and the head"
             )
-            self.map.items = [vars(item) for item in grid.of(state.spec, state.blocks).items]
+            self.map.items = [vars(item) for item in grid.make_grid(state.spec, state.blocks).items]
         self.blocks.value = state.blocks
 
     def _draw_shades(self, state: State) -> None:
-        found = grid.of(state.spec, state.blocks)
+        found = grid.make_grid(state.spec, state.blocks)
         mean: pd.Series[float] = transitions.scores(state, found.cut).values / found.sizes
         with self.map.hold_sync():
             self.map.shades = grid.shades(mean)
@@ -239,7 +221,7 @@ class Page(Controls):
             self.map.legend = f"{state.statistic}, by rank"
 
     def _draw_selection(self, state: State) -> None:
-        self.map.shares = grid.shares(state.zone, grid.of(state.spec, state.blocks))
+        self.map.shares = grid.shares(state.zone, grid.make_grid(state.spec, state.blocks))
         self.text.value = str(state.zone) if state.zone.size else ""
 
     def _draw_statistics(self, state: State) -> None:

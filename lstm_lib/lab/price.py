@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from lstm_lib.isolation.cost import Cost
 from lstm_lib.isolation.plan import Plan, plain
 from lstm_lib.lab.state import State, isolation
 from lstm_lib.training.schedules import Moment, plan_at
 
 PARTS = ("forward", "error", "weights", "update")
-MOMENTS = 2  # numbers that Adam keeps for an arc
+MOMENTS_BYTES = 8  # of an arc, in Adam: two numbers in float32
 
 
 @dataclass(frozen=True)
-class Price:
+class Estimate:
     """What a training step costs under the selection, beside the dense step.
 
     Parameters
@@ -43,7 +40,7 @@ def plans(state: State) -> tuple[Plan, Plan]:
     return plain(state.spec), plan_at(isolation(state), state.spec, Moment(epochs, epochs, 0))
 
 
-def price(state: State) -> Price:
+def price(state: State) -> Estimate:
     """The price of the selection; ValueError where depth and selection don't fit.
 
     >>> from lstm_lib.lab.state import new
@@ -53,16 +50,15 @@ def price(state: State) -> Price:
     dense_plan, plan = plans(state)
     T, batch = state.settings.lookback, state.settings.batch
     dense, cost = dense_plan.cost(T, batch), plan.cost(T, batch)
-    step = cost.speed_up(dense)
-    size = state.spec.size
-    left = size - plan.zone.size
-    return Price(
-        parts=_parts(dense, cost),
+    step, size = cost.speed_up(dense), state.spec.size
+    share = 100 / dense.seconds.total
+    return Estimate(
+        parts={p: (share * getattr(dense.seconds, p), share * getattr(cost.seconds, p)) for p in PARTS},
         step=step,
         whole=over_epochs(step, state),
         arcs=plan.zone.share,
-        adam=left * MOMENTS * np.dtype("float32").itemsize,
-        adam_dense=size * MOMENTS * np.dtype("float32").itemsize,
+        adam=(size - plan.zone.size) * MOMENTS_BYTES,
+        adam_dense=size * MOMENTS_BYTES,
         notes=_notes(state, plan),
     )
 
@@ -76,14 +72,6 @@ def over_epochs(step: float, state: State) -> float:
     """
     epochs, dense = state.settings.epochs, state.from_epoch - 1
     return epochs / (dense + (epochs - dense) / step)
-
-
-def _parts(dense: Cost, cost: Cost) -> dict[str, tuple[float, float]]:
-    whole = dense.seconds.total
-    return {
-        part: (100 * getattr(dense.seconds, part) / whole, 100 * getattr(cost.seconds, part) / whole)
-        for part in PARTS
-    }
 
 
 def _notes(state: State, plan: Plan) -> tuple[str, ...]:

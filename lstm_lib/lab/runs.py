@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lstm_lib.network.cells import get_cell
 from lstm_lib.network.spec import Params, Spec, is_whole
 from lstm_lib.series import SeriesError, Split, Windows, load_series, naive_forecasts, windows
+from lstm_lib.series.reading import file_of
 from lstm_lib.training.evidence import Evidence
-from lstm_lib.training.loop import predict
+from lstm_lib.training.samples import predict
 
 EMBEDDED = ("sceaux", "fontana")
 SHARES = {"last quarter": 0.25, "last half": 0.5, "all": 1.0}  # of the rows of a series
@@ -38,7 +40,7 @@ class Settings:
     series : "sceaux", "fontana", or the path of a file.
     options : for a file, pairs of a name in `OPTIONS` and a text; "columns" takes names with commas between.
     share : of the rows of the series, its last ones, in (0, 1].
-    units : hidden units of each layer, lowest first.
+    units, cell : of the network, as in `Spec`.
     epochs, seed, batch, lookback, lr : as `fit`, `windows` and `Adam` name them; lr falls to 0 by a cosine.
 
     Raises ValueError that names the setting and what was expected.
@@ -56,6 +58,7 @@ class Settings:
     batch: int = 32
     lookback: int = 72
     lr: float = 4e-3
+    cell: str = "standard"
 
     def __post_init__(self) -> None:
         if not self.series:
@@ -64,6 +67,7 @@ class Settings:
             raise ValueError(f"share is {self.share!r}; expected a number above 0 and at most 1")
         if not self.units or not all(is_whole(H, 1) for H in self.units):
             raise ValueError(f"units is {self.units!r}; expected a whole number of at least 1 for each layer")
+        get_cell(self.cell)
         for name, least in (("epochs", 1), ("seed", 0), ("batch", 1), ("lookback", 1)):
             if not is_whole(getattr(self, name), least):
                 raise ValueError(
@@ -75,13 +79,13 @@ class Settings:
         """The settings in a few words."""
         shares = {share: name for name, share in SHARES.items()}
         rows = shares.get(self.share, f"last {self.share:.0%}")
-        units = "+".join(map(str, self.units))
+        units = "+".join(map(str, self.units)) + f" {self.cell}" * (self.cell != "standard")
         name = self.series.replace("\\", "/").rsplit("/", 1)[-1]
         return f"{name} {rows}, {units} units, {self.epochs} epochs, seed {self.seed}"
 
     def spec(self, inputs: int) -> Spec:
         """The network over so many inputs."""
-        return Spec(inputs=inputs, units=self.units, outputs=1)
+        return Spec(inputs, self.units, outputs=1, cell=self.cell)
 
 
 def read_units(text: str) -> tuple[int, ...]:
@@ -97,15 +101,20 @@ def read_units(text: str) -> tuple[int, ...]:
 
 
 def load(settings: Settings) -> Split:
-    """The series of the settings, cut into windows; remembered, since every run reads it again.
+    """The series of the settings, cut into windows; remembered, as long as its file stays as it is.
 
     Raises SeriesError or OSError for a file that can't be read, with what was expected.
     """
-    return _load(settings.series, settings.options, settings.share, settings.lookback)
+    file = file_of(settings.series).stat()
+    return _load(
+        settings.series, settings.options, settings.share, settings.lookback, (file.st_mtime_ns, file.st_size)
+    )
 
 
 @lru_cache(maxsize=8)
-def _load(name: str, options: tuple[tuple[str, str], ...], share: float, lookback: int) -> Split:
+def _load(
+    name: str, options: tuple[tuple[str, str], ...], share: float, lookback: int, state: tuple[int, int]
+) -> Split:
     given: dict[str, Any] = {option: text.strip() for option, text in options if text.strip()}
     if "columns" in given:
         given["columns"] = [column.strip() for column in given["columns"].split(",")]
@@ -178,11 +187,11 @@ class Run:
         words = [f"from epoch {self.from_epoch}"] * (self.from_epoch > 1) + ["redrawn"] * self.redraw
         return ", ".join(words)
 
-    @property
-    def history(self) -> pd.DataFrame:
-        """The curve as `lstm_lib.plots.time_and_error` takes it."""
-        seconds, errors = np.array(self.curve).reshape(-1, 2).T
-        return pd.DataFrame({"seconds": np.diff(seconds, prepend=0.0), "valid_rmse": errors})
+
+def history(curve: Curve) -> pd.DataFrame:
+    """A curve as `lstm_lib.plots.time_and_error` takes it."""
+    seconds, errors = np.array(curve).reshape(-1, 2).T
+    return pd.DataFrame({"seconds": np.diff(seconds, prepend=0.0), "valid_rmse": errors})
 
 
 def dense_of(runs: Sequence[Run], settings: Settings) -> Run | None:

@@ -16,9 +16,10 @@ from lstm_lib.isolation.plan import DEPTHS, Plan, isolate
 from lstm_lib.isolation.zones import Zone, nothing, read_zone
 from lstm_lib.lab.runs import Curve, Run, Settings, dense_of, from_zip
 from lstm_lib.network.spec import Spec, init_params, is_whole
+from lstm_lib.training import schedules
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.evidence import Evidence
-from lstm_lib.training.schedules import PlanOrSchedule, from_epoch, redraw
+from lstm_lib.training.schedules import PlanOrSchedule
 from lstm_lib.training.selection import BUDGETS, STATISTICS, Price, Scores, choose, score
 
 MOST_UNDO = 100
@@ -236,11 +237,11 @@ def isolation(state: State) -> PlanOrSchedule:
     """The plan, or the schedule of plans, that a training follows."""
     inner: PlanOrSchedule = plan(state)
     if state.redraw:
-        inner = redraw(
+        inner = schedules.redraw(
             state.spec, drawn_share(state), seed=state.settings.seed, blocks=state.blocks,
             depth=state.depth, span=state.span,
         )  # fmt: skip
-    return inner if state.from_epoch == 1 else from_epoch(state.from_epoch, inner)
+    return inner if state.from_epoch == 1 else schedules.from_epoch(state.from_epoch, inner)
 
 
 # -------------------------------------------------------------------------------------------------------- settings
@@ -358,13 +359,13 @@ def _shown(state: State, runs: list[Run]) -> tuple[str, str]:
     return (first or (names[0] if names else ""), second or (names[-1] if names else ""))
 
 
-def show_forecasts(state: State, first: str, second: str, week: int) -> State:
-    """Which two runs' forecasts, and of which test week."""
+def show_forecasts(state: State, first: str, second: str, week: int | None) -> State:
+    """Which two runs' forecasts, and of which test week; None: the first."""
     names = {run.name: run for run in state.runs}
     for name in (first, second):
         if name not in names:
             raise ValueError(f"there is no run {name!r}; the runs are {', '.join(names) or 'none yet'}")
-    return replace(state, shown=(first, second), week=max(0, week))
+    return replace(state, shown=(first, second), week=max(0, week or 0))
 
 
 def say(state: State, message: str, wrong: bool = False) -> State:

@@ -23,7 +23,10 @@ from lstm_lib.lab.state import State, is_dense, isolation, needs_dense, next_nam
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.series import Split, Windows
 from lstm_lib.training.adam import Adam
-from lstm_lib.training.loop import Diverged, Record, fit, predict
+from lstm_lib.training.callbacks import Callback, Progress
+from lstm_lib.training.loop import fit
+from lstm_lib.training.record import Diverged, Record
+from lstm_lib.training.samples import predict
 from lstm_lib.training.schedules import PlanOrSchedule
 from lstm_lib.training.timing import speed_up, steps_in_turn
 
@@ -122,109 +125,94 @@ def train(
     """
     settings = job.settings
     tell(transitions.begin, job.name, settings)
-    split, ended = load(settings), ""
-    watch = Watch(job, split, tell, stopped, part)
+    split = load(settings)
+    reporter = Reporter(job.spec, split, tell, stopped, part)
     try:
         record = fit(
             job.spec, split.train, split.valid, seed=settings.seed, epochs=settings.epochs, batch=settings.batch,
-            optimizer=Adam(lr=settings.lr), isolation=job.isolation, schedule="cosine", progress=False,
-            watch=True, each_step=watch.step,
+            optimizer=Adam(lr=settings.lr), isolation=job.isolation, rate="cosine", progress=False,
+            watch=True, callbacks=[reporter],
         )  # fmt: skip
-        ended = f"stopped in {watch.place}" if record.interrupted else ""
+        ended = record.stopped
     except Diverged as error:
         if not len(error.record.history):
             raise
-        record, ended = error.record, f"diverged in {watch.place}"
-    tell(transitions.finish, finished(job, split, record, watch, ended))
+        record, ended = error.record, f"diverged in {place(reporter.last)}"
+    tell(transitions.finish, finished(job, split, record, reporter, ended))
 
 
-class Watch:
-    """Looks at a training after every step: tells points and progress, ends it when it was stopped."""
+class Reporter(Callback):
+    """Tells points and progress of a training, ends it when it was stopped, and keeps the last that it was shown."""
+
+    last: Progress
 
     def __init__(
-        self, job: Job, split: Split, tell: Tell, stopped: Callable[[], bool], part: tuple[float, float]
+        self, spec: Spec, split: Split, tell: Tell, stopped: Callable[[], bool], part: tuple[float, float]
     ) -> None:
-        self.job, self.split, self.tell, self.stopped, self.part = job, split, tell, stopped, part
-        self.steps = -(-len(split.train) // job.settings.batch)  # an epoch
-        self.before = self.latest = 0.0  # training seconds of the epochs before, and of this one
-        self.made = 0
+        self.spec, self.split, self.tell, self.stopped, self.part = spec, split, tell, stopped, part
         self.next_point, self.told = FIRST_POINT, 0.0
         self.curve: list[tuple[float, float]] = []
 
-    @property
-    def seconds(self) -> float:
-        """Training time until now."""
-        return self.before + self.latest
-
-    def step(self, step: int, seconds: float, params: Params) -> None:
+    def after_step(self, now: Progress) -> str | None:
         """As `fit` calls it."""
-        if self.made % self.steps == 0:  # this is the first step of an epoch
-            self.before, self.latest = self.seconds, 0.0
-        self.made, self.latest = step, seconds
+        self.last, over = now, now.step == now.steps
         if self.stopped():
-            raise KeyboardInterrupt
-        last = step == self.steps * self.job.settings.epochs
-        if self.seconds >= self.next_point and not last:
+            return f"stopped in {place(now)}"
+        if now.seconds >= self.next_point and not over:
             began = time.perf_counter()
-            self.add(rmse(self.job.spec, params, self.split.valid))
+            self.point(now.params)
             spent = time.perf_counter() - began
             # later points are rarer, and looking never takes longer than a quarter of the training
-            self.next_point = self.seconds + max(FIRST_POINT, 4 * spent, self.seconds / 30)
-        if self.seconds >= self.told + 0.1 or last:
-            self.told = self.seconds
-            self.tell(transitions.progress, self.place, self.done, self.left)
+            self.next_point = now.seconds + max(FIRST_POINT, 4 * spent, now.seconds / 30)
+        if now.seconds >= self.told + 0.1 or over:
+            self.told = now.seconds
+            self.progress(place(now))
+        return None
 
-    def add(self, error: float) -> None:
-        """A point of the curve."""
-        self.curve.append((self.seconds, error))
-        self.tell(transitions.point, self.seconds, error)
+    def point(self, params: Params) -> float:
+        """Add a point to the curve; returns its error."""
+        error = rmse(self.spec, params, self.split.valid)
+        self.curve.append((self.last.seconds, error))
+        self.tell(transitions.point, self.last.seconds, error)
+        return error
 
-    @property
-    def place(self) -> str:
-        """The epoch in words."""
-        return f"epoch {-(-self.made // self.steps)} of {self.job.settings.epochs}"
-
-    @property
-    def done(self) -> float:
-        """Share of all that was asked for."""
-        first, long = self.part
-        return first + long * self.made / (self.steps * self.job.settings.epochs)
-
-    @property
-    def left(self) -> float:
-        """Seconds until all that was asked for is done, at the pace so far."""
-        first, long = self.part
-        pace = self.seconds / self.made
-        whole = pace * self.steps * self.job.settings.epochs / long  # as if all parts were as fast
-        return whole * (1 - self.done)
+    def progress(self, words: str) -> None:
+        """Tell how much of all that was asked for is done, and in how many seconds the rest is, at the pace so far."""
+        now, (first, long) = self.last, self.part
+        done, whole = first + long * now.step / now.steps, now.seconds / now.step * now.steps / long
+        self.tell(transitions.progress, words, done, whole * (1 - done))
 
 
-def finished(job: Job, split: Split, record: Record, watch: Watch, ended: str) -> Run:
+def place(now: Progress) -> str:
+    """The epoch in words."""
+    return f"epoch {now.epoch} of {now.epochs}"
+
+
+def finished(job: Job, split: Split, record: Record, reporter: Reporter, ended: str) -> Run:
     """The run that a training leaves: its error on the validation part, its speed beside dense steps."""
-    state, settings = job.state, job.settings
-    error = rmse(job.spec, record.params, split.valid)
-    watch.add(error)
-    shown = replace_dense(state) if job.dense else state
+    state, shown = job.state, replace_dense(job.state) if job.dense else job.state
+    error = reporter.point(record.params)
     predicted = measured = 1.0
     if not job.dense:
-        watch.tell(transitions.progress, "timing steps in turns with dense ones", watch.done, np.nan)
+        reporter.progress("timing steps in turns with dense ones")
         predicted = price(state).whole
         measured = np.nan if ended else over_epochs(step_speed_up(job, split), state)
+    arcs = price(shown).arcs
     return Run(
         name=job.name,
-        settings=settings,
-        zone=f"{price(state).arcs:.0%} of the arcs" if shown.redraw else str(shown.zone),
+        settings=job.settings,
+        zone=f"{arcs:.0%} of the arcs" if shown.redraw else str(shown.zone),
         depth=shown.depth,
         span=shown.span,
         from_epoch=shown.from_epoch,
         redraw=shown.redraw,
-        arcs=price(shown).arcs,
+        arcs=arcs,
         predicted=predicted,
         measured=measured,
-        seconds=watch.seconds,
+        seconds=reporter.last.seconds,
         rmse=error,
         unit=split.series.unit,
-        curve=tuple(watch.curve),
+        curve=tuple(reporter.curve),
         params=record.params,
         stopped=ended,
         evidence=record.evidence() if len(record.history) else None,

@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -17,9 +18,10 @@ from lstm_lib.lab import Settings, figures, grid, new
 from lstm_lib.lab import state as transitions
 from lstm_lib.lab import training as trainings
 from lstm_lib.lab.page import Page
-from lstm_lib.lab.runs import forecast, from_zip, last_value_error, load, table, weeks
+from lstm_lib.lab.runs import forecast, from_zip, last_value_error, load, table, to_zip, weeks
 from lstm_lib.lab.state import State, attempt, pick, with_depth, with_schedule, with_span
-from lstm_lib.lab.training import Training, jobs, rmse, train
+from lstm_lib.lab.training import Reporter, Training, jobs, rmse, train
+from lstm_lib.network.cells import CELLS
 
 UPLOAD = {
     "type": "text/csv",
@@ -81,7 +83,7 @@ def test_a_click_isolates_prices_and_writes(page):
     click(page, "0[0]")
     assert str(page.state.zone) == page.text.value == "0[0]"
     assert page.price.value != before
-    place = [item.name for item in grid.of(page.state.spec, page.state.blocks).items].index("0[0]")
+    place = [item.name for item in grid.make_grid(page.state.spec, page.state.blocks).items].index("0[0]")
     assert page.map.shares[place] == 1
     for button, text in ((page.invert, str(~page.state.zone)), (page.undo, "0[0]"), (page.clear, "")):
         button.click()
@@ -149,6 +151,8 @@ def test_settings_follow_the_widgets(page, file):
     page.units.value = "4, 3"
     page.blocks.value = 2
     assert page.state.blocks == 2
+    page.cell.value = "gru"
+    assert page.state.spec.cell == "gru" and any(item["name"] == "0/Wh/z[0:2]" for item in page.map.items)
 
 
 # ---------------------------------------------------------------------------------------------------- a user's file
@@ -176,6 +180,13 @@ def test_too_few_rows_are_answered_with_more(page):
     assert "more of its rows than the last 25%" in page.message.value
     page.share.value = "all"
     assert page.message.value == ""
+
+
+def test_a_file_that_was_changed_is_read_anew(settings, file):
+    before = load(settings)
+    assert load(settings) is before
+    file.write_text(file.read_text().replace("2021-", "2022-"))
+    assert load(settings).train.times[0].year == 2022
 
 
 def test_an_uploaded_file_is_read(page, file):
@@ -254,7 +265,7 @@ def test_a_run_says_what_fit_says(settings):
     runs = [news[1] for news in told if news[0] is transitions.finish]
     for run, plan in zip(runs, (None, ll.isolate(state.spec, state.zone, "cut")), strict=True):
         record = ll.fit(
-            state.spec, split.train, split.valid, seed=0, epochs=2, optimizer=ll.Adam(lr=1e-2), schedule="cosine",
+            state.spec, split.train, split.valid, seed=0, epochs=2, optimizer=ll.Adam(lr=1e-2), rate="cosine",
             isolation=plan, progress=False,
         )  # fmt: skip
         assert all(np.array_equal(run.params[k], record.params[k]) for k in record.params)
@@ -284,6 +295,26 @@ def test_every_way_to_isolate_trains(settings, change, says):
     assert run.schedule == says and np.isfinite(run.rmse) and not run.dense and run.stopped == ""
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_is_priced_coloured_trained_and_kept(settings, cell):
+    settings = replace(settings, cell=cell)
+    page = Page(settings)
+    spec = page.state.spec
+    click(page, f"0/Wh/{spec.row.gates[0]}")
+    assert page.state.zone == ll.zone(spec, layer=0, matrix="Wh", gate=spec.row.gates[0])
+    page.go.click()
+    assert [run.settings.cell for run in page.state.runs] == [cell, cell]
+    page.statistic.value = "fisher"
+    assert len(page.map.shades) == len(grid.make_grid(spec, page.state.blocks).cut)
+    page.budget.value = 50
+    assert 0.3 < page.state.zone.share < 0.7 and page.price.value.count("→") == 4
+    (_, back) = from_zip(to_zip(page.state.runs))
+    assert np.isfinite(forecast(back, load(settings), 0)["forecast"]).any()
+    assert table([back])["settings"][0].partition(",")[2].split()[1] == (
+        cell if cell != "standard" else "units,"
+    )
+
+
 def test_points_come_during_the_training_and_progress_counts_up(settings, monkeypatch):
     monkeypatch.setattr(trainings, "FIRST_POINT", 0.0)
     state = new(settings, len(load(settings).inputs))
@@ -296,16 +327,17 @@ def test_points_come_during_the_training_and_progress_counts_up(settings, monkey
     assert told[-1][1].curve == tuple(points)
 
 
-def test_the_seconds_of_the_epochs_add_up_and_the_rest_is_estimated(settings):
+def test_what_is_done_and_left_counts_all_that_was_asked_for(settings):
     state, split = new(settings, len(load(settings).inputs)), load(settings)
-    watch = trainings.Watch(jobs(state)[0], split, lambda *_: None, lambda: False, (0.5, 0.5))
-    assert watch.steps == 14  # of 32 windows each
+    told: list[tuple[Any, ...]] = []
+    reporter = Reporter(state.spec, split, lambda *news: told.append(news), lambda: False, (0.5, 0.5))
+    params = ll.init_params(state.spec)
     for step in range(1, 22):
-        within = step if step <= 14 else step - 14
-        watch.step(step, 0.1 * within, ll.init_params(state.spec))
-    assert watch.seconds == pytest.approx(2.1)
-    assert watch.place == "epoch 2 of 2" and watch.done == 0.875
-    assert watch.left == pytest.approx(0.1 * 7)
+        now = Mock(epoch=1 + (step > 14), epochs=2, step=step, steps=28, seconds=0.1 * step, params=params)
+        assert reporter.after_step(now) is None
+    words, done, left = next(news[1:] for news in reversed(told) if news[0] is transitions.progress)
+    assert (words, done) == ("epoch 2 of 2", 0.875)
+    assert left == pytest.approx(0.1 * 7)
 
 
 def test_stop_keeps_what_was_learned(page):
@@ -456,34 +488,3 @@ def test_a_run_whose_series_is_gone_is_told_of(trained, tmp_path, settings):
     trained.do(transitions.finish, gone)
     assert "can't be drawn" in trained.week_picture.value
     assert "9" in trained.table.value
-
-
-# --------------------------------------------------------------------------------------------------------------- map
-
-
-@pytest.mark.parametrize(
-    "spec", [ll.Spec(3, (4,), 1), ll.Spec(11, (64, 64, 64), 1), ll.Spec(2, (1, 5), 3)], ids=str
-)
-@pytest.mark.parametrize("blocks", [1, 3, 16])
-def test_the_map_shows_every_arc_once_and_every_heading_names_a_zone(spec, blocks):
-    found = grid.of(spec, blocks)
-    cells = [item.name for item in found.items if item.kind == "cell"]
-    assert sorted(cells) == sorted(found.cut)
-    for at, item in list(enumerate(found.items))[:: 1 + len(cells) // 100]:
-        zone = ll.read_zone(spec, item.name)
-        assert found.under[at] @ found.sizes > 0
-        shares = dict(zip([i.name for i in found.items], grid.shares(zone, found), strict=True))
-        assert shares[item.name] == 1
-        assert sum(shares[c] * n for c, n in zip(found.cut, found.sizes, strict=True)) == pytest.approx(
-            zone.size
-        )
-
-
-def test_items_do_not_overlap_and_stay_on_the_map():
-    items = grid.items(ll.Spec(11, (64, 64, 64), 1), 16)
-    assert max(i.x + i.w for i in items) <= grid.WIDTH + 1e-6
-    assert max(i.y + i.h for i in items) <= grid.TOP + grid.ROWS + 1e-6
-    boxes = [(i.x, i.y, i.x + i.w, i.y + i.h) for i in items]
-    for k, (ax, ay, bx, by) in enumerate(boxes):
-        for cx, cy, dx, dy in boxes[k + 1 :]:
-            assert min(bx, dx) - max(ax, cx) < 1e-6 or min(by, dy) - max(ay, cy) < 1e-6
