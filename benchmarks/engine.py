@@ -1,214 +1,201 @@
-"""Forward and backward pass of one batch: ours beside Keras (graph, XLA, fit) and, where installed, PyTorch.
+"""Forward and backward pass of one batch: our two engines beside Keras (graph, XLA, fit) and PyTorch, if it is there.
 
-Before anything is timed, all contestants must give the same loss and gradients. "products" is the time of
-our own matrix products run alone: what would be left if everything else were free.
+Each contestant runs in a process of its own, since the idle threads of one library take time from the next; these
+take turns, and the medians of the turns are compared. A contestant is timed only if its loss and gradients are ours.
+"products" is the time of our own matrix products run alone: what would be left if everything else were free.
 
-    python -m benchmarks.engine [--rounds 15] [--shape 32,96,8,256] [--only PyTorch]
-
-In one process the idle threads of one library take time from the next, PyTorch's most of all; `--only` times a
-contestant in a process without the others' turns. benchmarks/README.md has both.
+    python -m benchmarks.engine [--rounds 15] [--turns 3] [--shape 32,96,8,256] [--cell gru] [--only compiled PyTorch]
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_info
+import pandas as pd
 
 import lstm_lib as ll
 from lstm_lib.network.spec import Params
-from lstm_lib.training.timing import interleave, speed_up
 
-SHAPES = (
-    (32, 96, 8, 256),
-    (64, 48, 8, 64),
-    (32, 96, 8, 32),
-    (64, 168, 8, 128),
-)  # batch, steps, inputs, units
+SHAPES = ((32, 96, 8, 256), (64, 48, 8, 64), (32, 96, 8, 32), (64, 168, 8, 128), (8, 48, 8, 64))
 FIT_BATCHES = 4  # batches in one call of fit; its time is divided by them
 Result = tuple[float, Params]
+Step = Callable[[], object]
+Contestant = Callable[[ll.Spec, Params, np.ndarray, np.ndarray], tuple[Step, Callable[[], Result] | None]]
 
 
-def ours(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> Callable[[], Result]:
+def ours(engine: str, spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, Step]:
     """Forward, loss, backward with one workspace, as `fit` runs them."""
     work = ll.Workspace()
 
     def step() -> Result:
-        yhat, trace = ll.forward(spec, params, x, work)
+        yhat, trace = ll.forward(spec, params, x, work, engine=engine)
         loss, dy = ll.mse(yhat, y)
         return float(loss), ll.backward(spec, params, trace, dy)
 
-    return step
+    return step, step
 
 
-def products(spec: ll.Spec, x: np.ndarray) -> Callable[[], None]:
+def products(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, None]:
     """The matrix products of `ours` and nothing else, on arrays of the same shapes and layout."""
-    B, T, D = x.shape
-    H = spec.units[0]
-    S = H + D + 1
-    rng = np.random.default_rng(0)
-    weights, sources, dz = (
-        rng.standard_normal(s).astype("float32") for s in ((4 * H, S), (T, S, B), (T, 4 * H, B))
-    )
-    z, dh, product = (
-        np.empty((T, 4 * H, B), "float32"),
-        np.empty((H, B), "float32"),
-        np.empty((4 * H, S), "float32"),
-    )
-    rows, cols = dz.reshape(4 * H, T * B), sources.reshape(S, T * B)
-    Wh = np.ascontiguousarray(weights[:, :H])
+    from lstm_lib.network.trace import Layer
+
+    (B, T, D), H = x.shape, spec.units[0]
+    layer = Layer(spec.row, T, B, D, H, x.dtype)
+    at, rng = [p for stage in layer.layout.products for p in stage], np.random.default_rng(0)
+    layer.sources[...] = rng.standard_normal(layer.sources.shape)
+    dz = rng.standard_normal((T, layer.layout.rows, B)).astype(x.dtype)
+    back, dh = np.ascontiguousarray(params["0/Wh"].T), np.empty((H, B), x.dtype)
+    rows, columns = dz.reshape(-1, T * B), layer.sources[:-1].reshape(-1, T * B)
 
     def run() -> None:
         for t in range(T):
-            np.matmul(weights, sources[t], out=z[t])
+            for p, w in zip(at, layer.weights, strict=True):
+                np.matmul(w, layer.sources[t, p.columns], out=layer.values[t, p.blocks])
         for t in range(T - 1):
-            np.matmul(Wh.T, dz[t], out=dh)
-        np.matmul(rows, cols.T, out=product)
+            np.matmul(back, dz[t, : back.shape[1]], out=dh)
+        for p in at:
+            np.matmul(rows[p.blocks], columns[p.columns].T)
 
-    return run
+    return run, None
 
 
-def keras_steps(
-    spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray
-) -> dict[str, Callable[[], Result]]:
-    """Keras's LSTM under tf.function, without and with XLA."""
-    from lstm_lib.keras.bridge import KERAS_ORDER, _reorder, keras, tf, to_keras
-    from lstm_lib.network.cells import GATES
+def keras_step(xla: bool, spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, Step]:
+    """Keras's layer under tf.function; its gradients as parameters of ours."""
+    from lstm_lib.keras import from_keras, keras, tf, to_keras
 
     model = to_keras(spec, params)
     xt, yt = tf.constant(x), tf.constant(y)
 
-    def gradients() -> tuple[tf.Tensor, list[tf.Tensor]]:
+    @partial(tf.function, jit_compile=xla)
+    def step() -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             loss = keras.ops.mean(keras.ops.square(model(xt, training=True) - yt))
         return loss, tape.gradient(loss, model.trainable_variables)
 
-    def named(step: Callable[[], tuple[tf.Tensor, list[tf.Tensor]]]) -> Callable[[], Result]:
-        def run() -> Result:
-            loss, found = step()
-            kernel, recurrent, bias, W, b = (np.asarray(g) for g in found)
-            grads = {
-                k: _reorder(g.T, KERAS_ORDER, GATES)
-                for k, g in (("0/Wx", kernel), ("0/Wh", recurrent), ("0/b", bias))
-            }
-            return float(loss), grads | {"head/W": W.T, "head/b": b}
+    def result() -> Result:
+        loss, grads = step()
+        other = to_keras(spec, params)
+        other.set_weights([np.asarray(g) for g in grads])  # gradients have the layout of the weights
+        return float(loss), from_keras(other)[1]
 
-        run.bare = step  # timed without the renaming
-        return run
-
-    return {
-        "Keras graph": named(tf.function(gradients)),
-        "Keras XLA": named(tf.function(gradients, jit_compile=True)),
-    }
+    return step, result
 
 
-def keras_fit(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> Callable[[], None]:
+def keras_fit(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, None]:
     """Keras's own training loop over a few batches."""
-    from lstm_lib.keras.bridge import batches, keras, to_keras
+    from lstm_lib.keras import batches, keras, to_keras
 
     model = to_keras(spec, params)
     model.compile(keras.optimizers.SGD(1e-6), "mse")
     many = batches(*(np.concatenate([a] * FIT_BATCHES) for a in (x, y)), len(x))
-    return lambda: model.fit(many, verbose=0, shuffle=False)
+    return lambda: model.fit(many, verbose=0, shuffle=False), None
 
 
-def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> Callable[[], Result] | None:
-    """torch.nn.LSTM with the same weights (gate order i, f, g, o, two biases); None where it isn't installed."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    from lstm_lib.keras.bridge import _reorder
-    from lstm_lib.network.cells import GATES
+def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, Step]:
+    """torch.nn.LSTM or GRU with the same weights (gate orders i, f, g, o and r, z, n; two biases)."""
+    import torch
 
-    order = ("i", "f", "g", "o")
-    lstm, head = (
-        torch.nn.LSTM(spec.inputs, spec.units[0], batch_first=True),
-        torch.nn.Linear(spec.units[0], spec.outputs),
-    )
-    values = [_reorder(params[f"0/{k}"], GATES, order) for k in ("Wx", "Wh", "b")]
-    values += [np.zeros_like(values[2]), params["head/W"], params["head/b"]]
-    weights = [*lstm.parameters(), *head.parameters()]
+    kind, order = {"standard": (torch.nn.LSTM, "ifgo"), "gru": (torch.nn.GRU, "rzg")}[spec.cell]
+    gates, H = spec.row.gates, spec.units[0]
+    layer, head = kind(spec.inputs, H, batch_first=True), torch.nn.Linear(H, spec.outputs)
+
+    def turned(a: np.ndarray, given: str, wanted: str) -> np.ndarray:
+        blocks = dict(zip(given, np.split(a, len(given)), strict=True))
+        return np.concatenate([blocks[gate] for gate in wanted])
+
+    matrices = [params[f"0/{m}"] for m in ("Wx", "Wh", "b")]
+    matrices.append(params["0/bh"] if "0/bh" in params else np.zeros_like(params["0/b"]))
+    values = [turned(a, gates, order) for a in matrices] + [params["head/W"], params["head/b"]]
+    weights = [*layer.parameters(), *head.parameters()]
     with torch.no_grad():
         for w, value in zip(weights, values, strict=True):
             w.copy_(torch.from_numpy(value))
     xt, yt = torch.from_numpy(x), torch.from_numpy(y)
 
-    def bare() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        loss = torch.nn.functional.mse_loss(head(lstm(xt)[0][:, -1]), yt)
+    def step() -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        loss = torch.nn.functional.mse_loss(head(layer(xt)[0][:, -1]), yt)
         return loss, torch.autograd.grad(loss, weights)
 
-    def run() -> Result:
-        loss, found = bare()
-        Wx, Wh, b, _, W, head_b = (g.numpy() for g in found)
-        grads = {f"0/{k}": _reorder(g, order, GATES) for k, g in (("Wx", Wx), ("Wh", Wh), ("b", b))}
-        return float(loss), grads | {"head/W": W, "head/b": head_b}
+    def result() -> Result:
+        loss, found = step()
+        *own, W, b = (g.numpy() for g in found)
+        grads = {f"0/{m}": turned(g, order, gates) for m, g in zip(("Wx", "Wh", "b", "bh"), own, strict=True)}
+        return float(loss), {k: g for k, g in grads.items() if k in params} | {"head/W": W, "head/b": b}
 
-    run.bare = bare
-    return run
-
-
-def agree(results: dict[str, Result], tolerance: float = 2e-4) -> None:
-    """Refuse to time contestants that don't compute the same."""
-    loss, grads = results["ours"]
-    for name, (other_loss, other) in results.items():
-        for k, g in grads.items():
-            error = np.abs(other[k] - g).max() / np.abs(g).max()
-            if not error < tolerance:
-                raise SystemExit(f"{name} and ours differ in {k}: {error:.1e} relative; nothing was timed")
-        if not abs(other_loss - loss) < tolerance * abs(loss):
-            raise SystemExit(f"{name} and ours differ in the loss: {other_loss} and {loss}")
+    return step, result
 
 
-def contestants(
-    spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray, only: str | None
-) -> dict[str, Callable[[], object]]:
-    """What is timed, after all that give gradients have shown that they give the same."""
-    steps: dict[str, Callable[[], Result]] = {"ours": ours(spec, params, x, y)}
-    if only in (None, "Keras"):
-        steps |= keras_steps(spec, params, x, y)
-    if only in (None, "PyTorch") and (torch := torch_step(spec, params, x, y)):
-        steps["PyTorch"] = torch
-    agree({name: step() for name, step in steps.items()})
-    timed: dict[str, Callable[[], object]] = {
-        name: getattr(step, "bare", step) for name, step in steps.items()
-    }
-    if only in (None, "Keras"):
-        timed["Keras fit"] = keras_fit(spec, params, x, y)
-    timed["products"] = products(spec, x)
-    return timed if only is None else {k: run for k, run in timed.items() if k.startswith(only)}
+CONTESTANTS: dict[str, Contestant] = {
+    "compiled": partial(ours, "compiled"),
+    "plain": partial(ours, "plain"),
+    "PyTorch": torch_step,
+    "Keras graph": partial(keras_step, False),
+    "Keras XLA": partial(keras_step, True),
+    "Keras fit": keras_fit,
+    "products": products,
+}
 
 
-def compare(shape: tuple[int, int, int, int], rounds: int, only: str | None) -> None:
-    """Check and time one shape, and print the table."""
-    B, T, D, H = shape
-    rng = np.random.default_rng(0)
+def case(shape: tuple[int, ...], cell: str) -> tuple[ll.Spec, Params, np.ndarray, np.ndarray]:
+    """The network and the batch, the same in every process."""
+    (B, T, D, H), rng = shape, np.random.default_rng(0)
     x, y = rng.standard_normal((B, T, D)).astype("float32"), rng.standard_normal((B, 1)).astype("float32")
-    spec = ll.Spec(inputs=D, units=(H,), outputs=1)
-    timed = contestants(spec, ll.init_params(spec), x, y, only)
-    print(f"\nbatch {B}, steps {T}, inputs {D}, units {H}, float32; all gradients agree")
-    if not timed:
-        raise SystemExit(f"{only} is not installed")
-    seconds = interleave(timed, rounds)
-    if "Keras fit" in seconds:
-        seconds["Keras fit"] /= FIT_BATCHES
-    if only is not None:
-        print(
-            (1e3 * seconds.quantile([0.25, 0.5, 0.75]).T)
-            .round(2)
-            .set_axis(["25 % ms", "median ms", "75 % ms"], axis=1)
-        )
+    spec = ll.Spec(D, (H,), 1, cell)
+    return spec, ll.init_params(spec), x, y
+
+
+def run_one(name: str, shape: tuple[int, ...], cell: str, rounds: int, folder: Path) -> None:
+    """Time one contestant in this process; leave its seconds and its gradients."""
+    spec, params, x, y = case(shape, cell)
+    try:
+        step, result = CONTESTANTS[name](spec, params, x, y)
+    except ModuleNotFoundError:
         return
-    fastest = seconds[["Keras graph", "Keras XLA", "Keras fit"]].median().idxmin()
-    table = speed_up(seconds, fastest).round(2)
-    print(table.rename(columns={"speed-up": f"times as fast as {fastest}"}).to_string())
-    print(
-        f"fastest Keras ({fastest}) / ours: {(seconds[fastest] / seconds['ours']).median():.2f}; "
-        f"ours / its own products: {(seconds['ours'] / seconds['products']).median():.2f}"
-    )
+    if result is not None:
+        loss, grads = result()
+        reference, expected = ours("plain", spec, params, x, y)[1]()
+        for k, g in expected.items():
+            error = np.abs(grads[k] - g).max() / np.abs(g).max()
+            if not (error < 2e-4 and abs(loss - reference) < 2e-4 * abs(reference)):
+                raise SystemExit(
+                    f"{name} differs from the plain engine in {k}: {error:.1e} relative; it is not timed"
+                )
+    seconds = []
+    for k in range(rounds + 2):
+        began = time.perf_counter()
+        step()
+        if k >= 2:
+            seconds.append(time.perf_counter() - began)
+    np.save(folder / f"{name}.npy", np.array(seconds) / (FIT_BATCHES if name == "Keras fit" else 1))
+
+
+def compare(shape: tuple[int, ...], cell: str, rounds: int, turns: int, names: list[str]) -> None:
+    """Have the contestants take turns, each in a process of its own, and print the table."""
+    found: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(turns):
+            for name in names:
+                words = ["--shape", ",".join(map(str, shape)), "--cell", cell, "--rounds", str(rounds)]
+                command = [sys.executable, "-m", "benchmarks.engine", "--run", name, folder, *words]
+                subprocess.run(command, check=True)
+                path = Path(folder) / f"{name}.npy"
+                if path.exists():
+                    found.setdefault(name, []).append(float(np.median(np.load(path))))
+    table = 1e3 * pd.DataFrame(found).quantile([0, 0.5, 1]).T
+    table.columns = ["lowest ms", "median ms", "highest ms"]
+    if "compiled" in table.index:
+        table["times as long as compiled"] = table["median ms"] / table.loc["compiled", "median ms"]
+    print(f"\n{cell}: batch {shape[0]}, steps {shape[1]}, inputs {shape[2]}, units {shape[3]}, float32")
+    print(table.round(2).to_string())
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:
@@ -225,20 +212,29 @@ def command_line(description: str | None) -> argparse.ArgumentParser:
 
 def machine() -> str:
     """The line that every table begins with."""
+    from threadpoolctl import threadpool_info
+
     threads = max(pool["num_threads"] for pool in threadpool_info())
-    return f"NumPy {np.__version__} on {threads} BLAS threads, {os.cpu_count()} processors"
+    load = " ".join(f"{a:.1f}" for a in os.getloadavg())
+    return f"NumPy {np.__version__} on {threads} BLAS threads, {os.cpu_count()} processors, load {load}"
 
 
 def main() -> None:
-    """Parse the command line and run every shape."""
+    """Parse the command line and run every shape, or one contestant in this process."""
     parser = command_line(__doc__)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--cell", default="standard", choices=("standard", "gru"))
+    parser.add_argument("--only", nargs="*", choices=CONTESTANTS, default=[*CONTESTANTS])
     parser.add_argument(
-        "--only", choices=("ours", "Keras", "PyTorch", "products"), help="time this one alone"
+        "--run", nargs=2, metavar=("NAME", "FOLDER"), help="for the processes of the contestants"
     )
     args = parser.parse_args()
+    if args.run:
+        run_one(args.run[0], args.shape, args.cell, args.rounds, Path(args.run[1]))
+        return
     print(machine())
     for shape in [args.shape] if args.shape else SHAPES:
-        compare(shape, args.rounds, args.only)
+        compare(shape, args.cell, args.rounds, args.turns, args.only)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def _run(cell: Cell, dtype: np.dtype[Any], direction: str, *arguments: Any) -> A
     import numba
 
     try:
-        return getattr(loops(cell, dtype.name), direction)(*arguments)
+        return getattr(loops(cell, dtype), direction)(*arguments)
     except numba.core.errors.NumbaError as error:
         raise ValueError(
             f"the compiled engine can't run the cell {cell.name!r}: {str(error).strip().splitlines()[0]}; "
@@ -122,13 +122,13 @@ def _run(cell: Cell, dtype: np.dtype[Any], direction: str, *arguments: Any) -> A
 
 
 @cache
-def loops(cell: Cell, dtype: str) -> Loops:
+def loops(cell: Cell, dtype: np.dtype[Any]) -> Loops:
     """The loops of a cell, made when they are first asked for; Numba compiles them at their first call."""
     import numba
     import scipy.linalg.cython_blas  # the products; loaded now, so that limits on threads find its BLAS
 
     assert scipy.linalg.cython_blas is not None
-    memo, texts = _known_functions(dtype), [_versions()]
+    memo, texts = _known_functions(dtype.name), [_versions()]
     names: dict[str, Any] = {"__name__": __name__, "np": np, "add": _jit(_add), "quieted": _jit(_quieted)}
     for k, stage in enumerate(cell.stages):
         for direction, text, equations in (
@@ -143,7 +143,7 @@ def loops(cell: Cell, dtype: str) -> Loops:
     for direction, text in (("forward", _forward_loop(cell)), ("backward", _backward_loop(cell))):
         # Numba's cache knows this file and the name of a function; so the name tells other equations apart
         digest = hashlib.sha256("".join([*texts, text]).encode()).hexdigest()[:16]
-        name = f"{direction}_{cell.name}_{dtype}_{digest}"
+        name = f"{direction}_{cell.name}_{dtype.name}_{digest}"
         exec(compile(text.replace("LOOP", name), __file__, "exec"), names)
         try:
             found.append(numba.njit(cache=True, **OPTIONS)(names[name]))

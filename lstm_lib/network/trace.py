@@ -10,6 +10,7 @@ arrays are feature-major, (rows, B) per step, so that each block is contiguous.
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -108,7 +109,7 @@ class Memory:
 
     def get(self, name: str, *shape: int) -> Array:
         """An array of this shape at the start of the memory of that name; its content is whatever is there."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         if name not in self.flat or self.flat[name].size < size:
             self.flat[name] = np.empty(size, self.dtype)
         return self.flat[name][:size].reshape(shape)
