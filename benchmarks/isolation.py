@@ -21,6 +21,8 @@ import pandas as pd
 
 import lstm_lib as ll
 from benchmarks.engine import FIT_BATCHES, SHAPES, command_line, machine
+from lstm_lib.network import backward
+from lstm_lib.network.forward import hidden_states
 from lstm_lib.network.spec import Params
 from lstm_lib.training.step import limited_threads, threads_for
 from lstm_lib.training.timing import interleave, speed_up
@@ -36,14 +38,14 @@ WEIGHTS: list[float] = []  # seconds of the weight gradients of the layers in th
 
 def time_weights() -> None:
     """Have every backward pass note the seconds of its weight gradients."""
-    run = ll.network._layer_gradients
+    run = backward.weight_gradients
 
     def timed(*args: object) -> None:
         began = time.perf_counter()
         run(*args)
         WEIGHTS.append(time.perf_counter() - began)
 
-    ll.network._layer_gradients = timed
+    backward.weight_gradients = timed
 
 
 def plans(spec: ll.Spec, T: int) -> Iterator[tuple[str, str, float, int | None, ll.Plan]]:
@@ -78,7 +80,7 @@ def stepper(
     state, made = optimizer.init(params), [0]
     first = plan_of(0)
     if first is not None and first.cached:  # what `States` would remember
-        x = np.ascontiguousarray(ll.network.hidden_states(spec, params, x, first.cached)[:, -1:])
+        x = np.ascontiguousarray(hidden_states(spec, params, x, first.cached)[:, -1:])
 
     def step() -> tuple[float, float, float]:
         WEIGHTS.clear()
@@ -164,7 +166,7 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> pd.DataFrame:
 
 def keras_rivals(spec: ll.Spec, x: np.ndarray, y: np.ndarray) -> dict[str, Callable[[], object]]:
     """Keras's own fit: dense, with the LSTM not trainable, and with constraints that put isolated rows back."""
-    from lstm_lib.keras.bridge import keras, to_keras
+    from lstm_lib.keras import keras, to_keras
 
     params = ll.init_params(spec)
 
