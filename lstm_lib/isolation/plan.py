@@ -234,10 +234,7 @@ def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tupl
     arrives: Array = np.asarray(W.any(axis=0))
     for k in reversed(range(spec.layers)):
         units = np.tile(np.arange(spec.units[k]), gates)
-        has_row = np.any(
-            [mask.reshape(-1, spec.units[k], mask[0].size).any(axis=(0, 2)) for mask in masks[k].values()],
-            axis=0,
-        )
+        has_row = np.any([_rows(mask).reshape(-1, spec.units[k]).any(axis=0) for mask in masks[k].values()], axis=0)
         found = reached_units(masks[k]["Wh"], has_row, arrives, units)
         if not found.any():
             break
@@ -257,6 +254,11 @@ def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tupl
         below, receivers = np.flatnonzero(reached[k]), work.units.positions
     down = head_passage(W, below, receivers) if lowest < spec.layers else None
     return tuple(works), head_work(W, b, down), lowest, _unreached(active, reached), tuple(notes)
+
+
+def _rows(mask: Array) -> Array:
+    """Which rows of a parameter have an arc in a mask."""
+    return mask if mask.ndim == 1 else np.asarray(mask.any(axis=1))
 
 
 def _unreached(active: Zone, reached: dict[int, Array]) -> Zone:

@@ -69,9 +69,11 @@ def cut_errors(
     used = by_block.ravel()[kept]
 
     def passage(matrix: str, readers: tuple[int, ...], columns: Array, into: Array) -> Passage | None:
-        row_of = {block * H + u: gate * H + u for gate, block in enumerate(cell.readers(matrix)) if block in readers
-                  for u in range(H)}  # fmt: skip
-        rows = np.array([row_of.get(row, -1) for row in kept.tolist()], int)
+        row_of = np.full(at.rows, -1)
+        for gate, block in enumerate(cell.readers(matrix)):
+            if block in readers:
+                row_of[block * H : (block + 1) * H] = np.arange(gate * H, (gate + 1) * H)
+        rows = row_of[kept]
         return _passage(masks[matrix], rows, used, columns, into)
 
     through = tuple(passage("Wh", stage.blocks, np.flatnonzero(reached), units) for stage in cell.stages)
@@ -99,7 +101,9 @@ def _passage(active: Array, rows: Array, used: Array, columns: Array, receivers:
     `rows` are those of the matrix for every row kept, -1 where it reads another; `used` marks the rows that have a
     right to pass an error; `receivers` contains `columns`.
     """
-    block = active[rows][:, columns] & (used & (rows >= 0))[:, None]
+    block = active[rows] if len(columns) == active.shape[1] else active[np.ix_(rows, columns)]
+    if not (right := used & (rows >= 0)).all():
+        block = block & right[:, None]
     some_rows, some_columns = block.any(axis=1), block.any(axis=0)
     if not some_rows.any():
         return None
