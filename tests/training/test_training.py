@@ -3,6 +3,9 @@
 import dataclasses
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_lib as ll
+from lstm_lib.network.cells import CELLS
+from lstm_lib.network.compiled import loops
 from lstm_lib.training.adam import FORMS
 from lstm_lib.training.rates import RATES
 from lstm_lib.training.record import HISTORY
 from lstm_lib.training.samples import Arrays
+from lstm_lib.training.step import SMALL_PRODUCT, threads_for
 from tests.cases import identical, same
 from tests.training.fit_cases import (
     BATCH,
@@ -337,6 +343,60 @@ def test_threads_are_limited_within_fit_alone():
     assert record.config["threads"] == 1
 
 
+def test_every_library_of_products_is_limited_also_one_that_comes_with_the_compiled_engine():
+    """In a process of its own, where SciPy's products are loaded by this very fit."""
+    code = """
+import numpy as np, lstm_lib as ll
+from threadpoolctl import threadpool_info
+x, seen = np.ones((4, 3, 1), "float32"), []
+look = lambda now: seen.extend(threadpool_info())
+ll.fit(ll.Spec(1, (3,), 1), (x, x[:, 0]), epochs=1, progress=False, callbacks=[look])
+print(*{(pool["filepath"], pool["num_threads"]) for pool in seen if pool["user_api"] == "blas"}, sep="\\n")
+print(max(pool["num_threads"] for pool in threadpool_info()))
+"""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "2")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | threads, capture_output=True, text=True, check=True
+    )
+    *inside, after = done.stdout.splitlines()
+    assert after == "2"
+    assert len(inside) == 2, inside  # NumPy's and SciPy's
+    assert all(pool.endswith(", 1)") for pool in inside)
+
+
+@pytest.mark.parametrize(("cell", "blocks"), [("standard", 4), ("rnn", 1), ("gru", 4), ("gru_v3", 3)])
+def test_small_products_get_one_thread(cell, blocks):
+    """2 FLOPs an arc and sample, of the largest product of a step."""
+    spec = ll.Spec(9, (10, 100), 1, cell=cell)
+    flops = 2 * blocks * 100 * (100 + 10 + 1)  # a sample, in layer 1
+    below, above = int(SMALL_PRODUCT / flops), int(SMALL_PRODUCT / flops) + 1
+    assert (threads_for(spec, below), threads_for(spec, above)) == (1, None)
+
+
+def test_without_threadpoolctl_threads_are_not_known(monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    record = fit(threads=1)
+    assert record.config["threads"] is None
+    equal_but_for_time(record, fit())
+
+
+def test_nothing_is_compiled_once_the_clock_has_started(monkeypatch):
+    fresh = dataclasses.replace(CELLS["rnn"], name="fresh")
+    monkeypatch.setitem(CELLS, "fresh", fresh)
+    compiled, spec = [], ll.Spec(1, (3,), 1, cell="fresh")
+
+    def look(done):
+        found = loops(fresh, "float32")
+        compiled.append((len(found.forward.signatures), len(found.backward.signatures)))
+        return 1.0
+
+    gate = ll.zone(spec, layer=0, matrix="Wh", unit=[0, 2])
+    for depth, span in (("hold", None), ("skip", 2), ("cut", None)):
+        fit(spec, isolation=ll.isolate(spec, gate, depth, span), rate=look)
+    fit(spec, isolation=ll.isolate(spec, ~ll.zone(spec, layer="head"), "cache"), rate=look)
+    assert set(compiled) == {(1, 1)}
+
+
 # ----------------------------------------------------------------------------------------------- the record
 
 
@@ -353,6 +413,16 @@ def test_a_record_is_read_as_it_was_written(name, plan, tmp_path):
     stopped = fit(train=interrupting(TRAIN, 1))
     assert ll.Record.load(stopped.save(path)).interrupted
     assert not len(ll.Record.load(path).history)
+
+
+@pytest.mark.parametrize("samples", [VALID, VALID[0], Arrays(*VALID)], ids=["a pair", "x alone", "samples"])
+def test_a_record_predicts_with_the_best_parameters_or_the_last(samples):
+    record = fit(epochs=12, optimizer=ll.Adam(0.3))  # overshoots
+    best, last = (ll.predict(SPEC, params, VALID) for params in (record.best_params, record.params))
+    assert (best != last).any()
+    identical(record.predict(samples), best)
+    identical(record.predict(samples, params="best"), best)
+    identical(record.predict(samples, params="last"), last)
 
 
 def test_names_with_a_dot_do_not_overwrite_each_other(tmp_path):
