@@ -29,7 +29,9 @@ from lstm_lib.training.schedules import PlanOrSchedule
 
 ENGINES = ("lstm_lib", "keras", "keras-xla")
 KERAS_CELLS = ("standard", "rnn", "gru", "gru_v3")  # those that Keras has layers for
-READING = tuple(name for name in inspect.signature(load_series).parameters if name not in ("name_or_path", "target"))
+READING = tuple(
+    name for name in inspect.signature(load_series).parameters if name not in ("name_or_path", "target")
+)
 
 
 @dataclass(frozen=True)

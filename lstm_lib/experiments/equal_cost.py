@@ -18,11 +18,11 @@ its seconds, as `predicted_step` gives them for a schedule of plans.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 
 from lstm_lib.isolation.cost import Cost
-from lstm_lib.isolation.plan import isolate
-from lstm_lib.isolation.zones import nothing
+from lstm_lib.isolation.plan import plain
 from lstm_lib.network.spec import Spec, is_whole
 
 
@@ -38,7 +38,7 @@ def units_of_equal_cost(spec: Spec, cost: Cost | float, steps: int, batch: int) 
     """
     wanted, widest = _wanted(spec, cost, steps, batch), max(spec.units)
     sizes = [tuple(max(1, round(H * n / widest)) for H in spec.units) for n in range(1, widest + 1)]
-    return min(sizes, key=lambda units: _distance(_resized(spec, units), wanted, steps, batch))
+    return min(sizes, key=lambda units: _distance(replace(spec, units=units), wanted, steps, batch))
 
 
 def lookback_of_equal_cost(spec: Spec, cost: Cost | float, steps: int, batch: int) -> int:
@@ -56,15 +56,11 @@ def epochs_of_equal_time(spec: Spec, cost: Cost | float, epochs: int, steps: int
 
 
 def _dense(spec: Spec, steps: int, batch: int) -> float:
-    return isolate(spec, nothing(spec)).cost(steps, batch).seconds.total
+    return plain(spec).cost(steps, batch).seconds.total
 
 
 def _distance(spec: Spec, wanted: float, steps: int, batch: int) -> float:
     return abs(log(_dense(spec, steps, batch) / wanted))
-
-
-def _resized(spec: Spec, units: tuple[int, ...]) -> Spec:
-    return Spec(spec.inputs, units, spec.outputs, spec.cell, spec.head, spec.output)
 
 
 def _wanted(spec: Spec, cost: Cost | float, steps: int, batch: int) -> float:

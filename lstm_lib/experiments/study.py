@@ -37,7 +37,8 @@ from lstm_lib.network.cells import CELLS
 from lstm_lib.network.spec import Spec
 from lstm_lib.training import schedules
 from lstm_lib.training.schedules import PlanOrSchedule
-from lstm_lib.training.selection import STATISTICS, by_statistic
+from lstm_lib.training.selection import by_statistic
+from lstm_lib.training.statistics import STATISTICS
 
 Recipe = Callable[[Spec], PlanOrSchedule]
 FACTORS = ("gate", "matrix", "layer", "share", "depth", "span")  # that the zones are crossed of

@@ -47,13 +47,6 @@ class Finished(NamedTuple):
     record: Record
 
 
-class Failed(NamedTuple):
-    """Why a run has left nothing, as texts: not every exception can travel between processes."""
-
-    reason: str
-    traceback: str
-
-
 def sweep(
     configurations: Iterable[Configuration],
     seeds: Iterable[int],
@@ -91,6 +84,8 @@ def sweep(
     0  small     0  False
     1  small     1  False
     """
+    from tqdm.auto import tqdm
+
     chosen = _checked(configurations, jobs, order, timed)
     seeds = _seeds(seeds)
     planned = in_turn(chosen, seeds, order)
@@ -98,20 +93,19 @@ def sweep(
         if store is None:
             store = stack.enter_context(tempfile.TemporaryDirectory())
         store = store if isinstance(store, Store) else Store(store)
-        done = store.done(alone=timed)
-        bar = stack.enter_context(_bar(len(planned), sum(run.key in done for run in planned), progress))
+        total, left = len(planned), len(_lacking(planned, store, timed))
+        bar = stack.enter_context(tqdm(total=total, initial=total - left, disable=not progress, unit="run"))
         try:
             with closing(_make(planned, store, jobs, timed, bar)) as made:
                 for finished in made:
                     store.append(*finished)
                     bar.update()
         except KeyboardInterrupt:
-            left = sum(run.key not in store.done(alone=timed) for run in planned)
-            print(
-                f"Stopped; {left} of {len(planned)} runs are left, the same call makes them.", file=sys.stderr
-            )
+            left = len(_lacking(planned, store, timed))
+            print(f"Stopped; {left} of {total} runs are left, the same call makes them.", file=sys.stderr)
             raise
-        return _table(store, chosen, seeds)
+        rows = ((c, store.row(c.key(seed)) or {}) for seed in seeds for c in chosen)
+        return pd.DataFrame([{**row, "group": c.group, **c.labels} for c, row in rows])
 
 
 def in_turn(configurations: list[Configuration], seeds: list[int], order: str = "by seed") -> list[Planned]:
@@ -136,14 +130,14 @@ def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any
     When one fails, no other is begun, and those that are at work are finished before this raises.
     """
     claims: dict[str, BaseFileLock] = {}
-    failed: list[Failed] = []
+    failed: list[RuntimeError] = []
     try:
         while todo := _lacking(planned, store, timed):
             made = False
             claimed = takewhile(lambda _: not failed, _claimed(todo, store, timed, claims, bar))
             with closing(_results(claimed, jobs, timed, bar)) as results:
                 for result in results:
-                    if isinstance(result, Failed):
+                    if isinstance(result, RuntimeError):
                         failed.append(result)
                         continue
                     made, key = True, result.row["key"]
@@ -151,9 +145,7 @@ def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any
                     yield result
                     claims.pop(key).release()
             if failed:
-                error = RuntimeError(failed[0].reason)
-                error.add_note(failed[0].traceback)
-                raise error
+                raise failed[0]
             if not made and _lacking(planned, store, timed):
                 bar.set_postfix_str("waiting for another process")
                 time.sleep(PAUSE)
@@ -182,7 +174,9 @@ def _claimed(
         yield run
 
 
-def _results(claimed: Iterator[Planned], jobs: int, timed: bool, bar: Any) -> Generator[Finished | Failed]:
+def _results(
+    claimed: Iterator[Planned], jobs: int, timed: bool, bar: Any
+) -> Generator[Finished | RuntimeError]:
     if jobs == 1:
         for run in claimed:
             with _nothing_beside(bar) if timed else nullcontext():
@@ -195,8 +189,11 @@ def _results(claimed: Iterator[Planned], jobs: int, timed: bool, bar: Any) -> Ge
     yield from side_by_side(delayed(_execute)(run, False) for run in claimed)
 
 
-def _execute(run: Planned, alone: bool) -> Finished | Failed:
-    """Make a run; in a process of joblib's or of a cluster's too, so nothing here touches the store."""
+def _execute(run: Planned, alone: bool) -> Finished | RuntimeError:
+    """Make a run; in a process of joblib's or of a cluster's too, so nothing here touches the store.
+
+    What went wrong is told as texts: not every exception can travel between processes.
+    """
     _, configuration, seed = run
     try:
         try:
@@ -206,7 +203,9 @@ def _execute(run: Planned, alone: bool) -> Finished | Failed:
         return Finished(runs.row(configuration, seed, record, alone=alone, diverged=diverged), record)
     except Exception as error:
         where = f"configuration {configuration.name!r}, seed {seed}"
-        return Failed(f"{where}: {type(error).__name__}: {error}", traceback.format_exc())
+        failed = RuntimeError(f"{where}: {type(error).__name__}: {error}")
+        failed.add_note(traceback.format_exc())
+        return failed
 
 
 def _timed_lock() -> FileLock:
@@ -253,12 +252,6 @@ def _check_repeated(before: dict[str, Any] | None, now: dict[str, Any]) -> None:
         )
 
 
-def _table(store: Store, configurations: list[Configuration], seeds: list[int]) -> pd.DataFrame:
-    """A row a run, seed by seed, with group and labels as they are now."""
-    rows = ((c, store.row(c.key(seed)) or {}) for seed in seeds for c in configurations)
-    return pd.DataFrame([{**row, "group": c.group, **c.labels} for c, row in rows])
-
-
 def _checked(
     configurations: Iterable[Configuration], jobs: int, order: str, timed: bool
 ) -> list[Configuration]:
@@ -269,9 +262,8 @@ def _checked(
     if not chosen or not all(isinstance(c, Configuration) for c in chosen):
         raise ValueError(f"configurations takes a list of Configuration, at least one; got {chosen!r:.80}")
     if twice := [name for name, n in Counter(c.name for c in chosen).items() if n > 1]:
-        raise ValueError(
-            f"several configurations are called {', '.join(map(repr, twice))}; give each its own name"
-        )
+        names = ", ".join(map(repr, twice))
+        raise ValueError(f"several configurations are called {names}; give each its own name")
     if order not in ORDERS:
         raise ValueError(f"order is {order!r}; the choices are {', '.join(ORDERS)}")
     if not is_whole(jobs, 1) and jobs != -1:
@@ -292,9 +284,3 @@ def _seeds(seeds: Iterable[int]) -> list[int]:
     if not chosen or not all(is_whole(seed, 0) for seed in chosen) or len(set(chosen)) < len(chosen):
         raise ValueError(f"seeds takes whole numbers of at least 0, none twice; got {chosen!r}")
     return [int(seed) for seed in chosen]
-
-
-def _bar(total: int, done: int, progress: bool) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, initial=done, disable=not progress, unit="run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.lab.runs import EMBEDDED, OPTIONS, SHARES
 from lstm_lib.lab.state import State
 from lstm_lib.network.cells import CELLS
-from lstm_lib.training.selection import STATISTICS
+from lstm_lib.training.statistics import STATISTICS
 
 HERE = Path(__file__).parent
 YOURS = "your file …"
@@ -47,43 +48,35 @@ class Controls:
         self.map = Map()
         self.message = widgets.HTML()
         # settings
-        embedded = s.settings.series in EMBEDDED
-        self.series = _dropdown("Series", [*EMBEDDED, YOURS], 190)
-        self.series.value = s.settings.series if embedded else YOURS
-        self.share = _dropdown("Rows", list(SHARES), 160)
-        self.share.value = next(name for name, share in SHARES.items() if share == s.settings.share)
-        self.units = _text(
-            "Units", "+".join(map(str, s.settings.units)), 130, "hidden units, one number a layer"
-        )
-        self.cell = _dropdown("Cell", list(CELLS), 150)
-        self.cell.value = s.settings.cell
+        settings, given = s.settings, dict(s.settings.options)
+        embedded = settings.series in EMBEDDED
+        share = next(name for name, share in SHARES.items() if share == settings.share)
+        units = "+".join(map(str, settings.units))
+        self.series = _dropdown("Series", [*EMBEDDED, YOURS], 190, settings.series if embedded else YOURS)
+        self.share = _dropdown("Rows", list(SHARES), 160, share)
+        self.cell = _dropdown("Cell", list(CELLS), 150, settings.cell)
+        self.units = _text("Units", units, 130, "hidden units, one number a layer")
         self.blocks = _number("Blocks", s.blocks, 1, 32, 115)
-        self.epochs = _number("Epochs", s.settings.epochs, 1, 1000, 120)
-        self.seed = _number("Seed", s.settings.seed, 0, 10**6, 115)
+        self.epochs = _number("Epochs", settings.epochs, 1, 1000, 120)
+        self.seed = _number("Seed", settings.seed, 0, 10**6, 115)
         self.upload = widgets.FileUpload(
-            accept=".csv,.gz,.parquet,.pq", description="Upload", layout=_wide(110)
-        )
-        self.path = _text("File", "" if embedded else s.settings.series, 250, "path of a CSV or Parquet file")
-        given = dict(s.settings.options)
+            accept=".csv,.gz,.parquet,.pq", description="Upload", layout=_wide(110),
+            tooltip="up to 10 MB; of a larger file, type the path",
+        )  # fmt: skip
+        self.path = _text("File", "" if embedded else settings.series, 250, "path of a CSV or Parquet file")
         self.options = {name: _text(name.capitalize(), given.get(name, ""), 155, "") for name in OPTIONS}
-        self.upload.tooltip = "up to 10 MB; of a larger file, type the path"
-        self.file_row = widgets.HBox([self.upload, self.path, *self.options.values()])
-        self.file_row.add_class("lab-row")
+        self.file_row = _box(widgets.HBox, "lab-row", self.upload, self.path, *self.options.values())
         self.file_row.layout.display = "none" if embedded else ""
         # selection
         self.statistic = _dropdown("Colour by", list(STATISTICS), 200)
         self.says = widgets.HTML()
-        self.by = widgets.Dropdown(
-            options=[("rows", "unit"), ("cells", "gate")], value=s.by, layout=_wide(74)
-        )
+        self.by = _dropdown("", [("rows", "unit"), ("cells", "gate")], 74, s.by)
         self.by.tooltip = "what a budget picks"
-        self.budget = widgets.FloatSlider(
-            value=0, min=0, max=95, step=5, readout_format=".0f", description="Pick lowest %",
-            continuous_update=False, layout=_wide(222), style={"description_width": "initial"},
+        self.budget = _labelled(
+            widgets.FloatSlider, "Pick lowest %", 222,
+            value=0, min=0, max=95, step=5, readout_format=".0f", continuous_update=False,
         )  # fmt: skip
-        self.of = widgets.Dropdown(
-            options=[("of arcs", "arcs"), ("of work", "work")], value=s.of, layout=_wide(90)
-        )
+        self.of = _dropdown("", [("of arcs", "arcs"), ("of work", "work")], 90, s.of)
         self.undo = _button("Undo", "the selection as it was before", "undo")
         self.clear = _button("Clear", "isolate nothing", "times")
         self.invert = _button("Invert", "isolate what is active, and the other way round", "adjust")
@@ -91,13 +84,10 @@ class Controls:
         # how to isolate
         self.price = widgets.HTML()
         self.depth = widgets.ToggleButtons(
-            options=list(DEPTHS),
-            value=s.depth,
-            style={"button_width": "66px"},
-            layout=widgets.Layout(width="auto"),
+            options=list(DEPTHS), value=s.depth, style={"button_width": "66px"}, layout={"width": "auto"}
         )
-        self.span = _slider("Span", 1, s.settings.lookback, s.settings.lookback)
-        self.from_epoch = _slider("From epoch", 1, s.settings.epochs, 1)
+        self.span = _slider("Span", settings.lookback, settings.lookback)
+        self.from_epoch = _slider("From epoch", settings.epochs, 1)
         self.redraw = widgets.Checkbox(value=False, description="redraw", indent=False, layout=_wide(90))
         self.how = {name: widgets.HTML() for name in ("depth", "span", "schedule")}
         # training
@@ -117,16 +107,7 @@ class Controls:
         self.widget = self._arranged()
 
     def _arranged(self) -> widgets.VBox:
-        def row(*children: Any) -> widgets.HBox:
-            box = widgets.HBox(list(children))
-            box.add_class("lab-row")
-            return box
-
-        def column(name: str, *children: Any) -> widgets.VBox:
-            box = widgets.VBox(list(children))
-            box.add_class(name)
-            return box
-
+        row, column = partial(_box, widgets.HBox, "lab-row"), partial(_box, widgets.VBox)
         title = widgets.HTML("<div class='lab-title'>Isolation lab</div>")
         settings = row(
             title, self.series, self.share, self.cell, self.units, self.blocks, self.epochs, self.seed
@@ -149,17 +130,13 @@ class Controls:
         runs = column("lab-tab", self.table, row(self.csv, self.png, self.zip, self.load))
         forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
         tabs = widgets.Tab([runs, column("lab-tab", self.points), forecasts])
-        for k, title in enumerate(("Runs", "Time and error", "Test week")):
-            tabs.set_title(k, title)
+        tabs.titles = ("Runs", "Time and error", "Test week")
         tabs.add_class("lab-tabs")
         style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text()}</style>")
-        below = row(column("lab-curves", self.curves), tabs)
-        above = row(left, right)
+        above, below = row(left, right), row(column("lab-curves", self.curves), tabs)
         for box in (above, below):
             box.add_class("lab-halves")
-        page = Whole([style, settings, self.file_row, self.message, above, below])
-        page.add_class("lab-page")
-        return page
+        return _box(Whole, "lab-page", style, settings, self.file_row, self.message, above, below)
 
 
 # --------------------------------------------------------------------------------------------------------- details
@@ -169,32 +146,38 @@ def _wide(pixels: int) -> widgets.Layout:
     return widgets.Layout(width=f"{pixels}px")
 
 
-def _dropdown(label: str, options: list[str], pixels: int) -> widgets.Dropdown:
-    return widgets.Dropdown(
-        options=options, description=label, layout=_wide(pixels), style={"description_width": "initial"}
-    )
+def _box(kind: Any, name: str, *children: Any) -> Any:
+    """A box of this class in the style sheet."""
+    box = kind(list(children))
+    box.add_class(name)
+    return box
+
+
+def _labelled(kind: Any, label: str, pixels: int | None, **options: Any) -> Any:
+    """A widget with its label before it; without a width it takes what is left of its row."""
+    layout = widgets.Layout(flex="1 1 200px", width="auto") if pixels is None else _wide(pixels)
+    return kind(description=label, layout=layout, **{"style": {"description_width": "initial"}} | options)
+
+
+def _dropdown(label: str, options: list[Any], pixels: int, value: str | None = None) -> widgets.Dropdown:
+    found = _labelled(widgets.Dropdown, label, pixels, options=options)
+    found.value = found.value if value is None else value
+    return found
 
 
 def _number(label: str, value: int, least: int, most: int, pixels: int) -> widgets.BoundedIntText:
-    style = {"description_width": "initial"}
-    return widgets.BoundedIntText(
-        value=value, min=least, max=most, description=label, layout=_wide(pixels), style=style
-    )
+    return _labelled(widgets.BoundedIntText, label, pixels, value=value, min=least, max=most)
 
 
 def _text(label: str, value: str, pixels: int | None, hint: str) -> widgets.Text:
-    layout = widgets.Layout(flex="1 1 200px", width="auto") if pixels is None else _wide(pixels)
-    return widgets.Text(
-        value=value, description=label, placeholder=hint, continuous_update=False, layout=layout,
-        style={"description_width": "initial"},
-    )  # fmt: skip
+    return _labelled(widgets.Text, label, pixels, value=value, placeholder=hint, continuous_update=False)
 
 
-def _slider(label: str, least: int, most: int, value: int) -> widgets.IntSlider:
-    return widgets.IntSlider(
-        min=least, max=most, value=value, description=label, continuous_update=False,
-        layout=widgets.Layout(flex="1 1 auto", width="auto"), style={"description_width": "78px"},
-    )  # fmt: skip
+def _slider(label: str, most: int, value: int) -> widgets.IntSlider:
+    style = {"description_width": "78px"}
+    return _labelled(
+        widgets.IntSlider, label, None, min=1, max=most, value=value, continuous_update=False, style=style
+    )
 
 
 def _button(label: str, hint: str, icon: str, style: str = "", pixels: int = 84) -> widgets.Button:

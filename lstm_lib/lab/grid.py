@@ -57,13 +57,18 @@ def items(spec: Spec, blocks: int) -> list[Item]:
     found: list[Item] = []
     left = 0.0
     for k in range(spec.layers):
-        first = f"{k}/Wx/{spec.row.gates[0]}"
+        first = _block(k, "Wx", spec.row.gates, spec.row.gates[0])
         brackets = [name.removeprefix(first) for name in names if name.startswith(first)]
         across = around + columns * wide
         found.append(Item("layer", f"{k}", f"layer {k}", left, 0, across, 19))
         found += _layer(k, brackets, {m: (gates, w * wide) for m, (gates, w) in matrices.items()}, left)
         left += across + APART
     return found + list(_head(left, wide))
+
+
+def _block(k: int, matrix: str, gates: str, gate: str) -> str:
+    """The name of a gate's rows of a matrix."""
+    return f"{k}/{matrix}/{gate}" if len(gates) > 1 else f"{k}/{matrix}"
 
 
 def _width(spec: Spec, matrix: str) -> float:
@@ -83,9 +88,10 @@ def _layer(
     for matrix, (gates, w) in matrices.items():
         yield Item("matrix", f"{k}/{matrix}", matrix, x, 20, len(gates) * w, 18)
         for gate in gates:
-            yield Item("column", f"{k}/{matrix}/{gate}", gate, x, 39, w, 18)
+            name = _block(k, matrix, gates, gate)
+            yield Item("column", name, gate, x, 39, w, 18)
             for row, bracket in enumerate(brackets):
-                yield Item("cell", f"{k}/{matrix}/{gate}{bracket}", "", x, TOP + row * high, w, high)
+                yield Item("cell", f"{name}{bracket}", "", x, TOP + row * high, w, high)
             x += w
         x += GAP
 

@@ -23,7 +23,7 @@ from lstm_lib.lab.controls import YOURS, Controls
 from lstm_lib.lab.runs import OPTIONS, SHARES, Settings, load, read_units, to_csv, to_zip
 from lstm_lib.lab.state import State, attempt, new
 from lstm_lib.lab.training import Training, jobs
-from lstm_lib.training.selection import STATISTICS
+from lstm_lib.training.statistics import STATISTICS
 
 REDRAW = 1.0  # seconds between two pictures of a curve that grows
 

@@ -20,7 +20,8 @@ from lstm_lib.training import schedules
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.evidence import Evidence
 from lstm_lib.training.schedules import PlanOrSchedule
-from lstm_lib.training.selection import BUDGETS, STATISTICS, Price, Scores, choose, score
+from lstm_lib.training.selection import BUDGETS, Price, choose
+from lstm_lib.training.statistics import STATISTICS, Scores, score
 
 MOST_UNDO = 100
 

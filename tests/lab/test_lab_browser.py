@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from lstm_lib.lab.runs import from_zip
 from tools import lab
@@ -38,16 +38,30 @@ def app_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @contextmanager
 def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """A page of the size of a small projector; fails at its end if its console has told of an error."""
+    """A page of the size of a small projector; fails at its end if its console has told of an error.
+
+    A request that the page itself gave up, as when JupyterLab draws a picture once more before it has come, is no error
+    if what was asked for came in the end.
+    """
     page = browser.new_page(viewport=SIZE)
     page.set_default_timeout(1000 * WAIT)
-    errors: list[str] = []
+    errors, given_up, came = list[str](), set[str](), set[str]()
+
+    def failed(request: Request) -> None:
+        if request.failure == "net::ERR_ABORTED":
+            given_up.add(request.url)
+        else:
+            errors.append(f"{request.url}: {request.failure}")
+
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("requestfailed", lambda request: errors.append(f"{request.url}: {request.failure}"))
+    page.on("requestfailed", failed)
+    page.on("requestfinished", lambda request: came.add(request.url))
     page.goto(address)
     yield page
+    page.wait_for_load_state("networkidle")
     assert errors == []
+    assert given_up <= came
     page.close()
 
 

@@ -300,8 +300,8 @@ def test_every_cell_is_priced_coloured_trained_and_kept(settings, cell):
     settings = replace(settings, cell=cell)
     page = Page(settings)
     spec = page.state.spec
-    click(page, f"0/Wh/{spec.row.gates[0]}")
-    assert page.state.zone == ll.zone(spec, layer=0, matrix="Wh", gate=spec.row.gates[0])
+    click(page, next(item["name"] for item in page.map.items if item["kind"] == "column"))
+    assert page.state.zone == ll.zone(spec, layer=0, matrix="Wx", gate=spec.row.gates[0])
     page.go.click()
     assert [run.settings.cell for run in page.state.runs] == [cell, cell]
     page.statistic.value = "fisher"
