@@ -234,7 +234,9 @@ def _cut(active: Zone) -> tuple[tuple[LayerWork, ...], HeadWork, int, Zone, tupl
     arrives: Array = np.asarray(W.any(axis=0))
     for k in reversed(range(spec.layers)):
         units = np.tile(np.arange(spec.units[k]), gates)
-        has_row = np.any([_rows(mask).reshape(-1, spec.units[k]).any(axis=0) for mask in masks[k].values()], axis=0)
+        has_row = np.any(
+            [_rows(mask).reshape(-1, spec.units[k]).any(axis=0) for mask in masks[k].values()], axis=0
+        )
         found = reached_units(masks[k]["Wh"], has_row, arrives, units)
         if not found.any():
             break

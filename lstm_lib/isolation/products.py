@@ -135,8 +135,7 @@ def with_weights(work: LayerWork, at: Layout, active: Array, peepholes: Array | 
     """Add the products that give the gradients of the active arcs, (P·H, S), of the rows whose errors are kept."""
     if peepholes is not None and peepholes.any():
         work = work._replace(peepholes=peepholes)
-    if active.sum() == sum((p.blocks.stop - p.blocks.start) * (p.columns.stop - p.columns.start)
-                           for products in at.products for p in products):  # fmt: skip
+    if active.sum() == at.arcs:
         return work._replace(weights=all_weights(at))  # all there are: as in the plain pass, bit for bit
     kept = kept_rows(work.blocks, work.units.positions, at.H)
     found = rectangles(active[kept])

@@ -251,24 +251,18 @@ def weight_gradients(errors: Errors, grads: dict[str, Array]) -> None:
     layer, work, stop = errors.layer, errors.work, errors.stop
     memory, at = layer.memory, layer.layout
     covered = sum(r.rows.size * r.sources.size for r in work.weights)
-    everything = sum(len(range(*p.blocks.indices(at.rows))) * (p.columns.stop - p.columns.start)
-                     for products in at.products for p in products)  # fmt: skip
-    if covered < everything or any(r.drop is not None for r in work.weights):
+    if covered < at.arcs or stop == layer.T or any(r.drop is not None for r in work.weights):
         for gradient in grads.values():
             gradient[...] = 0
-    if stop < layer.T:
-        dz, sources, last = errors.dz[stop:], layer.sources[stop : layer.T], None
-        for r in work.weights:
-            rows = _by_row(memory, "dz", dz, r.errors)
-            if r.sources is not last:
-                columns, last = _by_row(memory, "sources", sources, r.sources), r.sources
-            product = np.matmul(rows, columns.T, out=memory.get("product", *r.size))
-            if r.drop is not None:
-                np.copyto(product, 0, where=r.drop)
-            _place(product, r, at, grads)
-    elif covered == everything:
-        for gradient in grads.values():
-            gradient[...] = 0
+    dz, sources, last = errors.dz[stop:], layer.sources[stop : layer.T], None
+    for r in work.weights if stop < layer.T else ():
+        rows = _by_row(memory, "dz", dz, r.errors)
+        if r.sources is not last:
+            columns, last = _by_row(memory, "sources", sources, r.sources), r.sources
+        product = np.matmul(rows, columns.T, out=memory.get("product", *r.size))
+        if r.drop is not None:
+            np.copyto(product, 0, where=r.drop)
+        _place(product, r, at, grads)
     if "p" in grads:
         _peephole_gradient(errors, grads["p"])
 

@@ -56,6 +56,12 @@ class Layout:
         return len(self.cell.blocks) * self.H
 
     @property
+    def arcs(self) -> int:
+        """How many of its places hold an arc of a parameter."""
+        products = (p for products in self.products for p in products)
+        return sum((p.blocks.stop - p.blocks.start) * (p.columns.stop - p.columns.start) for p in products)
+
+    @property
     def ones(self) -> tuple[int, ...]:
         """The columns that are always 1, which the biases read."""
         return tuple(p.columns.start for p in self.pieces if p.matrix in ("b", "bh"))
