@@ -284,7 +284,7 @@ def gradient_check(
         initial = [(np.zeros((len(x), H), x.dtype),) * len(states) for H in spec.units]
     point = {**params, "x": x}
     for k, given in enumerate(initial):
-        point |= {f"{k}/{name}0": state for name, state in zip(states, given, strict=True)}
+        point |= {f"{k}/{name}0": state for name, state in zip(states, given, strict=False)}
 
     def loss(at: Params) -> Any:
         start = [tuple(at[f"{k}/{name}0"] for name in states) for k in range(spec.layers)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -32,7 +33,7 @@ def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0
     group = [groups[str(name)] for name in rows.index]
     known = [*dict.fromkeys([*GROUPS, *(groups[str(name)] for name in summary.index)])]
     colours = {name: SEQUENCE[k % len(SEQUENCE)] for k, name in enumerate(known)}
-    marks = {name: MARKERS[k % len(MARKERS)] for k, name in enumerate(known)}
+    marks = dict(zip(known, itertools.cycle(MARKERS + "*<>")))  # more than colours, so that all looks differ
     order = [name for name in known if name in group]
     fig, (time, error) = canvas(1, 2, (10, 1.2 + 0.3 * len(rows)), sharey=True)
     look: Look = {"hue": group, "style": group, "hue_order": order, "palette": colours, "markers": marks}

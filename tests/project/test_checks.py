@@ -13,7 +13,9 @@ from lstm_lib.checks import (
     complex_step,
     gradient_check,
     projection,
+    side_by_side,
 )
+from lstm_lib.network.cells import CELLS
 from tests.cases import build
 
 SPEC = ll.Spec(2, (3, 2), 2)
@@ -85,6 +87,46 @@ def test_float32_has_tolerances_of_its_own(method, monkeypatch):
     wrong = lambda *args, **kwargs: {k: 1.1 * g for k, g in ll.backward(*args, **kwargs).items()}  # noqa: E731
     monkeypatch.setattr(checks, "backward", wrong)
     assert not gradient_check(*case[:4], method, initial=case.initial).passed
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_is_checked_from_its_own_states(cell, method, monkeypatch):
+    case = build(ll.Spec(2, (3, 2), 2, cell), T=3, B=2)
+    found = case.backward(case.forward()[1])
+    assert gradient_check(*case[:4], method, initial=case.initial, entries=4).passed
+    for array in found:  # every matrix, x, and the states before the first step
+
+        def wrong(*args, array=array, **kwargs):
+            grads = ll.backward(*args, **kwargs)
+            return grads | {array: 1.01 * grads[array]}
+
+        with monkeypatch.context() as patch:
+            patch.setattr(checks, "backward", wrong)
+            report = gradient_check(*case[:4], method, initial=case.initial, entries=4)
+        assert not report.passed, array
+
+
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+def test_both_engines_are_checked_and_complex_steps_take_the_plain_one(engine, monkeypatch):
+    monkeypatch.setenv("LSTM_LIB_ENGINE", engine)
+    used = []
+
+    def forward(*args, **kwargs):
+        yhat, trace = ll.forward(*args, **kwargs)
+        used.append((yhat.dtype.kind, trace.engine))
+        return yhat, trace
+
+    monkeypatch.setattr(checks, "forward", forward)
+    case = build(SPEC, T=3, B=2)
+    gradient_check(*case[:4], initial=case.initial, entries=2).require()
+    assert set(used) == {("f", engine), ("c", "plain")}
+
+
+def test_states_that_do_not_fit_the_cell_are_refused():
+    case = build(SPEC, T=3, B=2)
+    with pytest.raises(ValueError, match=r"initial\[0\] holds 1 states; cell 'standard' has h, c"):
+        gradient_check(*case[:4], initial=[states[:1] for states in case.initial])
 
 
 def test_a_check_starts_from_zero_when_no_state_is_given():
@@ -203,3 +245,29 @@ def test_what_is_no_number_never_passes(bad):
 def test_what_can_not_be_compared_is_refused(ours, reference, message):
     with pytest.raises(ValueError, match=message):
         compare(ours, reference)
+
+
+# ---------------------------------------------------------------------------------------------- side by side
+
+
+def test_side_by_side_shows_every_method():
+    ours = {"a": np.array([[1.0, 2.0]]), "b": np.array([3.0])}
+    near = {name: a + 1e-13 for name, a in ours.items()}
+    table = side_by_side(ours, {"complex": near, "autograd": near}, 1e-12)
+    assert table.columns.tolist() == ["shape", "ours", "complex", "autograd", "relative error"]
+    assert table.loc["a"].tolist() == [(1, 2), 1.0, 1.0, 1.0, "all below 1e-12"]
+
+
+@pytest.mark.parametrize("method", ["first", "second"])
+def test_side_by_side_raises_on_any_entry_of_any_reference(method):
+    ours = {"a": np.array([1.0, 2.0]), "b": np.array([3.0])}
+    references = {name: {k: a.copy() for k, a in ours.items()} for name in ("first", "second")}
+    references[method]["a"][1] = 2.001
+    with pytest.raises(AssertionError, match=r"a: ours 2, reference 2\.001"):
+        side_by_side(ours, references, 1e-6)
+
+
+def test_side_by_side_refuses_to_compare_an_array_with_itself():
+    ours = {"a": np.ones(4)}
+    with pytest.raises(ValueError, match=r"\['a'\] and the reference 'mine' are the same array"):
+        side_by_side(ours, {"mine": {"a": ours["a"][:]}}, 1e-6)

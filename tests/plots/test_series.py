@@ -1,20 +1,13 @@
 """The figures of a series show its numbers, at their local times, and say what they show."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from lstm_lib import plots
-from lstm_lib.series import Series, compare, folds
+from lstm_lib.series import Series, folds
 from tests.series import series_files as files
 from tests.series.test_series import noisy
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture
@@ -45,6 +38,10 @@ def test_profiles_are_in_local_time(series):
         week.get_ydata()[9] == pytest.approx(series.frame["TGBT"][monday].mean())
         and len(week.get_xdata()) == 168
     )
+    (band,) = left.collections
+    middle = series.frame["TGBT"][monday].quantile([0.25, 0.75])
+    inside = band.get_paths()[0].vertices  # there and back
+    assert set(inside[inside[:, 0] == 9, 1]) == set(middle)
     assert [line.get_label() for line in right.lines] == ["Dec-Feb", "Mar-May", "Jun-Aug", "Sep-Nov"]
     summer = np.asarray(local.month.isin([6, 7, 8]) & (local.hour == 8))
     assert right.lines[2].get_ydata()[8] == pytest.approx(series.frame["TGBT"][summer].mean())
@@ -79,24 +76,3 @@ def test_parts_are_drawn_by_fold():
     np.testing.assert_allclose(widths, np.array([179, 29, 29, 209, 29, 29, 239, 29, 29]) / 24)
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["train", "valid", "test"]
     assert len({patch.get_hatch() for patch in ax.get_legend().get_patches()}) == 3
-
-
-def test_errors_are_drawn_by_step():
-    made = folds(noisy(900), lookback=4, horizon=3, steps="all", number=2)[-1]
-    table = compare(made.test, {}, by="horizon")
-    ax = plots.errors_by(table, "kW").axes[0]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("ahead (h)", "RMSE (kW)")
-    for name, line in zip(table.index.get_level_values(0).unique(), ax.lines, strict=True):
-        assert line.get_label() == name and line.get_xdata().tolist() == [1, 2, 3]
-        np.testing.assert_array_equal(line.get_ydata(), table.loc[name, "rmse"])
-    assert len({line.get_marker() for line in ax.lines}) == 3
-    by_hour = plots.errors_by(compare(made.test, {}, by="hour"), "", "skill").axes[0]
-    assert (by_hour.get_xlabel(), by_hour.get_ylabel()) == ("hour of the day (local)", "SKILL")
-
-
-@pytest.mark.parametrize("draw", ["over_years", "findings"])
-def test_a_figure_goes_where_it_is_told(series, draw):
-    fig, axes = plots.canvas(1, 2)
-    arguments = (series, series.check()) if draw == "findings" else (series,)
-    assert getattr(plots, draw)(*arguments, ax=axes[1]) is fig
-    assert axes[1].lines and not axes[0].lines

@@ -1,0 +1,38 @@
+"""Forecasts and their errors are drawn over local time, horizon and hour."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib import plots
+from lstm_lib.series import compare, folds
+from tests.series.test_series import noisy
+
+TIMES = pd.date_range("2010-03-28", periods=5, freq="h", tz="Europe/Paris")
+
+
+def test_forecast_draws_the_numbers_over_local_time() -> None:
+    actual = np.array([1.0, 2.0, np.nan, 4.0, 3.0])
+    ax = plots.forecast(TIMES, actual, {"LSTM": np.arange(5.0), "naive": np.ones(5)}, "kW").axes[0]
+    assert (ax.get_ylabel(), ax.get_xlabel()) == ("power (kW)", "time (Europe/Paris)")
+    assert [line.get_label() for line in ax.lines] == ["measured", "LSTM", "naive"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["measured", "LSTM", "naive"]
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), actual)
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), np.arange(5))
+    # colour is never the only carrier
+    assert ax.lines[1].get_linestyle() != ax.lines[2].get_linestyle()
+    assert len({line.get_color() for line in ax.lines}) == 3
+
+
+def test_errors_are_drawn_by_step() -> None:
+    made = folds(noisy(900), lookback=4, horizon=3, steps="all", number=2)[-1]
+    table = compare(made.test, {}, by="horizon")
+    ax = plots.errors_by(table, "kW").axes[0]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("ahead (h)", "RMSE (kW)")
+    for name, line in zip(table.index.get_level_values(0).unique(), ax.lines, strict=True):
+        assert line.get_label() == name and line.get_xdata().tolist() == [1, 2, 3]
+        np.testing.assert_array_equal(line.get_ydata(), table.loc[name, "rmse"])
+    assert len({line.get_marker() for line in ax.lines}) == 3
+    by_hour = plots.errors_by(compare(made.test, {}, by="hour"), "", "skill").axes[0]
+    assert (by_hour.get_xlabel(), by_hour.get_ylabel()) == ("hour of the day (local)", "SKILL")

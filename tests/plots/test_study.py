@@ -1,0 +1,113 @@
+"""The figures of a study draw intervals where they lie, one look a group in every figure, means in their fields."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from lstm_lib import plots
+
+SUMMARY = pd.DataFrame(
+    {
+        "time_ratio": [1.0, 2.5, np.nan, 2.0], "time_low": [1.0, 2.0, np.nan, np.nan],
+        "time_high": [1.0, 3.0, np.nan, np.nan], "error_percent": [0.0, 1.5, -0.5, 3.0],
+        "error_low": [0.0, 1.0, -1.0, 2.0], "error_high": [0.0, 2.0, 0.5, 5.0],
+    },
+    ["dense", "fast", "untimed", "mine"],
+)  # fmt: skip
+GROUPS = {"dense": "dense", "fast": "span", "untimed": "span", "mine": "own"}
+
+
+def looks(fig: Figure) -> dict[str, tuple[str, str]]:
+    legend = fig.axes[0].get_legend()
+    handles = zip(legend.get_texts(), legend.legend_handles, strict=True)
+    return {text.get_text(): (handle.get_markerfacecolor(), handle.get_marker()) for text, handle in handles}
+
+
+def segments(fig: Figure, axes: int) -> list[list[float]]:
+    """Both ends of every interval; NaN where there is none."""
+    drawn = fig.axes[axes].collections[0].get_segments()
+    return [segment[:, 0].tolist() if len(segment) else [np.nan, np.nan] for segment in drawn]
+
+
+def test_forest_has_a_row_for_every_configuration_the_fastest_on_top() -> None:
+    fig = plots.forest(SUMMARY, GROUPS, title="mine")
+    time, error = fig.axes
+    assert [t.get_text() for t in time.get_yticklabels()] == ["fast", "mine", "dense", "untimed"]
+    assert time.get_ylim()[0] > time.get_ylim()[1]
+    assert time.get_title(loc="left") == "mine"
+    order = SUMMARY.loc[["fast", "mine", "dense", "untimed"]]
+    np.testing.assert_array_equal(time.collections[1].get_offsets(), [(2.5, 0), (2.0, 1), (1.0, 2)])
+    points = np.column_stack([order["error_percent"], range(4)])
+    np.testing.assert_array_equal(error.collections[1].get_offsets(), points)
+    np.testing.assert_array_equal(segments(fig, 1), order[["error_low", "error_high"]])
+    np.testing.assert_array_equal(segments(fig, 0), order[["time_low", "time_high"]])
+    assert "%" in error.get_xlabel()
+
+
+def test_a_group_has_one_look_in_every_figure() -> None:
+    whole = looks(plots.forest(SUMMARY, GROUPS))
+    part = looks(plots.forest(SUMMARY.loc[["untimed", "fast"]], GROUPS))
+    assert [*whole] == ["dense", "span", "own"]
+    assert len({mark for _, mark in whole.values()}) == 3
+    assert part == {"span": whole["span"]}
+
+
+def test_intervals_have_the_colour_of_their_group() -> None:
+    fig = plots.forest(SUMMARY, GROUPS)
+    intervals, points = fig.axes[1].collections[:2]
+    np.testing.assert_array_equal(intervals.get_colors(), points.get_facecolors())
+    assert len(np.unique(intervals.get_colors(), axis=0)) == 2  # a group of one's own has a mark of its own
+
+
+def test_explained_draws_shares_intervals_and_chance() -> None:
+    columns = {"alone": [0.2, 0.05], "low": [0.1, 0.0], "high": [0.4, 0.1], "by_chance": [0.02, 0.03]}
+    ax = plots.explained(pd.DataFrame(columns, ["gate", "depth"])).axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["depth", "gate"]  # the largest on top
+    shares, chance = ([bar.get_width() for bar in bars] for bars in ax.containers)
+    assert (shares, chance) == (pytest.approx([5, 20]), pytest.approx([3, 2]))
+    ends = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
+    assert ends == [pytest.approx([0, 10]), pytest.approx([10, 40])]
+    assert ax.containers[1][0].get_hatch()
+
+
+@pytest.mark.parametrize("gates", ["fiog", "zrg", "g"])
+def test_zone_grid_shows_means_in_the_order_of_the_cell(gates: str) -> None:
+    rows = [
+        (k, m, g, 10 * k + n) for k in (0, 1) for m in ("Wh", "Wx") for g in sorted(gates) for n in (1, 2)
+    ]
+    errors = pd.DataFrame(rows, columns=["layer", "matrix", "gate", "error_percent"])
+    fig = plots.zone_grid(errors, {0: "lower", 1: "upper"})
+    for ax, title, mean in zip(fig.axes, ("lower", "upper"), ("+1.50", "+11.50"), strict=False):
+        assert ax.get_title(loc="center") == title
+        assert [t.get_text() for t in ax.get_xticklabels()] == [*gates]
+        assert [t.get_text() for t in ax.get_yticklabels()] == ["Wh", "Wx"]
+        assert [t.get_text() for t in ax.texts] == [mean] * 2 * len(gates)
+        assert ax.collections[0].get_clim() == (-11.5, 11.5)  # one scale for all, white at 0
+    assert len(fig.axes) == 3
+
+
+def test_zone_grid_puts_each_mean_into_its_field() -> None:
+    errors = pd.DataFrame(
+        [(0, "Wh", "i", 1.0), (0, "Wh", "f", 2.0), (0, "Wx", "i", 3.0), (0, "Wx", "f", -4.0)],
+        columns=["layer", "matrix", "gate", "error_percent"],
+    )
+    ax = plots.zone_grid(errors).axes[0]
+    np.testing.assert_array_equal(ax.collections[0].get_array(), [[2, 1], [-4, 3]])
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["f", "i"]
+
+
+def test_by_units_draws_policy_by_policy() -> None:
+    rows = [{"policy": p, "units": H, "time_ratio": H / 8, "time_low": H / 9, "time_high": H / 7,
+             "error_percent": 1.0, "error_low": 0.0, "error_high": 2.0} for p in "ba" for H in (64, 16)]  # fmt: skip
+    time, error = plots.by_units(pd.DataFrame(rows)).axes
+    assert [t.get_text() for t in time.get_legend().get_texts()] == ["b", "a"]
+    assert [t.get_text() for t in error.get_xticklabels()] == ["16", "64"]
+    one, two = time.lines[:2]
+    assert one.get_ydata().tolist() == two.get_ydata().tolist() == [2, 8]
+    assert (one.get_xdata() < two.get_xdata()).all()  # side by side
+    assert one.get_marker() != two.get_marker()
+    ends = [segment[:, 1].tolist() for segment in time.collections[0].get_segments()]
+    assert ends == [pytest.approx([16 / 9, 16 / 7]), pytest.approx([64 / 9, 64 / 7])]
