@@ -49,7 +49,8 @@ from lstm_lib.training.adam import Adam
 from lstm_lib.training.loop import fit
 from lstm_lib.training.record import Diverged, Record
 from lstm_lib.training.samples import predict
-from lstm_lib.training.selection import Price, by_statistic, choose, score
+from lstm_lib.training.selection import Price, by_statistic, choose
+from lstm_lib.training.statistics import score
 
 __all__ = [
     "Adam",

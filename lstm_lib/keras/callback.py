@@ -9,7 +9,7 @@ from lstm_lib.isolation.plan import Plan
 from lstm_lib.isolation.zones import Zone
 from lstm_lib.network.spec import is_whole
 from lstm_lib.training.schedules import Moment, PlanOrSchedule, Schedule, plan_at
-from lstm_lib.training.selection import STATISTICS
+from lstm_lib.training.statistics import STATISTICS
 
 from .backend import keras
 from .evidence import Collector, is_adam

@@ -157,17 +157,8 @@ class Page(Controls):
         def to(transition: Callable[..., State], *given: widgets.Widget) -> None:
             on(lambda: self.do(transition, *(widget.value for widget in given)), *given)
 
-        on(
-            self.change_settings,
-            self.series,
-            self.share,
-            self.units,
-            self.cell,
-            self.epochs,
-            self.seed,
-            self.path,
-        )
-        on(self.change_settings, *self.options.values())
+        on(self.change_settings, self.series, self.share, self.cell, self.units, self.epochs, self.seed)
+        on(self.change_settings, self.path, *self.options.values())
         to(transitions.with_blocks, self.blocks)
         to(transitions.with_statistic, self.statistic)
         to(transitions.pick, self.text)
@@ -203,9 +194,8 @@ class Page(Controls):
     def _draw_items(self, state: State) -> None:
         with self.map.hold_sync():
             self.map.size = [grid.WIDTH, grid.TOP + grid.ROWS]
-            self.map.label = (
-                f"Map of the network: layers of {'+'.join(map(str, state.spec.units))} units, and the head"
-            )
+            units = "+".join(map(str, state.spec.units))
+            self.map.label = f"Map of the network: layers of {units} units, and the head"
             self.map.items = [vars(item) for item in grid.make_grid(state.spec, state.blocks).items]
         self.blocks.value = state.blocks
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from lstm_lib.isolation.partition import BLOCKS_BY, Partition, partition
+from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.plan import DEPTHS, Plan, isolate
-from lstm_lib.isolation.zones import Zone, nothing, read_zone
+from lstm_lib.isolation.zones import Zone, nothing, read_zone, zone
 from lstm_lib.lab.runs import Curve, Run, Settings, dense_of, from_zip
 from lstm_lib.network.spec import Spec, init_params, is_whole
 from lstm_lib.training import schedules
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.evidence import Evidence
 from lstm_lib.training.schedules import PlanOrSchedule
-from lstm_lib.training.selection import BUDGETS, Price, choose
+from lstm_lib.training.selection import Price, choose
 from lstm_lib.training.statistics import STATISTICS, Scores, score
 
 MOST_UNDO = 100
@@ -179,10 +179,6 @@ def by_budget(state: State, budget: float, of: str, by: str) -> State:
     >>> by_budget(new(), 0.5, "arcs", "unit").zone.share.__round__(1)
     0.5
     """
-    if of not in BUDGETS or by not in BLOCKS_BY:
-        raise ValueError(
-            f"got of={of!r}, by={by!r}; the choices are {', '.join(BUDGETS)} and {', '.join(BLOCKS_BY)}"
-        )
     depth = "skip" if state.depth == "cache" else state.depth  # what "cache" saves hangs on whole layers
     settings = state.settings
     cost = _price(state.spec, settings.lookback, settings.batch, depth, state.span)
@@ -224,9 +220,8 @@ def with_schedule(state: State, from_epoch: int, redraw: bool) -> State:
 
 def drawn_share(state: State) -> float:
     """Share of the blocks that a redraw isolates: that of the layers' arcs in the selection, in whole blocks."""
-    arcs = {k: n for k, n in state.zone.sizes.items() if not k.startswith("head")}
-    sizes = {k: n for k, n in (~nothing(state.spec)).sizes.items() if not k.startswith("head")}
-    return round(sum(arcs.values()) / sum(sizes.values()) * state.blocks) / state.blocks
+    layers = ~zone(state.spec, layer="head")
+    return round((state.zone & layers).size / layers.size * state.blocks) / state.blocks
 
 
 def plan(state: State) -> Plan:
@@ -287,18 +282,17 @@ def begin(state: State, name: str, settings: Settings) -> State:
 
 def progress(state: State, place: str, done: float, left: float) -> State:
     """The training under way has come so far."""
-    return (
-        state
-        if state.live is None
-        else replace(state, live=state.live._replace(place=place, done=done, left=left))
-    )
+    return state if state.live is None else _live(state, place=place, done=done, left=left)
 
 
 def point(state: State, seconds: float, rmse: float) -> State:
     """The training under way has a new point on its curve."""
-    if state.live is None:
-        return state
-    return replace(state, live=state.live._replace(curve=(*state.live.curve, (seconds, rmse))))
+    return state if state.live is None else _live(state, curve=(*state.live.curve, (seconds, rmse)))
+
+
+def _live(state: State, **changes: Any) -> State:
+    assert state.live is not None
+    return replace(state, live=state.live._replace(**changes))
 
 
 def finish(state: State, run: Run) -> State:
@@ -340,24 +334,19 @@ def needs_dense(state: State) -> bool:
 
 def load_runs(state: State, content: bytes) -> State:
     """Add the runs of a file, behind those that are there; names that are taken get a new number."""
-    runs = list(state.runs)
-    for run in from_zip(content):
+    runs, loaded = list(state.runs), from_zip(content)
+    for run in loaded:
         number, _, words = run.name.partition(" ")
         taken = _numbers(runs)
         runs.append(replace(run, name=f"{max(taken) + 1} {words}") if int(number) in taken else run)
-    added = len(runs) - len(state.runs)
-    return replace(state, runs=tuple(runs), shown=_shown(state, runs), message=f"{added} runs loaded.")
+    ends = (runs[0].name, runs[-1].name) if runs else ("", "")
+    first, second = (name or end for name, end in zip(state.shown, ends, strict=True))
+    return replace(state, runs=tuple(runs), shown=(first, second), message=f"{len(loaded)} runs loaded.")
 
 
 def _numbers(runs: Iterable[Run]) -> list[int]:
     """The numbers with which the names begin."""
     return [int(run.name.partition(" ")[0]) for run in runs]
-
-
-def _shown(state: State, runs: list[Run]) -> tuple[str, str]:
-    names = [run.name for run in runs]
-    first, second = state.shown
-    return (first or (names[0] if names else ""), second or (names[-1] if names else ""))
 
 
 def show_forecasts(state: State, first: str, second: str, week: int | None) -> State:

@@ -25,8 +25,6 @@ so that their common norm is at most this (Pascanu, Mikolov and Bengio, 2013).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,6 +34,8 @@ from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array, Cell, get_cell
 from lstm_lib.network.spec import Params, Spec, copy_params
 from lstm_lib.network.work import Arcs
+
+from .parts import advanced, chosen_parts, isolated_arcs, moving, one_if_alike, part_of
 
 
 class Form(NamedTuple):
@@ -50,10 +50,6 @@ FORMS = {
     "tf15": Form(1e-8, False),
     "keras": Form(1e-7, False),
 }
-
-
-class NotFinite(ValueError):
-    """A loss or a gradient holds NaN or infinity: the training has left the numbers."""
 
 
 @dataclass
@@ -154,21 +150,23 @@ class Adam:
         ValueError) when it holds NaN or infinity; nothing has been moved then.
         """
         active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.work.updates
-        chosen = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in active.items()}
-        tracked: dict[str, Arcs] = {} if plan is None or plan.moments != "tracked" else _isolated(plan)
-        watched = {name: _chosen(name, params[name], grads[name], arcs) for name, arcs in tracked.items()}
+        chosen = {name: chosen_parts(name, params[name], grads[name], arcs) for name, arcs in active.items()}
+        tracked: dict[str, Arcs] = {} if plan is None or plan.moments != "tracked" else isolated_arcs(plan)
+        watched = {
+            name: chosen_parts(name, params[name], grads[name], arcs) for name, arcs in tracked.items()
+        }
         shrink = self._shrink(chosen)
         for name, parts in watched.items():
-            state.t[name] = _advanced(state.t[name], tracked[name], params[name].shape)
+            state.t[name] = advanced(state.t[name], tracked[name], params[name].shape)
             for at, g in parts:
-                with _moving(state._moments(name), tracked[name], at) as moved:
+                with moving(state._moments(name), tracked[name], at) as moved:
                     self._average(g * shrink if shrink < 1 else g, *moved)
         for name, parts in chosen.items():
             whole, arcs = [params[name], *state._moments(name)], active[name]
-            count = state.t[name] = _advanced(state.t[name], arcs, params[name].shape)
+            count = state.t[name] = advanced(state.t[name], arcs, params[name].shape)
             for at, g in parts:
-                t = count if np.ndim(count) == 0 else _one_if_alike(_at(np.asarray(count), arcs, at))
-                with _moving(whole, arcs, at) as moved:
+                t = count if np.ndim(count) == 0 else one_if_alike(part_of(np.asarray(count), arcs, at))
+                with moving(whole, arcs, at) as moved:
                     self._move(g * shrink if shrink < 1 else g, t, scale, *moved)
 
     def _shrink(self, chosen: dict[str, list[tuple[Any, Array]]]) -> float:
@@ -256,62 +254,6 @@ class Adam:
         snr = np.divide(np.abs(m), root, out=np.zeros_like(m), where=root > 0) * rate / (scale * self.lr)
         step = rate * np.abs(m) / (root + eps)
         return row | {"step": step.mean(), "snr": snr.mean(), "eps_limited": np.mean(root <= eps)}
-
-
-def _chosen(name: str, w: Array, g: Array, arcs: Arcs) -> list[tuple[Any, Array]]:
-    """The active arcs in parts that are moved together: an index and the gradient there, checked."""
-    if g.shape != w.shape or g.dtype != w.dtype:
-        raise ValueError(f"grads[{name!r}] is {g.dtype} {g.shape}; expected {w.dtype} {w.shape}")
-    parts = [(at, _at(g, arcs, at)) for at in _parts(arcs)]
-    if bad := sum(np.count_nonzero(~np.isfinite(part)) for _, part in parts):
-        total = sum(part.size for _, part in parts)
-        raise NotFinite(f"grads[{name!r}] holds {bad} of {total} values that are not finite")
-    return parts
-
-
-def _isolated(plan: Plan) -> dict[str, Arcs]:
-    """The flat positions of the isolated arcs, by parameter that has some."""
-    masks = {name: plan.zone.mask(name) for name in plan.spec.shapes}
-    return {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
-
-
-def _parts(arcs: Arcs) -> tuple[Any, ...]:
-    """The indices that together name the active arcs."""
-    return arcs if isinstance(arcs, tuple) else (slice(None) if arcs is None else arcs,)
-
-
-def _at(a: Array, arcs: Arcs, at: Any) -> Array:
-    """One of the parts of `arcs`: rows, or flat positions."""
-    return np.asarray(np.take(a, at)) if isinstance(arcs, np.ndarray) else a[at]
-
-
-@contextmanager
-def _moving(whole: list[Array], arcs: Arcs, at: Any) -> Iterator[list[Array]]:
-    """The arcs of a part, to be changed in place: views of ranges of rows, else gathered and scattered back."""
-    part = [_at(a, arcs, at) for a in whole]
-    yield part
-    if isinstance(at, np.ndarray):
-        for a, moved in zip(whole, part, strict=True):
-            if isinstance(arcs, np.ndarray):
-                np.put(a, at, moved)
-            else:
-                a[at] = moved
-
-
-def _advanced(count: int | Array, arcs: Arcs, shape: tuple[int, ...]) -> int | Array:
-    """The step counts with those of the active arcs one higher."""
-    if arcs is None:
-        return count + 1
-    count = np.full(shape, count) if np.ndim(count) == 0 else np.asarray(count)
-    for at in _parts(arcs):
-        with _moving([count], arcs, at) as (some,):
-            some += 1
-    return count
-
-
-def _one_if_alike(counts: Array) -> int | Array:
-    """Step counts, as one number where all are the same."""
-    return int(counts.flat[0]) if counts.min() == counts.max() else counts
 
 
 def _zones(state: AdamState, cell: Cell) -> list[tuple[str, str, str, slice]]:

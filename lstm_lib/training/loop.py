@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -24,9 +24,10 @@ from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Params, Spec, copy_params, init_params, is_whole
 
-from .adam import Adam, NotFinite
+from .adam import Adam
 from .callbacks import Answer, Bar, Callback, Callbacks, Progress, Stop
 from .evidence import Tally
+from .parts import NotFinite
 from .rates import Rate, as_rate
 from .record import Checkpoint, Diverged, Record
 from .samples import Samples, as_samples, batches, digest
@@ -143,7 +144,7 @@ def fit(
         needs = needs_of(isolation)
         watch = watch or "evidence" in needs
         if resume is not None:
-            record = _resumed(resume, spec, config, rate == "constant" and "epochs" not in needs, watch)
+            record = resume.resumed(spec, config, rate == "constant" and "epochs" not in needs, watch)
         else:
             start = init_params(spec, seed, some[0].dtype) if params is None else params
             record = Record.begin(spec, config, start, optimizer.init(start), watch)
@@ -240,28 +241,6 @@ class _Loop:
 
 
 # --------------------------------------------------------------------------------------------------------- details
-
-
-def _resumed(resume: Record, spec: Spec, config: dict[str, Any], longer: bool, watch: bool) -> Record:
-    """The record, ready to go on; `longer` says whether it may have more epochs than it was made for."""
-    if len(resume.history) > config["epochs"]:
-        raise ValueError(
-            f"the record has {len(resume.history)} epochs already; epochs={config['epochs']} is fewer"
-        )
-    free = {"threads", "engine"} | ({"epochs"} if longer else set())
-    then = {k: v for k, v in resume.config.items() if k not in free} | {"spec": resume.spec}
-    now = config | {"spec": spec}
-    if differs := [k for k, v in then.items() if now.get(k) != v]:
-        pairs = ", ".join(f"{k}: {then[k]} then, {now.get(k)} now" for k in differs)
-        why = "; the rate or the isolation depends on the number of epochs, which is therefore fixed"
-        raise ValueError(f"cannot resume with other settings ({pairs}){why if 'epochs' in differs else ''}")
-    if watch and resume.checkpoint.watched is None:
-        raise ValueError(
-            "the record was made without watch=True, so that its arcs' past is not known; "
-            "start anew with watch=True"
-        )
-    last = copy_params(resume.checkpoint.params)
-    return dataclasses.replace(resume, params=last, config=config, interrupted=False, stopped="")
 
 
 def _check_counts(**counts: int) -> None:

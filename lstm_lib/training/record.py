@@ -70,6 +70,37 @@ class Record:
         first = Checkpoint(copy_params(params), state, watched)
         return cls(spec, config, _history([]), copy_params(params), copy_params(params), first)
 
+    def resumed(self, spec: Spec, config: dict[str, Any], longer: bool, watch: bool) -> Record:
+        """A record that goes on after the last complete epoch; this one stays as it is.
+
+        Parameters
+        ----------
+        spec, config : of the run to come; they must be those of this one.
+        longer : whether it may have more epochs than this one was made for.
+
+        Raises ValueError that names the settings that differ, then and now.
+        """
+        if len(self.history) > config["epochs"]:
+            raise ValueError(
+                f"the record has {len(self.history)} epochs already; epochs={config['epochs']} is fewer"
+            )
+        free = {"threads", "engine"} | ({"epochs"} if longer else set())
+        then = {k: v for k, v in self.config.items() if k not in free} | {"spec": self.spec}
+        now = config | {"spec": spec}
+        if differs := [k for k, v in then.items() if now.get(k) != v]:
+            pairs = ", ".join(f"{k}: {then[k]} then, {now.get(k)} now" for k in differs)
+            why = "; the rate or the isolation depends on the number of epochs, which is therefore fixed"
+            raise ValueError(
+                f"cannot resume with other settings ({pairs}){why if 'epochs' in differs else ''}"
+            )
+        if watch and self.checkpoint.watched is None:
+            raise ValueError(
+                "the record was made without watch=True, so that its arcs' past is not known; "
+                "start anew with watch=True"
+            )
+        last = copy_params(self.checkpoint.params)
+        return dataclasses.replace(self, params=last, config=config, interrupted=False, stopped="")
+
     @property
     def seconds(self) -> float:
         """Training time of all complete epochs."""

@@ -1,15 +1,10 @@
-"""Which arcs to isolate: statistics that score blocks of arcs, and a choice under a budget.
+"""Which arcs to isolate: a choice under a budget, by what they would lose and what they cost.
 
-Nouns: a `Statistic` says of every arc how much would be lost by isolating it, read from the `Evidence` of a training;
-`Scores` are its sums over the blocks of a partition; a `Price` tells what a training step costs when a zone is
-isolated. `choose` isolates the blocks that lose least per FLOP they save, up to a budget; `by_statistic` does so anew
+Nouns: a `Price` tells what a training step costs when a zone is isolated. `choose` isolates the blocks that lose least
+per FLOP they save, up to a budget, where the loss is a statistic's score (`statistics.py`); `by_statistic` does so anew
 every so many epochs, within `fit`, where its time counts as training.
 
-    cut = partition(spec, blocks=8, by="unit")
-    scores = score("fisher", record.evidence(), cut)
-    zone = choose(scores, 0.5, Price(spec, steps=72, batch=64), of="arcs")
-
-No statistic here is more than a guess: what it measures is not what the forecast loses. The control is "random".
+    zone = choose(score("fisher", record.evidence(), cut), 0.5, Price(spec, steps=72, batch=64), of="arcs")
 """
 
 from __future__ import annotations
@@ -26,133 +21,13 @@ from lstm_lib.isolation.cost import Cost
 from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.plan import DEPTHS, Plan, isolate, plain
 from lstm_lib.isolation.zones import Zone, nothing, read_zone
-from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Params, Spec, is_whole
+from lstm_lib.network.spec import Spec, is_whole
 
-from .evidence import Evidence, Watched
+from .evidence import Evidence
 from .schedules import Moment, Schedule
+from .statistics import Scores, score, sizes, statistic_of, watched
 
 BUDGETS = ("arcs", "work")
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """How much isolating an arc would lose.
-
-    says, source : in one line, and where it comes from.
-    arcs : evidence -> arrays of the parameters' names and shapes; NaN for an arc of which nothing is known. None
-        draws one number a block.
-    needs : "weights", "steps" (Adam's moments) or "watched" (`fit(..., watch=True)`).
-    """
-
-    says: str
-    source: str
-    arcs: Callable[[Evidence], Params] | None
-    needs: Literal["weights", "steps", "watched"]
-
-
-def _magnitude(evidence: Evidence) -> Params:
-    return {k: np.abs(w) for k, w in evidence.params.items()}
-
-
-def _gradient(evidence: Evidence) -> Params:
-    return _known(evidence, _watched(evidence).gradient)
-
-
-def _fisher(evidence: Evidence) -> Params:
-    return _moments(evidence)[1]
-
-
-def _sensitivity(evidence: Evidence) -> Params:
-    return {k: np.abs(evidence.params[k] * m) for k, m in _moments(evidence)[0].items()}
-
-
-def _movement(evidence: Evidence) -> Params:
-    start = _watched(evidence).start
-    return _known(evidence, {k: np.abs(w - start[k]) for k, w in evidence.params.items()})
-
-
-def _snr(evidence: Evidence) -> Params:
-    m, v = _moments(evidence)
-    return {k: _ratio(np.abs(m[k]), np.sqrt(v[k])) for k in m}
-
-
-def _perturbation(evidence: Evidence) -> Params:
-    seen = _watched(evidence)
-    return _known(evidence, {k: _ratio(np.abs(seen.change[k]), seen.path[k]) for k in seen.path})
-
-
-STATISTICS: dict[str, Statistic] = {
-    "magnitude": Statistic(
-        "|w|: small weights do little", "Han et al., 2015, arXiv:1506.02626", _magnitude, "weights"
-    ),
-    "gradient": Statistic(
-        "mean |g| of the last epoch: a flat direction gains little",
-        "Liu et al., 2021, arXiv:2102.01386 (AutoFreeze, there by layer)", _gradient, "watched"
-    ),
-    "fisher": Statistic(
-        "E[g²], read from Adam's v: the curvature of the loss", "Sung et al., 2021, arXiv:2111.09839 (FISH)",
-        _fisher, "steps"
-    ),
-    "sensitivity": Statistic(
-        "|w · m|: what the loss would change by without the weight, to first order",
-        "Mozer and Smolensky, 1989; Molchanov et al., 2017, arXiv:1611.06440", _sensitivity, "steps"
-    ),
-    "movement": Statistic(
-        "|w - w₀|: how far the weight has come", "Zhou et al., 2019, arXiv:1905.01067", _movement, "watched"
-    ),
-    "snr": Statistic(
-        "|m| / √v: whether its gradients agree", "Kingma and Ba, 2015, arXiv:1412.6980, section 2.1", _snr, "steps"
-    ),
-    "perturbation": Statistic(
-        "|mean Δw| / mean |Δw| over epochs: whether its steps add up",
-        "Chen et al., 2021, Adaptive parameter freezing, ICDCS", _perturbation, "watched"
-    ),
-    "random": Statistic("a draw: the control that every statistic must beat", "no source", None, "weights"),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What isolating each block of a partition would lose by one statistic.
-
-    values : a Series by name of block, in the order of the partition; the sum over the arcs of the block, NaN where
-        of some of them nothing is known.
-    """
-
-    statistic: str
-    cut: Partition
-    values: pd.Series[float]
-
-
-def score(statistic: str, evidence: Evidence, cut: Partition, seed: int = 0) -> Scores:
-    """Score the blocks of a partition.
-
-    Parameters
-    ----------
-    statistic : a key of `STATISTICS`.
-    evidence : of a training, `record.evidence()`.
-    seed : of the draws of "random", which also depend on the epoch.
-
-    Raises ValueError for an unknown statistic, a partition of another network, and evidence that lacks what the
-    statistic needs.
-
-    >>> from lstm_lib import fit
-    >>> x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(8, 5, 1)
-    >>> record = fit(Spec(1, (4,), 1), (x, x[:, -1]), epochs=1, progress=False)
-    >>> cut = partition(record.spec, blocks=2, by="unit")
-    >>> score("magnitude", record.evidence(), cut).values.round(1).to_dict()
-    {'0[0:2]': 10.9, '0[2:4]': 12.3, 'head/W': 1.4, 'head/b': 0.0}
-    """
-    found = _statistic(statistic)
-    if cut.spec != evidence.spec:
-        raise ValueError(f"the partition is of {cut.spec}, the evidence of {evidence.spec}")
-    if found.arcs is None:
-        draws = np.random.default_rng([seed, evidence.epoch]).random(len(cut))
-        values = dict(zip(cut, draws * list(_sizes(cut).values()), strict=True))
-    else:
-        values = cut.sums(found.arcs(evidence))
-    return Scores(statistic, cut, pd.Series(values, dtype="float64"))
 
 
 @dataclass(frozen=True)
@@ -275,7 +150,7 @@ def by_statistic(
     >>> len(record.checkpoint.watched.chosen), record.checkpoint.watched.chosen[0]
     (3, 'nothing')
     """
-    found = _statistic(statistic)
+    found = statistic_of(statistic)
     _check_budget(budget, of)
     for name, number, least in (
         ("every", every, 1),
@@ -332,7 +207,7 @@ def _chosen(schedule: _ByStatistic, evidence: Evidence, epoch: int) -> Plan:
 
 
 def _zone(schedule: _ByStatistic, evidence: Evidence, epoch: int) -> Zone:
-    spec, before = schedule.spec, _watched(evidence).chosen
+    spec, before = schedule.spec, watched(evidence).chosen
     if epoch <= len(before):  # an epoch that is over, as when a finished training is looked at
         return read_zone(spec, before[epoch - 1])
     age = epoch - 1 - schedule.warmup
@@ -355,12 +230,6 @@ def _saved(price: Price, names: tuple[str, ...]) -> pd.Series[float]:
     return pd.Series({name: dense - price(read_zone(price.spec, name)).total for name in names})
 
 
-def _statistic(name: str) -> Statistic:
-    if name not in STATISTICS:
-        raise ValueError(f"statistic is {name!r}; the choices are {', '.join(STATISTICS)}")
-    return STATISTICS[name]
-
-
 def _check_budget(budget: float, of: str) -> None:
     if of not in BUDGETS:
         raise ValueError(f"of is {of!r}; the choices are {', '.join(BUDGETS)}")
@@ -368,49 +237,12 @@ def _check_budget(budget: float, of: str) -> None:
         raise ValueError(f"budget is {budget!r}; it must be a share from 0 to 1")
 
 
-def _sizes(cut: Partition) -> dict[str, float]:
-    return cut.sums({name: np.ones(shape) for name, shape in cut.spec.shapes.items()})
-
-
 def _by_arcs(cut: Partition, order: list[str]) -> Callable[[int], float]:
-    sizes = _sizes(cut)
-    shares = np.cumsum([0.0, *(sizes[name] for name in order)]) / cut.spec.size
+    arcs = sizes(cut)
+    shares = np.cumsum([0.0, *(arcs[name] for name in order)]) / cut.spec.size
     return lambda first: float(shares[first])
 
 
 def _by_work(cut: Partition, order: list[str], cost: Price) -> Callable[[int], float]:
     dense = cost.dense.total
     return lambda first: 1 - cost(cut.union(order[:first])).total / dense
-
-
-def _watched(evidence: Evidence) -> Watched:
-    if evidence.watched is None:
-        raise ValueError("this statistic needs a training that watches its arcs: fit(..., watch=True)")
-    return evidence.watched
-
-
-def _moments(evidence: Evidence) -> tuple[Params, Params]:
-    """Adam's m and v, corrected for the number of steps; NaN for arcs that have made none."""
-    found: list[Params] = []
-    for moments, beta in (
-        (evidence.state.m, evidence.optimizer.beta1),
-        (evidence.state.v, evidence.optimizer.beta2),
-    ):
-        corrected = {}
-        for name, a in moments.items():
-            t = np.asarray(evidence.state.t[name])
-            share = np.where(t > 0, 1 - beta**t, np.nan)
-            corrected[name] = a / share.astype(a.dtype)
-        found.append(corrected)
-    return found[0], found[1]
-
-
-def _known(evidence: Evidence, values: Params) -> Params:
-    """The values, NaN for arcs that have made no step."""
-    return {k: np.where(np.asarray(evidence.state.t[k]) > 0, a, np.nan) for k, a in values.items()}
-
-
-def _ratio(a: Array, b: Array) -> Array:
-    """a / b; 0 where b is 0, since what does not move has nothing to lose. NaN stays."""
-    out: Array = np.where(np.isnan(b), np.nan, 0).astype(a.dtype)
-    return np.divide(a, b, out=out, where=b > 0)

@@ -21,7 +21,8 @@ from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.trace import Workspace
 
-from .adam import Adam, AdamState, NotFinite
+from .adam import Adam, AdamState
+from .parts import NotFinite
 
 # FLOPs of a time step's product below which a second thread gains little (see `threads_for`)
 SMALL_PRODUCT = 5e6

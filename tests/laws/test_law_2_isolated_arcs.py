@@ -15,7 +15,8 @@ from lstm_lib.isolation.plan import isolate
 from lstm_lib.isolation.zones import zone
 from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import copy_params
-from lstm_lib.training.adam import FORMS, NotFinite
+from lstm_lib.training.adam import FORMS
+from lstm_lib.training.parts import NotFinite
 from tests.cases import build, identical
 from tests.laws.cases_of_isolation import MANY, Isolated, isolated
 

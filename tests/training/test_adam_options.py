@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.training.adam import FORMS, NotFinite
+from lstm_lib.training.adam import FORMS
+from lstm_lib.training.parts import NotFinite
 from lstm_lib.training.rates import RATES
 from tests.training.adam_cases import OPTIONS, gradients, walk
 

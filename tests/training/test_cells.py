@@ -10,7 +10,7 @@ import pytest
 
 import lstm_lib as ll
 from lstm_lib.network.cells import CELLS
-from lstm_lib.training.selection import STATISTICS
+from lstm_lib.training.statistics import STATISTICS
 from tests.cases import identical, same
 from tests.training.fit_cases import arrays, equal_but_for_time, fit, interrupting
 

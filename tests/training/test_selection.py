@@ -17,7 +17,8 @@ from lstm_lib.network.spec import copy_params
 from lstm_lib.training import schedules
 from lstm_lib.training.evidence import GRADIENTS_EVERY, KEEP, Evidence, Tally, Watched
 from lstm_lib.training.schedules import Moment
-from lstm_lib.training.selection import STATISTICS, Price, Scores, by_statistic, choose, score
+from lstm_lib.training.selection import Price, by_statistic, choose
+from lstm_lib.training.statistics import STATISTICS, Scores, score
 
 SPEC = ll.Spec(2, (6, 4), 1)
 CUT = ll.partition(SPEC, blocks=2)

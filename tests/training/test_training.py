@@ -386,7 +386,7 @@ def test_nothing_is_compiled_once_the_clock_has_started(monkeypatch):
     compiled, spec = [], ll.Spec(1, (3,), 1, cell="fresh")
 
     def look(done):
-        found = loops(fresh, "float32")
+        found = loops(fresh, np.dtype("float32"))
         compiled.append((len(found.forward.signatures), len(found.backward.signatures)))
         return 1.0
 
