@@ -33,7 +33,11 @@ Ref = tuple[int, int] | str | None
 
 @dataclass(frozen=True)
 class Carry:
-    """A `Passage`: which block of a matrix takes an error from which columns of dz to which receivers."""
+    """A `Passage`: the product that takes an error from some columns of dz to its receivers.
+
+    columns, sources : of the matrix. errors : the columns of dz. into : the array that says where each receiver finds
+    its error, None if all have one, in order. keep : the array of active arcs within, None if all are.
+    """
 
     columns: Ref
     sources: Ref
@@ -67,7 +71,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Structure:
-    """What is static of a plan: sizes, and where something is left out at all."""
+    """What is static of a plan: sizes, and where something is left out at all.
+
+    gates, kept, units : the gates, in Keras's order, and how many and which units have errors; these are the columns of
+    dz, gate by gate. through, below : the errors carried to the step before and to the inputs, None where none is.
+    products : (sources, columns of dz) of each product for the weight gradients. splits : how each matrix is divided.
+    arrays : names and shapes of the arrays beside it.
+    """
 
     H: int
     D: int
@@ -77,9 +87,9 @@ class Structure:
     units: Ref
     through: Carry | None
     below: Carry | None
-    products: tuple[tuple[Ref, Ref], ...]  # (sources, columns of dz) of each product for the weight gradients
+    products: tuple[tuple[Ref, Ref], ...]
     splits: tuple[tuple[str, Split], ...]
-    arrays: tuple[tuple[str, tuple[int, ...]], ...]  # names and shapes of the arrays beside it
+    arrays: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def keras_columns(H: int) -> Array:
@@ -106,7 +116,7 @@ def keras_mask(plan: Plan, matrix: str) -> Array:
 
 
 class _Compiler:
-    """Turns the parts of a plan into references, and collects the arrays that these name."""
+    """Turns the indices of a plan into what a structure holds, and collects the arrays that it names."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.work = plan, plan.work.layers[0]

@@ -55,7 +55,7 @@ PLAIN = {
 }
 
 
-def _reorder(rows: Array, given: Sequence[str], wanted: Sequence[str]) -> Array:
+def reorder(rows: Array, given: Sequence[str], wanted: Sequence[str]) -> Array:
     """Row blocks of the gates from one order into another."""
     blocks = dict(zip(given, np.split(rows, len(given)), strict=True))
     return np.concatenate([blocks[gate] for gate in wanted])
@@ -94,7 +94,7 @@ def to_keras(spec: Spec, params: Params) -> keras.Model:
 
 def _in_keras(cell: Cell, kind: Kind, ours: dict[str, Array]) -> list[Array]:
     """Kernel, recurrent kernel and bias."""
-    columns = {name: _reorder(a, cell.gates, kind.order).T for name, a in ours.items()}
+    columns = {name: reorder(a, cell.gates, kind.order).T for name, a in ours.items()}
     biases = [columns[name] for name in ("b", "bh") if name in columns]
     return [columns["Wx"], columns["Wh"], np.stack(biases) if len(biases) > 1 else biases[0]]
 
@@ -104,7 +104,7 @@ def _from_keras(cell: Cell, kind: Kind, weights: list[Array]) -> dict[str, Array
     kernel, recurrent, bias = weights
     biases = bias if bias.ndim > 1 else [bias]
     theirs = dict(zip(cell.matrices, (kernel, recurrent, *biases), strict=True))
-    return {name: np.ascontiguousarray(_reorder(a.T, kind.order, cell.gates)) for name, a in theirs.items()}
+    return {name: np.ascontiguousarray(reorder(a.T, kind.order, cell.gates)) for name, a in theirs.items()}
 
 
 def from_keras(model: keras.Model) -> tuple[Spec, Params]:
@@ -223,8 +223,8 @@ def from_tf15(weights: Mapping[str, ArrayLike], forget_bias: float = 1.0) -> tup
             f"kernel {kernel.shape}, bias {bias.shape}, head_W {W.shape} and head_b {b.shape} do not fit; "
             "expected (D + H, 4H), (4H,), (H, O) and (O,)"
         )
-    rows = _reorder(kernel.T, TF15_ORDER, CELLS["standard"].gates)
-    bias = _reorder(bias, TF15_ORDER, CELLS["standard"].gates)
+    rows = reorder(kernel.T, TF15_ORDER, CELLS["standard"].gates)
+    bias = reorder(bias, TF15_ORDER, CELLS["standard"].gates)
     bias[:H] += np.float32(forget_bias)
     params = {"0/Wx": rows[:, :D].copy(), "0/Wh": rows[:, D:].copy(), "0/b": bias}
     return Spec(D, (H,), O), params | {"head/W": W.T.copy(), "head/b": b.copy()}

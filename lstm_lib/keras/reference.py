@@ -145,7 +145,7 @@ def tf_gradients(
 
 def _starts(spec: Spec, x: Array, initial: list[tuple[Array, ...]] | None) -> dict[str, Any]:
     """The states of each layer before the first step, "0/h0" …, each (B, H)."""
-    starts, names = {}, spec.row.states
+    starts, names = dict[str, Any](), spec.row.states
     for k, H in enumerate(spec.units):
         given = initial[k] if initial is not None else [np.zeros((len(x), H))] * len(names)
         if len(given) != len(names):

@@ -1,4 +1,4 @@
-"""One LSTM layer in TensorFlow, forward and back as far as a plan leaves something to do.
+"""One LSTM layer in TensorFlow, forward and backward, with what a plan leaves to do and no more.
 
 The forward pass keeps gates and states; its gradient is the derived one: one product per step for the error, one at
 the end for each rectangle of weight gradients, and only what the `Structure` leaves of either.
@@ -17,6 +17,7 @@ from .compiled import KERAS_ORDER, Carry, Ref, Structure
 
 
 def _pick(a: Any, at: Ref, arrays: Mapping[str, Any], axis: int) -> Any:
+    """`a` at these positions of an axis."""
     if at is None:
         return a
     if isinstance(at, str):
@@ -159,7 +160,7 @@ def _backward(
             *((k, kept[k]) for k in KERAS_ORDER), ("c_prev", c_prev), ("tanh_c", kept["tanh_c"])
         )
     )  # fmt: skip
-    # What multiplies the error, as in cell.step_backward: dc for the gates of (4), dh for o and for dc itself.
+    # What multiplies the error, as in `network.cells`: dc for the gates of (4), dh for o and for dc itself.
     slopes = {
         "i": lambda: g * i * (1 - i),
         "f": lambda: c_before * f * (1 - f),

@@ -66,22 +66,6 @@ def test_it_does_not_ask_the_settings_file_of_keras(tmp_path):
     assert run(code.format(str(tmp_path))).stdout.strip() == "tensorflow"
 
 
-def test_beside_tensorflow_it_needs_nothing_of_the_course():
-    others = [
-        "matplotlib",
-        "seaborn",
-        "ipywidgets",
-        "IPython",
-        "scipy",
-        "sklearn",
-        "statsmodels",
-        "numba",
-        "tqdm",
-    ]
-    done = run(f"import sys; sys.modules.update(dict.fromkeys({others})); import lstm_lib.keras")
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def test_importing_the_library_starts_no_heavy_one():
     heavy = ["tensorflow", "keras", "matplotlib", "ipywidgets", "sklearn"]
     done = run(f"import sys, lstm_lib; print([name for name in {heavy} if name in sys.modules])")

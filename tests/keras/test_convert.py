@@ -177,6 +177,14 @@ def test_a_stateful_layer_is_refused():
         from_keras(model)
 
 
+def test_a_layer_below_that_gives_one_step_alone_is_refused():
+    inputs = keras.Input((None, 2))
+    below = keras.ops.expand_dims(LSTM(3, name="a")(inputs), 1)
+    model = keras.Model(inputs, DENSE(1)(LSTM(2)(below)))
+    with pytest.raises(ValueError, match="layer 'a' has return_sequences=False; only True"):
+        from_keras(model)
+
+
 class OwnModel(keras.Model):
     """Its layers don't say what it does with them."""
 

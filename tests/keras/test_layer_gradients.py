@@ -66,6 +66,14 @@ def test_gradients_are_those_of_the_engine(zone, depth):
     agrees_with_the_engine(built(zone, depth, None), 1)
 
 
+@pytest.mark.parametrize("depth", ["skip", "cut"])
+def test_so_they_are_where_several_products_make_them(monkeypatch, depth):
+    monkeypatch.setattr("lstm_lib.isolation.products.COPY", 0)  # else one is cheaper for so few units
+    layer = built(MIXED, depth, None)
+    assert len(layer.arcs.structure.products) > 1
+    agrees_with_the_engine(layer, 1)
+
+
 @st.composite
 def zones(draw):
     """Random arcs, whole rows or whole units."""

@@ -143,8 +143,9 @@ def test_held_moments_of_one_layer_outlast_a_change_in_another(rng):
     assert before["recurrent_kernel"].all()
 
 
-def test_a_moving_average_of_a_thawed_arc_starts_from_its_value(rng):
-    model, layer = compiled(rng, "0/Wh", optimizer=keras.optimizers.Adam(0.01, use_ema=True))
+@pytest.mark.parametrize("zone", ["0/Wh", "0/Wh/f"])
+def test_a_moving_average_of_a_thawed_arc_starts_from_its_value(rng, zone):
+    model, layer = compiled(rng, zone, optimizer=keras.optimizers.Adam(0.01, use_ema=True))
     model.fit(*data(rng), batch_size=6, verbose=0)
     layer.set_zone("0/Wx", model=model)
     optimizer = model.optimizer
