@@ -36,10 +36,11 @@ def curves(state: State) -> Drawn | None:
     named = {one.name: history(one.curve) for one in both if one is not None and one.curve}
     if not named:
         return None
-    unit = load(settings).series.unit
+    split = load(settings)
+    unit = split.series.unit
     fig, ax = canvas(size=SIZE, layout="none")  # in half the time, and axes stand still while a curve grows
     fig.subplots_adjust(0.125, 0.2, 0.98, 0.87)
-    time_and_error(named, unit, {"last value": last_value_error(settings)}, ax=ax)
+    time_and_error(named, unit, {"last value": last_value_error(split)}, ax=ax)
     ax.set_xlabel("training time (s)")
     ax.set_ylabel(_with_unit("validation RMSE", unit))
     last = "; ".join(f"{name}: {curve['valid_rmse'].iloc[-1]:.3f}" for name, curve in named.items())

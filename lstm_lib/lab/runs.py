@@ -129,15 +129,10 @@ def _load(
 
 
 @lru_cache(maxsize=8)
-def _last_value(split: Split) -> float:
-    part = split.valid
-    error = naive_forecasts(part)["last value"].to_numpy() - part.actual[:, 0]
-    return float(np.sqrt(np.nanmean(error**2)))
-
-
-def last_value_error(settings: Settings) -> float:
+def last_value_error(split: Split) -> float:
     """Validation RMSE of the forecast that needs no training: as it was an hour (a row) ago."""
-    return _last_value(load(settings))
+    error = naive_forecasts(split.valid)["last value"].to_numpy() - split.valid.actual[:, 0]
+    return float(np.sqrt(np.nanmean(error**2)))
 
 
 # ------------------------------------------------------------------------------------------------------------ run
@@ -234,12 +229,9 @@ def to_zip(runs: Sequence[Run]) -> bytes:
     """The runs as one file, which `from_zip` reads: `runs.json`, and the parameters of each as `K.npz`."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as folder:
-        kept = [f.name for f in dataclasses.fields(Run) if f.name not in ("settings", "params", "evidence")]
-        about = [
-            {name: getattr(run, name) for name in kept} | {"settings": dataclasses.asdict(run.settings)}
-            for run in runs
-        ]
-        folder.writestr("runs.json", json.dumps(about))
+        about = [vars(run) | {"settings": vars(run.settings)} for run in runs]
+        kept = [{k: v for k, v in row.items() if k not in ("params", "evidence")} for row in about]
+        folder.writestr("runs.json", json.dumps(kept))
         for k, run in enumerate(runs):
             arrays = io.BytesIO()
             np.savez_compressed(arrays, allow_pickle=False, **run.params)

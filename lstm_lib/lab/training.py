@@ -42,7 +42,6 @@ class Job:
 
     name: str
     state: State  # as it was when Train was pressed
-    spec: Spec
     isolation: PlanOrSchedule | None
     dense: bool
 
@@ -59,14 +58,10 @@ def jobs(state: State) -> list[Job]:
     """
     if state.refused:
         raise ValueError(f"Mend the settings first. {state.refused}")
-    chosen = isolation(state)
-    asked = []
-    if needs_dense(state):
-        asked.append(Job(next_name(state, dense=True), state, state.spec, None, dense=True))
-    dense = is_dense(state)
-    name = next_name(state, dense, more=len(asked))
-    asked.append(Job(name, state, state.spec, None if dense else chosen, dense))
-    return asked
+    chosen, dense = isolation(state), is_dense(state)
+    before = [Job(next_name(state, dense=True), state, None, dense=True)] if needs_dense(state) else []
+    name = next_name(state, dense, more=len(before))
+    return [*before, Job(name, state, None if dense else chosen, dense)]
 
 
 class Training:
@@ -126,10 +121,10 @@ def train(
     settings = job.settings
     tell(transitions.begin, job.name, settings)
     split = load(settings)
-    reporter = Reporter(job.spec, split, tell, stopped, part)
+    reporter = Reporter(job.state.spec, split, tell, stopped, part)
     try:
         record = fit(
-            job.spec, split.train, split.valid, seed=settings.seed, epochs=settings.epochs, batch=settings.batch,
+            job.state.spec, split.train, split.valid, seed=settings.seed, epochs=settings.epochs, batch=settings.batch,
             optimizer=Adam(lr=settings.lr), isolation=job.isolation, rate="cosine", progress=False,
             watch=True, callbacks=[reporter],
         )  # fmt: skip
@@ -228,7 +223,7 @@ def step_speed_up(job: Job, split: Split) -> float:
     """How many times as fast as a dense step an isolated one is, by steps that take turns."""
     dense, plan = plans(job.state)
     both: dict[str, Plan | None] = {"dense": dense, "isolated": plan}
-    seconds = steps_in_turn(job.spec, both, split.train, job.settings.batch, ROUNDS)
+    seconds = steps_in_turn(job.state.spec, both, split.train, job.settings.batch, ROUNDS)
     return float(speed_up(seconds)["speed-up"]["isolated"])
 
 

@@ -21,7 +21,11 @@ COLUMNS = ("#", "zone", "how", "arcs", "predicted", "measured", "time", "RMSE", 
 
 def small(text: str) -> str:
     """A line of explanation."""
-    return f"<div class='lab-small'>{html.escape(text, quote=False)}</div>"
+    return f"<div class='lab-small'>{_safe(text)}</div>"
+
+
+def _safe(text: object) -> str:
+    return html.escape(str(text), quote=False)
 
 
 def price(state: State) -> tuple[str, bool]:
@@ -29,10 +33,7 @@ def price(state: State) -> tuple[str, bool]:
     try:
         found = price_of(state)
     except ValueError as error:
-        return (
-            f"<div class='lab-price'><p class='lab-wrong'>{html.escape(str(error), quote=False)}</p></div>",
-            True,
-        )
+        return f"<div class='lab-price'><p class='lab-wrong'>{_safe(error)}</p></div>", True
     longest = max(dense for dense, _ in found.parts.values())
     bars = "".join(
         f"<span>{part}</span><span class='lab-bar'><i style='width:{100 * dense / longest:.1f}%'></i>"
@@ -45,7 +46,7 @@ def price(state: State) -> tuple[str, bool]:
         f"<b>{100 * found.arcs:.0f} %</b><small>of the arcs isolated</small>"
         f"<b>{found.adam / 1000:,.0f} kB</b><small>of Adam's {found.adam_dense / 1000:,.0f} kB moved</small>"
     )
-    notes = "".join(f"<p>{html.escape(note, quote=False)}</p>" for note in found.notes)
+    notes = "".join(f"<p>{_safe(note)}</p>" for note in found.notes)
     words = "work in % of a dense step: outline dense, filled this selection"
     return (
         f"<div class='lab-price' aria-live='polite'><div class='lab-facts'>{facts}</div>"
@@ -56,23 +57,16 @@ def price(state: State) -> tuple[str, bool]:
 
 def explained(state: State) -> dict[str, str]:
     """One line on each of depth, span and schedule, as they are set."""
-    T, epochs = state.settings.lookback, state.settings.epochs
-    span = (
-        f"errors travel back through all {T} steps"
-        if state.span is None
-        else f"errors travel back through the last {state.span} of {T} steps: an approximation"
-    )
-    when = (
-        "in all epochs"
-        if state.from_epoch == 1
-        else f"dense first, isolated in epochs {state.from_epoch} to {epochs}"
-    )
-    what = (
-        f"{drawn_share(state) * state.blocks:.0f} of {state.blocks} rows of units drawn anew every epoch"
-        if state.redraw
-        else "the selection"
-    )
-    return {"depth": DEPTHS_SAY[state.depth], "span": span, "schedule": f"isolate {what}, {when}"}
+    T, first, blocks = state.settings.lookback, state.from_epoch, state.blocks
+    span = f"all {T} steps" if state.span is None else f"the last {state.span} of {T} steps: an approximation"
+    epochs = state.settings.epochs
+    when = "in all epochs" if first == 1 else f"dense first, isolated in epochs {first} to {epochs}"
+    what = f"{drawn_share(state) * blocks:.0f} of {blocks} rows of units drawn anew every epoch"
+    return {
+        "depth": DEPTHS_SAY[state.depth],
+        "span": f"errors travel back through {span}",
+        "schedule": f"isolate {what if state.redraw else 'the selection'}, {when}",
+    }
 
 
 def message(state: State) -> str:
@@ -80,18 +74,16 @@ def message(state: State) -> str:
     if not state.message:
         return ""
     role, kind = ("alert", "lab-wrong") if state.wrong else ("status", "lab-good")
-    return f"<div class='lab-message {kind}' role='{role}'>{html.escape(state.message, quote=False)}</div>"
+    return f"<div class='lab-message {kind}' role='{role}'>{_safe(state.message)}</div>"
 
 
 def live(state: State) -> str:
     """How far the training has come."""
     if state.live is None:
-        done = (
-            f"{len(state.runs)} run{'s' * (len(state.runs) > 1)} in the table"
-            if state.runs
-            else "nothing trained yet"
+        runs = len(state.runs)
+        return small(
+            f"ready · {runs} run{'s' * (runs > 1)} in the table" if runs else "ready · nothing trained yet"
         )
-        return small(f"ready · {done}")
     left = "" if math.isnan(state.live.left) else f" · about {max(1, round(state.live.left))} s left"
     return small(f"{state.live.name} · {state.live.place or 'starting'}{left}")
 
@@ -104,7 +96,7 @@ def table(state: State) -> str:
     head = "".join(f"<th scope='col'>{name}</th>" for name in COLUMNS)
     rows = "".join(
         f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>"
-        + "".join(f"<td>{html.escape(cell, quote=False)}</td>" for cell in _cells(row))
+        + "".join(f"<td>{_safe(cell)}</td>" for cell in _cells(row))
         + "</tr>"
         for _, row in found[::-1].iterrows()
     )

@@ -359,7 +359,7 @@ def test_stop_keeps_what_was_learned(page):
     assert state.runs[:-1] == first
     run = state.runs[-1]
     assert run.stopped == "stopped in epoch 2 of 2" and np.isnan(run.measured)
-    assert run.rmse == rmse(job.spec, run.params, split.valid)
+    assert run.rmse == rmse(job.state.spec, run.params, split.valid)
     assert any((run.params[k] != first[0].params[k]).any() for k in run.params)
 
 
@@ -478,7 +478,7 @@ def test_the_figures_draw_what_they_are_given(trained):
 
 def test_the_reference_is_the_naive_forecast(settings):
     scores = ll.compare(load(settings).valid, {})
-    assert last_value_error(settings) == pytest.approx(scores.loc["last value", "rmse"], rel=1e-6)
+    assert last_value_error(load(settings)) == pytest.approx(scores.loc["last value", "rmse"], rel=1e-6)
 
 
 def test_a_run_whose_series_is_gone_is_told_of(trained, tmp_path, settings):
