@@ -255,3 +255,16 @@ def is_free(lock: Any) -> bool:
         return False
     lock.release()
     return True
+
+
+def test_the_lock_of_timed_runs_is_open_to_every_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a sticky folder, as the temporary one is, a file belongs to who made it first."""
+    monkeypatch.delenv("LSTM_LIB_TIMED_LOCK", raising=False)
+    before = os.umask(0o077)
+    try:
+        with sweeping._timed_lock() as held:
+            path = Path(held.lock_file)
+            assert path.stat().st_mode & 0o777 == 0o666
+    finally:
+        os.umask(before)
+    assert path.parent.stat().st_mode & 0o7777 == 0o777
