@@ -22,7 +22,7 @@ from dataclasses import replace
 from math import log
 
 from lstm_lib.isolation.cost import Cost
-from lstm_lib.isolation.plan import plain
+from lstm_lib.isolation.plan import dense
 from lstm_lib.network.spec import Spec, is_whole
 
 
@@ -56,7 +56,7 @@ def epochs_of_equal_time(spec: Spec, cost: Cost | float, epochs: int, steps: int
 
 
 def _dense(spec: Spec, steps: int, batch: int) -> float:
-    return plain(spec).cost(steps, batch).seconds.total
+    return dense(spec).cost(steps, batch).seconds.total
 
 
 def _distance(spec: Spec, wanted: float, steps: int, batch: int) -> float:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from lstm_lib.experiments.configuration import Configuration
-from lstm_lib.isolation.plan import plain
+from lstm_lib.isolation.plan import dense
 from lstm_lib.network.spec import init_params
 from lstm_lib.network.trace import Workspace
 from lstm_lib.series import metrics
@@ -204,8 +204,8 @@ def row(
         own |= {f"{prefix}test_{name}": scores.get(name) for name in ("rmse", "mae")}
     if (ours := configuration.engine == "lstm_lib") and rmse:
         seconds, own["updated"] = predicted_step(configuration, record)
-        dense = plain(configuration.spec).cost(split.train.lookback, configuration.batch).seconds.total
-        own["predicted"] = dense / seconds
+        cost = dense(configuration.spec).cost(split.train.lookback, configuration.batch).seconds.total
+        own["predicted"] = cost / seconds
     else:
         own |= {"predicted": None, "updated": None if ours else 1.0}
     own |= {

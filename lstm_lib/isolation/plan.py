@@ -271,6 +271,3 @@ def _unreached(active: Zone, reached: dict[int, Array]) -> Zone:
             rows = np.tile(out, len(mask) // H)
             masks[f"{k}/{matrix}"] = mask & (rows if mask.ndim == 1 else rows[:, None])
     return Zone(active.spec, {k: m for k, m in masks.items() if m.any()})
-
-
-plain = dense

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstm_lib.isolation.plan import Plan, plain
+from lstm_lib.isolation.plan import Plan, dense
 from lstm_lib.lab.state import State, isolation
 from lstm_lib.training.schedules import Moment, plan_at
 
@@ -37,7 +37,7 @@ class Estimate:
 def plans(state: State) -> tuple[Plan, Plan]:
     """The dense plan, and the one that holds as soon as something is isolated."""
     epochs = state.settings.epochs
-    return plain(state.spec), plan_at(isolation(state), state.spec, Moment(epochs, epochs, 0))
+    return dense(state.spec), plan_at(isolation(state), state.spec, Moment(epochs, epochs, 0))
 
 
 def price(state: State) -> Estimate:

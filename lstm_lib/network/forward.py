@@ -39,8 +39,8 @@ def forward(
     initial : the states of each layer before the first step, (h, c) or (h,), each (B, H); None starts from zero.
     known : how many of the lowest layers are not run because their states are known: x then holds the output of
         the highest of them, (B, T, H); for the head alone and `output="last"` the last step is enough.
-    engine : "plain" or "compiled"; None takes what the environment variable LSTM_LIB_ENGINE names, else "compiled"
-        where Numba is installed. Both give the same numbers up to rounding.
+    engine : "plain" or "compiled"; None takes the workspace's, else what the environment variable LSTM_LIB_ENGINE
+        names, else "compiled" where Numba is installed. Both give the same numbers up to rounding.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def forward(
     """
     dtype = check_params(spec, params)
     B, T = _check_inputs(spec, x, dtype, known)
-    engine = compiled.choose(engine, dtype)
+    engine = compiled.choose(engine or (None if work is None else work.engine), dtype)
     buffers = Buffers(spec, T, B, dtype, known) if work is None else work.claim(spec, T, B, dtype, known)
     below = _run_layers(buffers, params, x, initial, engine)
     buffers.top = below if spec.output == "every" else below[-1:]
@@ -85,9 +85,10 @@ def hidden_states(spec: Spec, params: Params, x: Array, layers: int, work: Works
     B, T = _check_inputs(spec, x, dtype, 0)
     if not 1 <= layers <= spec.layers:
         raise ValueError(f"layers must be a number of layers, 1..{spec.layers}, got {layers!r}")
+    engine = compiled.choose(None if work is None else work.engine, dtype)
     lower = dataclasses.replace(spec, units=spec.units[:layers])
     buffers = Buffers(lower, T, B, dtype) if work is None else work.claim(lower, T, B, dtype)
-    return _run_layers(buffers, params, x, None, compiled.choose(None, dtype)).transpose(2, 0, 1)
+    return _run_layers(buffers, params, x, None, engine).transpose(2, 0, 1)
 
 
 def _run_layers(

@@ -136,7 +136,7 @@ class Workspace:
 
     Pass one to `forward` in a loop. The trace and the gradients of a call are then valid only until the next
     `forward` with the same workspace and shape; `backward` refuses a trace that has been overwritten.
-    Without a workspace every trace owns its arrays.
+    Without a workspace every trace owns its arrays. `engine` is what runs the passes that name none themselves.
 
     >>> from lstm_lib import backward, forward, init_params
     >>> work = Workspace()
@@ -151,7 +151,8 @@ class Workspace:
     ValueError: this trace was overwritten by a later forward() with the same workspace
     """
 
-    def __init__(self) -> None:
+    def __init__(self, engine: str | None = None) -> None:
+        self.engine = engine
         self._sets: dict[tuple[Spec, int, int, str, int], Buffers] = {}
 
     def claim(self, spec: Spec, T: int, B: int, dtype: np.dtype[Any], known: int = 0) -> Buffers:

@@ -148,7 +148,7 @@ def fit(
         else:
             start = init_params(spec, seed, some[0].dtype) if params is None else params
             record = Record.begin(spec, config, start, optimizer.init(start), watch)
-        remember = partial(States, spec, samples=train, memory=memory, folder=folder)
+        remember = partial(States, spec, samples=train, memory=memory, folder=folder, engine=step.engine)
         loop = _Loop(record, train, valid, step, isolation, factor, shown, remember)
         loop.run(progress)
     return record

@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from lstm_lib.isolation.partition import Partition, partition
-from lstm_lib.isolation.plan import Plan, isolate, plain
+from lstm_lib.isolation.plan import Plan, dense, isolate
 from lstm_lib.network.spec import Spec, is_whole
 
 from .evidence import Evidence
@@ -71,7 +71,7 @@ def needs_of(*isolations: PlanOrSchedule | None) -> frozenset[str]:
 def plan_at(isolation: PlanOrSchedule | None, spec: Spec, moment: Moment) -> Plan:
     """The plan that holds: a plan always, a schedule's by the moment, None isolates nothing."""
     if isolation is None:
-        return plain(spec)
+        return dense(spec)
     return isolation if isinstance(isolation, Plan) else isolation.plan_at(moment)
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from lstm_lib.isolation.cost import Cost
 from lstm_lib.isolation.partition import Partition, partition
-from lstm_lib.isolation.plan import DEPTHS, Plan, isolate, plain
+from lstm_lib.isolation.plan import DEPTHS, Plan, dense, isolate
 from lstm_lib.isolation.zones import Zone, nothing, read_zone
 from lstm_lib.network.spec import Spec, is_whole
 
@@ -184,7 +184,7 @@ class _ByStatistic(Schedule):
 
     def plan_at(self, moment: Moment) -> Plan:
         if moment.epoch <= self.warmup:
-            return plain(self.spec)
+            return dense(self.spec)
         evidence = moment.evidence
         if evidence is None:
             raise ValueError("a plan chosen by a statistic needs the evidence of a training; `fit` gives it")

@@ -36,6 +36,7 @@ class States:
     known : how many of the lowest layers.
     memory : bytes of states and targets that may be kept in memory.
     folder : where a file may be written instead when that is not enough; it is removed with this object.
+    engine : what computes them, as for `lstm_lib.forward`.
 
     `bytes_needed` tells what all windows take, `kept` how many of them, from the first on, are remembered.
 
@@ -58,9 +59,10 @@ class States:
         known: int,
         memory: int = 2**30,
         folder: str | Path | None = None,
+        engine: str | None = None,
     ) -> None:
         self.spec, self.params, self.samples, self.known = spec, params, samples, known
-        self.work = Workspace()
+        self.work = Workspace(engine)
         x, y = samples.take(np.arange(1))
         self.last_only = known == spec.layers and spec.output == "last"
         h = (1 if self.last_only else x.shape[1], spec.units[known - 1])

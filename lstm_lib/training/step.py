@@ -32,8 +32,6 @@ SMALL_PRODUCT = 5e6
 class Step:
     """The whole training step of a network; call it with parameters, Adam's state and a batch.
 
-    engine : what runs the network, "plain" or "compiled", as for `forward`; `ready` chooses it.
-
     >>> from lstm_lib import init_params
     >>> spec = Spec(inputs=2, units=(3,), outputs=1)
     >>> step, params = Step.ready(spec, Adam(), "float32"), init_params(spec)
@@ -46,8 +44,12 @@ class Step:
 
     spec: Spec
     optimizer: Adam
-    engine: str
-    work: Workspace = field(default_factory=Workspace, repr=False)
+    work: Workspace = field(repr=False)
+
+    @property
+    def engine(self) -> str:
+        """What runs the network, "plain" or "compiled"."""
+        return str(self.work.engine)
 
     @classmethod
     def ready(
@@ -57,7 +59,8 @@ class Step:
 
         engine : None takes what `forward` would. Raises ValueError for an engine that isn't there.
         """
-        step = cls(spec, optimizer, compiled.choose(engine, np.dtype(dtype)))
+        engine = compiled.choose(engine, np.dtype(dtype))
+        step = cls(spec, optimizer, Workspace(engine))
         if step.engine == "compiled":
             params = {name: np.zeros(shape, dtype) for name, shape in spec.shapes.items()}
             yhat, trace = forward(spec, params, np.zeros((1, 2, spec.inputs), dtype), engine=step.engine)
@@ -83,7 +86,7 @@ class Step:
         Raises `NotFinite` when the loss or a gradient holds NaN or infinity; nothing has been moved then.
         """
         known = 0 if plan is None else plan.cached
-        yhat, trace = forward(self.spec, params, x, self.work, known=known, engine=self.engine)
+        yhat, trace = forward(self.spec, params, x, self.work, known=known)
         loss, dy = LOSSES[self.spec.head](yhat, y)
         if not np.isfinite(loss):
             raise NotFinite(f"loss is {loss}")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.isolation.plan import isolate, plain
+from lstm_lib.isolation.plan import dense, isolate
 from lstm_lib.isolation.zones import zone
 from lstm_lib.training import step as steps
 from lstm_lib.training.schedules import Moment, alternate, from_epoch, plan_at, redraw, thaw_last
@@ -30,14 +30,14 @@ def zones_of(schedule: ll.schedules.Schedule) -> list[list[str]]:
 
 
 def test_schedules_follow_epochs_and_steps() -> None:
-    dense, first, second = ["nothing"] * 3, ["0"] * 3, ["1"] * 3
-    assert zones_of(from_epoch(3, LAYER_0)) == [dense, dense, first, first]
+    idle, first, second = ["nothing"] * 3, ["0"] * 3, ["1"] * 3
+    assert zones_of(from_epoch(3, LAYER_0)) == [idle, idle, first, first]
     assert zones_of(from_epoch(1, LAYER_0)) == [first] * 4
-    assert zones_of(thaw_last(1, LAYER_0)) == [first, first, first, dense]
-    assert zones_of(thaw_last(9, LAYER_0)) == [dense] * 4
+    assert zones_of(thaw_last(1, LAYER_0)) == [first, first, first, idle]
+    assert zones_of(thaw_last(9, LAYER_0)) == [idle] * 4
     assert zones_of(alternate([LAYER_0, LAYER_1])) == [first, second, first, second]
     steps = ["0", "0", "1", "1", "nothing", "nothing", "0", "0", "1", "1", "nothing", "nothing"]
-    by_steps = alternate([LAYER_0, LAYER_1, plain(SPEC)], every=2)
+    by_steps = alternate([LAYER_0, LAYER_1, dense(SPEC)], every=2)
     assert sum(zones_of(by_steps), []) == steps  # noqa: RUF017  # twelve of them
     nested = thaw_last(1, from_epoch(2, alternate([LAYER_0, LAYER_1], every=1)))
     assert zones_of(nested) == [dense, ["1", "0", "1"], ["0", "1", "0"], dense]
@@ -45,7 +45,7 @@ def test_schedules_follow_epochs_and_steps() -> None:
 
 def test_a_plan_and_none_are_schedules_that_never_change() -> None:
     assert plan_at(LAYER_0, SPEC, Moment(1, 1, 0)) is LAYER_0
-    assert plan_at(None, SPEC, Moment(1, 1, 0)) is plain(SPEC)
+    assert plan_at(None, SPEC, Moment(1, 1, 0)) is dense(SPEC)
 
 
 @pytest.mark.parametrize("share", [0, 0.25, 0.5, 1])
@@ -108,7 +108,7 @@ def test_draws_depend_on_seed_and_turn_alone() -> None:
         (lambda: alternate(LAYER_0), r"alternate\(\) takes a list of plans"),
         (lambda: alternate([LAYER_0], every="step"), r"every is 'step'; give 'epoch' or a number of steps"),
         (lambda: alternate([LAYER_0], every=0), r"every must be a whole number of at least 1, got 0"),
-        (lambda: alternate([LAYER_0, plain(ll.Spec(1, (1,), 1))]), r"are for one network, not for Spec.* and Spec"),
+        (lambda: alternate([LAYER_0, dense(ll.Spec(1, (1,), 1))]), r"are for one network, not for Spec.* and Spec"),
         (lambda: redraw(SPEC, 1.5), r"share is 1.5; it must be a number from 0 to 1"),
         (lambda: redraw(SPEC, 0.5, seed=-1), r"seed must be a whole number of at least 0, got -1"),
         (lambda: redraw(SPEC, 0.5, by="layer"), r"by is 'layer'; the choices are gate, unit"),
@@ -128,10 +128,10 @@ SCHEDULES = {
     "plan": LAYER_1,
     "from epoch": from_epoch(3, LAYER_0),
     "thaw last": thaw_last(1, LAYER_0),
-    "alternate": alternate([LAYER_0, plain(SPEC), LAYER_1], every=2),
+    "alternate": alternate([LAYER_0, dense(SPEC), LAYER_1], every=2),
     "redraw": redraw(SPEC, 0.5, every=2, seed=3),
     "cache": HEAD_ALONE,
-    "cache in turn": alternate([HEAD_ALONE, plain(SPEC)], every=2),
+    "cache in turn": alternate([HEAD_ALONE, dense(SPEC)], every=2),
     "then cache": from_epoch(2, HEAD_ALONE),
 }
 
