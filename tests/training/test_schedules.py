@@ -40,7 +40,7 @@ def test_schedules_follow_epochs_and_steps() -> None:
     by_steps = alternate([LAYER_0, LAYER_1, dense(SPEC)], every=2)
     assert sum(zones_of(by_steps), []) == steps  # noqa: RUF017  # twelve of them
     nested = thaw_last(1, from_epoch(2, alternate([LAYER_0, LAYER_1], every=1)))
-    assert zones_of(nested) == [dense, ["1", "0", "1"], ["0", "1", "0"], dense]
+    assert zones_of(nested) == [idle, ["1", "0", "1"], ["0", "1", "0"], idle]
 
 
 def test_a_plan_and_none_are_schedules_that_never_change() -> None:
