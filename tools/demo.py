@@ -47,9 +47,8 @@ class Study:
     spec: ll.Spec
     records: dict[str, Record]
     forecasts: dict[str, Any]  # (N,) each
-    table: (
-        pd.DataFrame
-    )  # a row a forecast: seconds, speed, mae, rmse; the first two are NaN for what isn't trained
+    # a row a forecast: seconds, speed, mae, rmse; the first two are NaN for what isn't trained
+    table: pd.DataFrame
 
 
 def plans(spec: ll.Spec, span: int = SPAN) -> dict[str, ll.Plan]:
@@ -59,11 +58,6 @@ def plans(spec: ll.Spec, span: int = SPAN) -> dict[str, ll.Plan]:
         BY_SPAN: ll.isolate(spec, ll.nothing(spec), span=span),
         BY_ZONE: ll.isolate(spec, ~ll.zone(spec, layer="head")),
     }
-
-
-def first_rows(series: ll.Series, rows: int | None) -> ll.Series:
-    """The series, or its first `rows` rows."""
-    return series if rows is None else replace(series, frame=series.frame.iloc[:rows])
 
 
 def study(series: ll.Series, units: int, epochs: int, batch: int, progress: bool) -> Study:
@@ -107,14 +101,10 @@ def as_table(table: pd.DataFrame, unit: str) -> str:
     head alone          6.0 s       2.0×   0.400 kW    0.600 kW
     ridge                   -          -   0.500 kW    0.700 kW
     """
-    lines = [f"{'':<14} {'training':>10} {'speed-up':>10} {'test MAE':>10} {'test RMSE':>11}"]
-    for name, row in table.iterrows():
-        trained = not np.isnan(row["seconds"])
-        time = f"{row['seconds']:.1f} s" if trained else "-"
-        speed = f"{row['speed']:.1f}×" if trained else "-"
-        errors = f"{row['mae']:.3f} {unit}".rjust(10) + f"{row['rmse']:.3f} {unit}".rjust(12)
-        lines.append(f"{name:<14} {time:>10} {speed:>10} {errors}")
-    return "\n".join(lines)
+    forms = {"seconds": "{:.1f} s", "speed": "{:.1f}×", "mae": f"{{:.3f}} {unit}", "rmse": f"{{:.3f}} {unit}"}
+    shown = {name: [form.format(v) if v == v else "-" for v in table[name]] for name, form in forms.items()}
+    names = ["training", "speed-up", "test MAE", "test RMSE"]
+    return pd.DataFrame(shown, table.index).set_axis(names, axis=1).to_string(col_space=11)
 
 
 def bars(values: Mapping[str, float], unit: str, digits: int = 1, width: int = WIDTH) -> str:
@@ -235,7 +225,8 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def run(given: argparse.Namespace) -> None:
     """The whole demo, from the question to the picture."""
     about = {"target": given.target, "time": given.time, "timezone": given.timezone}
-    series = first_rows(ll.load_series(given.series, calendar=("hour", "weekday"), **about), given.rows)
+    series = ll.load_series(given.series, calendar=("hour", "weekday"), **about)
+    series = replace(series, frame=series.frame.iloc[: given.rows])
 
     def say(text: str) -> None:
         print(readable(text, sys.stdout.encoding), end="\n\n", flush=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from lstm_lib.isolation.partition import Partition, partition
@@ -142,10 +141,9 @@ def evidence(state: State) -> Evidence:
     for run in reversed(state.runs):
         if run.dense and run.evidence is not None and run.evidence.spec == state.spec:
             return run.evidence
-    settings = state.settings
-    params, adam = init_params(state.spec, settings.seed), Adam()
-    sizes = settings.lookback, settings.batch
-    return Evidence(state.spec, params, adam.init(params), adam, 0, *sizes)
+    settings, adam = state.settings, Adam()
+    params = init_params(state.spec, settings.seed)
+    return Evidence(state.spec, params, adam.init(params), adam, 0, settings.lookback, settings.batch)
 
 
 def lacks(state: State, statistic: str) -> str:
@@ -181,15 +179,9 @@ def by_budget(state: State, budget: float, of: str, by: str) -> State:
     """
     depth = "skip" if state.depth == "cache" else state.depth  # what "cache" saves hangs on whole layers
     settings = state.settings
-    cost = _price(state.spec, settings.lookback, settings.batch, depth, state.span)
+    cost = Price(state.spec, settings.lookback, settings.batch, depth, state.span)
     zone = choose(scores(state, partition(state.spec, state.blocks, by)), budget, cost, of)  # type: ignore[arg-type]
     return select(replace(state, of=of, by=by), zone)  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=16)
-def _price(spec: Spec, steps: int, batch: int, depth: str, span: int | None) -> Price:
-    """Remembered, since a price remembers what each block saves."""
-    return Price(spec, steps, batch, depth, span)
 
 
 # ------------------------------------------------------------------------------------------------ how to isolate

@@ -40,7 +40,7 @@ def price(state: State) -> tuple[str, bool]:
         f"<b style='width:{100 * left / longest:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
         for part, (dense, left) in found.parts.items()
     )
-    schedule = "" if found.whole == found.step else f" of a step; of the whole training {found.whole:.2f}×"
+    schedule = "" if state.from_epoch == 1 else f" of a step; of the whole training {found.whole:.2f}×"
     facts = (
         f"<b>{found.step:.2f}×</b><small>predicted speed-up{schedule}</small>"
         f"<b>{100 * found.arcs:.0f} %</b><small>of the arcs isolated</small>"

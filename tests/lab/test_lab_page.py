@@ -119,6 +119,9 @@ def test_depth_span_and_schedule_lead_to_the_price(page):
     s = page.state
     assert (s.depth, s.span, s.from_epoch) == ("skip", 24, 2)
     assert "last 24 of 72" in page.how["span"].value and "epochs 2 to 2" in page.how["schedule"].value
+    assert "of the whole training" in page.price.value
+    page.from_epoch.value = 1
+    assert "of the whole training" not in page.price.value  # which is that of a step
     page.redraw.value = True
     assert "drawn anew" in page.how["schedule"].value
 
