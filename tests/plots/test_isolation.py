@@ -48,6 +48,7 @@ def test_predicted_and_measured_draws_bars_whiskers_and_numbers() -> None:
     lengths = [[bar.get_width() for bar in bars] for bars in ax.containers]
     assert lengths == [[1, 2.5, 4], [1, 2, 4]]
     assert [t.get_text() for t in ax.texts] == ["1.00", "2.50", "900 →", "1.00", "2.00", "50 →"]
+    assert [t.xy[0] for t in ax.texts[3:]] == [1.1, 2.2, 4]  # at the end of the whisker
     ends = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
     assert ends == [[0.9, 1.1], [1.8, 2.2], [4, 4]]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["dense", "cut", "cache"]

@@ -56,10 +56,10 @@ def test_a_group_has_one_look_in_every_figure() -> None:
 
 
 def test_intervals_have_the_colour_of_their_group() -> None:
-    fig = plots.forest(SUMMARY, GROUPS)
+    fig = plots.forest(SUMMARY, GROUPS | {"mine": "control"})
     intervals, points = fig.axes[1].collections[:2]
     np.testing.assert_array_equal(intervals.get_colors(), points.get_facecolors())
-    assert len(np.unique(intervals.get_colors(), axis=0)) == 2  # a group of one's own has a mark of its own
+    assert len(np.unique(intervals.get_colors(), axis=0)) == 3
 
 
 def test_explained_draws_shares_intervals_and_chance() -> None:
