@@ -38,6 +38,10 @@ def arc_map(spec: Spec, isolated: Zone | None = None, layer: int = 0, ax: Axes |
     and for peepholes (p), drawn wider than it is. The head stands to the right, turned so that its rows are the
     units it reads.
 
+    Parameters
+    ----------
+    spec, layer : a network of any cell, and which of its layers. isolated : what is hatched; None for nothing.
+
     >>> from lstm_lib import zone
     >>> spec = Spec(inputs=3, units=(4,), outputs=1, cell="gru")
     >>> fig = arc_map(spec, ~zone(spec, layer="head"))
@@ -63,7 +67,9 @@ def arc_map(spec: Spec, isolated: Zone | None = None, layer: int = 0, ax: Axes |
 def block_map(partition: Partition, layer: int = 0, ax: Axes | None = None) -> Figure:
     """The blocks of a partition on the matrices of one layer, numbered in order; one colour and hatch a block.
 
-    Rows and columns as in `arc_map`.
+    Parameters
+    ----------
+    partition, layer : of a network of any cell, and which of its layers; rows and columns as in `arc_map`.
 
     >>> from lstm_lib import partition
     >>> fig = block_map(partition(Spec(inputs=3, units=(4,), outputs=1), by="gate"))
@@ -89,9 +95,13 @@ def block_map(partition: Partition, layer: int = 0, ax: Axes | None = None) -> F
 def product_map(plan: Plan, layer: int = 0, ax: Axes | None = None) -> Figure:
     """The products that give the weight gradients of one layer under a plan, on its one matrix of blocks and sources.
 
-    For an LSTM that is [Wh | Wx | b] with the rows of its gates; for other cells see `lstm_lib.network.layout`.
-    Coloured and dotted: computed, and used. Grey and hatched: computed because a product is a rectangle, and
-    dropped. White: not computed, or no arcs are there. Peepholes need no product.
+    For an LSTM that is [Wh | Wx | b], (4H, H + D + 1); for other cells see `lstm_lib.network.layout`. Coloured and
+    dotted: computed, and used. Grey and hatched: computed because a product is a rectangle, and dropped. White: not
+    computed, or no arcs are there. Peepholes need no product.
+
+    Parameters
+    ----------
+    plan, layer : for a network of any cell, and which of its layers.
 
     >>> from lstm_lib import Spec, isolate, zone
     >>> spec = Spec(inputs=3, units=(4,), outputs=1)
@@ -150,9 +160,8 @@ def zone_maps(
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         norm = mpl.colors.LogNorm() if title in log else mpl.colors.Normalize()
         bar, every = {"location": "bottom", "aspect": 25}, -(-len(table.columns) // 6)
-        sns.heatmap(
-            table, cmap="cividis_r", norm=norm, cbar_kws=bar, xticklabels=every, yticklabels=True, ax=ax
-        )
+        look = {"cmap": "cividis_r", "norm": norm, "cbar_kws": bar}
+        sns.heatmap(table, xticklabels=every, yticklabels=True, ax=ax, **look)
         ax.set(xlabel="epoch", ylabel="")
         ax.grid(visible=False)
         ax.set_title(title, loc="left")

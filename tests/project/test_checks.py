@@ -126,8 +126,9 @@ def test_states_that_do_not_fit_the_cell_are_refused():
         gradient_check(*case[:4], initial=[states[:1] for states in case.initial])
 
 
-def test_a_check_starts_from_zero_when_no_state_is_given():
-    case = build(SPEC, T=3, B=2)
+@pytest.mark.parametrize("cell", ["standard", "gru"])
+def test_a_check_starts_from_zero_when_no_state_is_given(cell):
+    case = build(ll.Spec(2, (3, 2), 2, cell), T=3, B=2)
     assert gradient_check(*case[:4]).passed
 
 
