@@ -19,7 +19,6 @@ import os
 import types
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -154,10 +153,14 @@ def loops(cell: Cell, dtype: np.dtype[Any]) -> Loops:
 
 @cache
 def _versions() -> str:
-    """What else the compiled loops depend on: this file and Numba."""
+    """What else the compiled loops depend on: what goes into every loop, how Numba is asked, and Numba itself.
+
+    Taken from memory, not from this file, which may have been replaced since it was imported.
+    """
     import numba
 
-    return Path(__file__).read_text(encoding="utf-8") + str(numba.__version__)
+    inside = "".join(_code(function) for function in (_known_functions, _tanh32, _add, _quieted))
+    return inside + str(sorted(OPTIONS["fastmath"])) + str(numba.__version__)
 
 
 def _named(function: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -170,11 +173,13 @@ def _named(function: Any) -> tuple[list[Any], dict[str, Any]]:
 def _code(function: Any) -> str:
     """The code of a plain function and of every plain function that it calls."""
     around, read = _named(function)
-    others = [value for value in (*around, *read.values()) if value is not function]
     own = marshal.dumps(function.__code__.replace(co_filename="")).hex()
-    return own + "".join(
-        _code(f) if isinstance(f, types.FunctionType) else getattr(f, "__name__", str(f)) for f in others
-    )
+    for value in (*around, *read.values()):
+        if isinstance(value, types.FunctionType) and value is not function:
+            own += _code(value)
+        elif isinstance(value, int | float | str | np.generic):
+            own += repr(value)
+    return own
 
 
 def _jit(function: Callable[..., Any], **more: Any) -> Any:
