@@ -1,12 +1,13 @@
 """A fingerprint of the numbers the package computes, for `mutants.py`: the same text means the same numbers.
 
-Numbers are printed to ten digits in float64 and four in float32, so that another order of the same sum
-doesn't count as another number.
+Numbers are printed to ten digits in float64 and four in float32, so that another order of the same sum doesn't count as
+another number. The engine is the one that LSTM_LIB_ENGINE names.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -14,151 +15,133 @@ from typing import Any
 import numpy as np
 
 import lstm_lib as ll
-from lstm_lib import cell
-from lstm_lib.network.network import LOSSES
+from lstm_lib.isolation import products
+from lstm_lib.network import cells
+from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params
+from lstm_lib.training.adam import FORMS
+from lstm_lib.training.rates import RATES
+
+Group = Iterator[tuple[str, Params]]
 
 
-def networks() -> Iterator[tuple[str, Params]]:
-    """Forecast, loss and gradients of small networks of every kind, long and short, both dtypes."""
-    rng = np.random.default_rng(5)
-    kinds = product(
-        ("standard", "brief"),
-        ((3,), (2, 4)),
-        ("linear", "softmax"),
-        ("last", "every"),
-        (3, 40),
-        ("float64", "float32"),
-    )
-    for name, units, head, output, T, dtype in kinds:
-        spec = ll.Spec(2, units, 3, cell=name, head=head, output=output)
-        params = {
-            k: p + rng.normal(0, 0.4, p.shape).astype(dtype)
-            for k, p in ll.init_params(spec, dtype=dtype).items()
+def case(spec: ll.Spec, T: int, dtype: str, work: ll.Workspace | None = None) -> tuple[Params, Any, Any, Any]:
+    """Parameters without a zero, forecast and trace from a random start, and the error of the loss that fits."""
+    rng, B = np.random.default_rng(5), 4
+    params = {
+        k: p + rng.normal(0, 0.1 if k.endswith("/p") else 0.4, p.shape).astype(dtype)
+        for k, p in ll.init_params(spec, dtype=dtype).items()
+    }
+    x = rng.standard_normal((B, T, spec.inputs)).astype(dtype)
+    start = [tuple(rng.standard_normal((len(spec.row.states), B, H)).astype(dtype)) for H in spec.units]
+    yhat, trace = ll.forward(spec, params, x, work, initial=start)
+    y = np.abs(rng.standard_normal(yhat.shape)).astype(dtype)
+    return params, yhat, trace, LOSSES[spec.head](yhat, y / y.sum(axis=-1, keepdims=True))
+
+
+def steps() -> Group:
+    """The plain pair."""
+    rng, widths = np.random.default_rng(6), {"Wx": (2,), "Wh": (3,)}
+    for cell in cells.CELLS.values():
+        weights = {
+            m: rng.standard_normal((3 * len(gates), *widths.get(m, ()))) for m, gates in cell.matrices.items()
         }
-        x, B = rng.standard_normal((4, T, 2)).astype(dtype), 4
-        start = [tuple(rng.standard_normal((2, B, H)).astype(dtype)) for H in units]
-        work = ll.Workspace()
-        yhat, trace = ll.forward(spec, params, x, work, initial=start)
-        y = np.abs(rng.standard_normal(yhat.shape)).astype(dtype)
-        loss, dy = LOSSES[head](yhat, y / y.sum(axis=-1, keepdims=True))
-        yield (
-            f"{spec} {T} {dtype}",
-            {"yhat": yhat, "loss": np.array(loss)}
-            | ll.backward(spec, params, trace, dy, also=("x", "state")),
-        )
-        for zone in (
-            ll.zone(spec, layer="head"),
-            ll.zone(spec, layer=0, matrix="Wh", gate="fo", unit=1, source=0),
-        ):
-            plan = ll.isolate(spec, ~zone, span=2)
-            yield f"{spec} {T} {dtype} isolated", ll.backward(spec, params, trace, dy, plan)
+        x, *states = (rng.standard_normal(s) for s in ((2, 4), *[(3, 4)] * 2 * len(cell.states)))
+        n = len(cell.states)
+        trace = cells.step_forward(cell, weights, x, *states[:n])
+        back = cells.step_backward(cell, weights, trace, *states[n:])
+        yield cell.name, {f"forward {k}": a for k, a in trace._asdict().items()} | back._asdict()
+
+
+def networks() -> Group:
+    """Forecast, loss, trace, errors and gradients of small networks of every cell, long and short, both dtypes."""
+    shapes = (((3,), "linear", "last"), ((2, 4), "softmax", "every"))
+    for cell, (units, head, output), T, dtype in product(
+        cells.CELLS, shapes, (3, 40), ("float64", "float32")
+    ):
+        spec, work = ll.Spec(2, units, 3, cell, head, output), ll.Workspace()
+        for turn in range(2):  # the second on arrays that have been used
+            params, yhat, trace, (loss, dy) = case(spec, T, dtype, work)
+            name = f"{spec} {T} {dtype} {turn}"
+            yield name, {"yhat": yhat, "loss": np.array(loss)} | trace.layer(0)._asdict()
+            yield f"{name} back", ll.backward(spec, params, trace, dy, also=("x", "state"))
+            yield f"{name} dz", {str(k): trace.dz(k) for k in range(spec.layers)}
+            for zone in (
+                ll.zone(spec, layer="head"),
+                ll.zone(spec, layer=0, gate=spec.row.gates[-1], unit=1),
+            ):
+                for depth in ("skip", "cut"):
+                    plan = ll.isolate(spec, zone if depth == "cut" else ~zone, depth, span=2)
+                    yield f"{name} isolated", ll.backward(spec, params, trace, dy, plan)
         yield "initial", ll.init_params(spec, seed=3)
 
 
-ZONES = (
-    "nothing",
-    "0/*/f",
-    "0/Wh",
-    "0[1] | 1/Wx/io",
-    "1/Wh[:;0] | head/W[0]",
-    "0/Wx/g[0:2;1] | 0/b/i",
-    "0 | head/b",
-    "0[0,2]",
-)
+# G, R: the last and the first gate of a cell
+ZONES = ("nothing", "0/*/G", "0/Wh", "0[1] | 1/Wx/G", "1/Wh[:;0] | head/W[0]", "0/Wx/G[0:2;1] | 0/b/R", "0 | head/b",
+         "0[0,2]", "0/*/R[0] | 1/Wh/G[1;0]", "1 | head/W", "head/W[:;1]")  # fmt: skip
 
 
-def plans() -> Iterator[tuple[str, Params]]:
+def plans() -> Group:
     """What plans of every depth are, cost and leave of the gradients, and what partitions and texts say."""
-    rng = np.random.default_rng(8)
-    for units, output in product(((3, 4), (5, 3, 2)), ("last", "every")):
-        spec = ll.Spec(2, units, 2, output=output)
-        params = {k: rng.standard_normal(shape) for k, shape in spec.shapes.items()}
-        yhat, trace = ll.forward(spec, params, rng.standard_normal((3, 20, 2)))
+    kinds = product(cells.CELLS, (((3, 4), "last"), ((5, 3, 2), "every")))
+    for cell, (units, output) in kinds:
+        spec = ll.Spec(2, units, 2, cell, output=output)
+        params, yhat, trace, (_, dy) = case(spec, 20, "float64")
         for text, depth, span in product(ZONES, ("hold", "skip", "cut"), (None, 5)):
-            plan = ll.isolate(spec, ll.read_zone(spec, text), depth, span)
-            cost = plan.cost(20, 3)
-            counts = [cost.forward, cost.error, cost.weights, cost.update, *vars(cost.bytes).values()]
-            name = f"{units} {output} {plan!r} {plan.unreached} {sorted(plan.updates)}"
-            yield name, ll.backward(spec, params, trace, yhat, plan) | {"cost": np.array(counts, float)}
+            zone = ll.read_zone(spec, text.replace("G", spec.row.gates[-1]).replace("R", spec.row.gates[0]))
+            for products.COPY, products.SCATTERED in ((100, 1.2), (0, 0), (1e9, 1e9))[: 1 if span else 3]:
+                plan = ll.isolate(spec, zone, depth, span)
+                cost = plan.cost(20, 3)
+                counts = [cost.forward, cost.error, cost.weights, cost.update, *vars(cost.bytes).values()]
+                name = f"{units} {output} {plan!r} {plan.unreached} {plan.work.updates} {zone.sizes} {~zone}"
+                yield name, ll.backward(spec, params, trace, dy, plan) | {"cost": np.array(counts, float)}
             if depth == "cut":
-                yield f"x {name}", ll.backward(spec, params, trace, yhat, plan, also=("x", "state"))
-        for blocks, by, sources in (
-            (2, "gate", None),
-            (2, "gate", 2),
-            (2, "unit", None),
-            (None, "gate", None),
-        ):
+                yield f"x {name}", ll.backward(spec, params, trace, dy, plan, also=("x", "state"))
+        cuts = ((2, "gate", None), (2, "gate", 2), (2, "unit", None), (None, "gate", None))
+        for blocks, by, sources in cuts:
             cut = ll.partition(spec, blocks, by, sources)
-            yield f"{list(cut)} {[block.sizes for block in cut.values()]}", {}
-    big = ll.Spec(8, (128,), 1)
-    for text in (
-        "0[0:100]",
-        f"0[{','.join(map(str, range(0, 128, 2)))}]",
-        "0/Wh/f[:;0:32] | 0/Wh/o[:;64:128]",
-    ):
-        for depth in ("skip", "cut"):
-            plan = ll.isolate(big, ~ll.read_zone(big, text), depth)
-            yield f"{plan.works[0].kept} {[r.size for r in plan.works[0].weights]} {plan.notes}", {}
+            yield f"{list(cut)} {[block.sizes for block in cut.values()]} {cut.sums(params)}", {}
+    big, scattered = ll.Spec(8, (128,), 1), ",".join(map(str, range(0, 128, 2)))
+    zones = ("0[0:100]", f"0[{scattered}]", "0/Wh/f[:;0:32] | 0/Wh/o[:;64:128]", "0/Wh[0:20] | 0/b/f[7]")
+    for text, depth in product(zones, ("skip", "cut")):
+        plan = ll.isolate(big, ~ll.read_zone(big, text), depth)
+        layer = plan.work.layers[0]
+        yield f"{layer.units.size} {layer.blocks} {[r.size for r in layer.weights]} {plan} {plan.notes}", {}
 
 
-def schedules() -> Iterator[tuple[str, Params]]:
+def schedules() -> Group:
     """The zones that schedules isolate, and a network on remembered states."""
-    from lstm_lib.training.loop import Arrays
+    from lstm_lib.training.samples import Arrays
     from lstm_lib.training.schedules import Moment, alternate, from_epoch, redraw, thaw_last
     from lstm_lib.training.states import States
 
     spec = ll.Spec(2, (4, 3), 1)
     drawn = redraw(spec, 0.5, every=2, seed=1)
-    for schedule in (
-        drawn,
-        thaw_last(1, drawn),
-        from_epoch(2, drawn),
-        alternate([drawn, from_epoch(2, drawn)], 3),
-    ):
+    turns = alternate([drawn, from_epoch(2, drawn)], 3)
+    for schedule in (drawn, thaw_last(1, drawn), from_epoch(2, drawn), turns):
         moments = [Moment(epoch, 3, (epoch - 1) * 4 + k) for epoch in (1, 2, 3) for k in range(4)]
-        yield f"{schedule.describe()} {[str(schedule.plan_at(moment).zone) for moment in moments]}", {}
-    x = np.random.default_rng(3).standard_normal((20, 5, 2))
-    for known, memory in ((1, 2**20), (2, 2**20), (2, 200)):
+        held = [str(schedule.plan_at(moment).zone) for moment in moments]
+        yield f"{schedule.describe()} {sorted(schedule.needs)} {held}", {}
+    x = np.random.default_rng(3).standard_normal((600, 5, 2))
+    for known, memory in ((1, 2**20), (2, 2**20), (2, 200), (2, 10000)):
         states = States(spec, ll.init_params(spec, dtype="float64"), Arrays(x, x[:, -1, :1]), known, memory)
-        h, y = states.take(np.array([19, 3, 3]))
+        h, y = states.take(np.array([519, 3, 3, 300, 255, 256]))
         yield f"states {states.kept} {states.bytes_needed}", {"h": h, "y": y}
 
 
-def decay() -> Iterator[tuple[str, Params]]:
-    """A long float32 sequence whose error dies out, and one whose error arrives tiny."""
-    spec = ll.Spec(1, (4,), 1)
-    params = ll.init_params(spec, forget_bias=-1.0)
-    yhat, trace = ll.forward(spec, params, np.ones((2, 400, 1), "float32"))
-    for size in (1.0, 1e-30):
-        dy = np.full_like(yhat, size)
-        yield f"decay {size}", {k: g / dy.max() for k, g in ll.backward(spec, params, trace, dy).items()}
-        dz = trace.dz(0)
-        yield (
-            f"subnormal {size}",
-            {"count": np.count_nonzero((dz != 0) & (np.abs(dz) < np.finfo("float32").tiny))[None]},
-        )
-
-
-def silence() -> Iterator[tuple[str, Params]]:
-    """An error that arrives long after a first one has died out, at a network with an output every step."""
-    spec = ll.Spec(1, (4,), 1, output="every")
-    params = ll.init_params(spec, forget_bias=-1.0)
-    yhat, trace = ll.forward(spec, params, np.ones((2, 400, 1), "float32"))
-    dy = np.zeros_like(yhat)
-    dy[:, [10, -1]] = 1
-    yield "silence", ll.backward(spec, params, trace, dy)
-
-
-def steps() -> Iterator[tuple[str, Params]]:
-    """The plain pair."""
-    rng = np.random.default_rng(6)
-    for kind in cell.CELLS.values():
-        Wx, Wh, b, x, h, c, dh, dc = (
-            rng.standard_normal(s) for s in ((12, 2), (12, 3), 12, (2, 4), *[(3, 4)] * 4)
-        )
-        trace = cell.step_forward(kind, Wx, Wh, b, x, h, c)
-        yield kind.name, trace._asdict() | cell.step_backward(kind, Wx, Wh, trace, dh, dc)._asdict()
+def decay() -> Group:
+    """Long float32 sequences whose error dies out, arrives tiny, or arrives anew long after it has died out."""
+    for cell, output in product(("standard", "gru"), ("last", "every")):
+        spec = ll.Spec(1, (4,), 1, cell, output=output)
+        params = ll.init_params(spec, forget_bias=-1.0)
+        yhat, trace = ll.forward(spec, params, np.ones((2, 400, 1), "float32"))
+        for size, at in product((1.0, 1e-30), ([-1], [10, -1])):
+            dy = np.zeros_like(yhat)
+            dy[:, at if output == "every" else [-1]] = size
+            grads = ll.backward(spec, params, trace, dy, also=("x", "state"))
+            dz = np.abs(trace.dz(0))
+            subnormal = np.count_nonzero((dz != 0) & (dz < np.finfo("float32").tiny))
+            yield f"{cell} {size} {at} {subnormal}", {k: g / dy.max() for k, g in grads.items()}
 
 
 OPTIONS: tuple[dict[str, Any], ...] = (
@@ -169,15 +152,16 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 )
 
 
-def optimisers() -> Iterator[tuple[str, Params]]:
+def optimisers() -> Group:
     """A few steps of every form of Adam and its options, with and without isolation, and the report of them."""
     spec = ll.Spec(1, (2,), 1)
     zones = (ll.nothing(spec), ll.zone(spec, layer=0, gate="f") | ll.zone(spec, layer="head"))
-    for form, options, zone in product(ll.adam.FORMS, OPTIONS, zones):
+    for form, options, zone in product(FORMS, OPTIONS, zones):
         params, rng = ll.init_params(spec, dtype="float64"), np.random.default_rng(7)
         opt, plan = ll.Adam(0.1, form=form, **options), ll.isolate(spec, zone)
+        tracked = ll.isolate(spec, zone, "hold", moments="tracked")
         state = opt.init(params)
-        for k, plan_now in enumerate((plan, None, plan, None)):
+        for k, plan_now in enumerate((plan, None, plan, tracked, None)):
             grads = {n: rng.standard_normal(p.shape) * 1e-6 / (1 + k) for n, p in params.items()}
             opt.step(params, grads, state, plan_now, scale=0.5)
             parts = {"m": state.m, "v": state.v, "v_max": state.v_max or {}, "t": state.t}
@@ -186,17 +170,24 @@ def optimisers() -> Iterator[tuple[str, Params]]:
             }
             yield f"{form} {options}", params | kept
             table = opt.report(state, scale=0.5)
-            yield (
-                f"report {list(table.columns)} {table[['layer', 'matrix', 'gate']].to_numpy().tolist()}",
-                {"report": table.iloc[:, 3:].to_numpy(float)},
-            )
-    for name, schedule in ll.adam.SCHEDULES.items():
-        yield name, {"factor": np.array([schedule(done) for done in np.linspace(0, 1, 17)])}
+            places = table[["layer", "matrix", "gate"]].to_numpy().tolist()
+            yield f"report {list(table.columns)} {places}", {"report": table.iloc[:, 3:].to_numpy(float)}
+    for name, rate in RATES.items():
+        yield name, {"factor": np.array([rate(done) for done in np.linspace(0, 1, 17)])}
+
+
+GROUPS = {
+    "network/cells": (steps, networks),
+    "network": (networks, plans, decay),
+    "isolation": (plans,),
+    "training": (schedules, optimisers),
+}
 
 
 def main() -> None:
-    """Print one line a group of numbers."""
-    for group in (steps, networks, plans, schedules, decay, silence, optimisers):
+    """Print one line a group of numbers, of all that a fault in the module named can touch."""
+    module = sys.argv[1]
+    for group in GROUPS.get(module, ()) or GROUPS[module.split("/")[0]]:
         for name, arrays in group():
             digits = {
                 k: [f"{v:.{10 if a.dtype == 'float64' else 4}g}" for v in np.ravel(a)]

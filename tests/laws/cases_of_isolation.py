@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import product
 from typing import NamedTuple
 
@@ -19,7 +20,8 @@ from tests.cases import Case, build
 
 MANY = settings(max_examples=5 * settings.default.max_examples)  # 500, or 10,000 under `make soak`
 WAYS = st.sampled_from(["cheapest", "sliced", "whole"])
-ENGINES = st.sampled_from(["plain", "compiled"])
+# both, or the one that the environment names
+ENGINES = st.sampled_from(os.environ.get("LSTM_LIB_ENGINE", "plain compiled").split())
 
 
 class Isolated(NamedTuple):
