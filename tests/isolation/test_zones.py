@@ -399,6 +399,7 @@ CELL_TEXTS = [
     ("gru_v3", "0/Wx/rg[:;1]", {"matrix": "Wx", "gate": "rg", "source": 1}, 6),
     ("rnn", "0/Wh[0;2]", {"matrix": "Wh", "unit": 0, "source": 2}, 1),
     ("rnn", "0[1]", {"layer": 0, "unit": 1}, 6),
+    ("peephole", "0/p", {"matrix": "p"}, 9),  # all its gates, though not all of the cell's
     ("peephole", "0/p/o[0:2]", {"matrix": "p", "gate": "o", "unit": [0, 1]}, 2),
     ("peephole", "0/*/f", {"gate": "f"}, 6 + 9 + 3 + 3),
     ("peephole", "0/*/g", {"gate": "g"}, 6 + 9 + 3),  # g has no peephole

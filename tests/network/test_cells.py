@@ -99,6 +99,7 @@ def test_the_cells_are_those_of_the_table():
     assert {name: "".join(cell.states) for name, cell in CELLS.items()} == {
         name: "hc" if "f" in gates else "h" for name, gates in GATES.items()
     }
+    assert all(cell.forget == ("f" if "f" in cell.gates else "") for cell in CELLS.values())
 
 
 def by_hand(cell, weights, point, unit, sample):
