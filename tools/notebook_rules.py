@@ -2,7 +2,7 @@
 
     python tools/notebook_rules.py NOTEBOOK...
 
-Run by tools/run_notebooks.py, by pre-commit, and by tests/test_project.py. Each rule is a function of the
+Run by tools/run_notebooks.py, by pre-commit, and by tests/project/test_notebooks.py. Each rule is a function of the
 notebook that yields what is wrong; adding one is one function and one row in `RULES`.
 """
 
