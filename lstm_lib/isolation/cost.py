@@ -14,7 +14,6 @@ K values, S sources, O outputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -161,14 +160,12 @@ def _count_errors(
 
 
 def _count_weights(count: _Count, work: LayerWork, back: int, B: int) -> None:
-    last: Any = None
     for r in work.weights:
         rows, sources = r.size
         count.product(rows, back * B, sources)
         count.numbers += 2 * rows * sources
-        for at, size in ((r.errors, rows), *([(r.sources, sources)] if r.sources is not last else [])):
+        for at, size in ((r.errors, rows), (r.sources, sources)):
             count.numbers += (4 if at.copies else 2) * size * back * B
-        last = r.sources
 
 
 def _size(part: slice) -> int:

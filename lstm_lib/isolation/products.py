@@ -139,6 +139,11 @@ def with_weights(work: LayerWork, at: Layout, active: Array, peepholes: Array | 
         return work._replace(weights=all_weights(at))  # all there are: as in the plain pass, bit for bit
     kept = kept_rows(work.blocks, work.units.positions, at.H)
     found = rectangles(active[kept])
+    everything = work.units.whole and len(work.blocks) * at.H == at.rows
+    if everything and sum(r.rows.size * r.sources.size for r in found) > at.arcs:
+        # joined, they cost more than the products of the plain pass, which leave out what no arc reads
+        all_there = ((r, active[r.rows.at, r.sources.at]) for r in all_weights(at))
+        return work._replace(weights=tuple(r._replace(drop=~mask) for r, mask in all_there if mask.any()))
     return work._replace(
         weights=tuple(r._replace(rows=Index.of(r.errors.take(kept), at.rows)) for r in found)
     )

@@ -171,15 +171,6 @@ def test_a_plan_that_slices_cannot_help_keeps_the_full_width_and_says_so():
     assert not isolate(spec, zone(spec, layer=0, unit=slice(3)), "cut").notes  # neighbours need no gathering
 
 
-@given(ZONES, st.sampled_from(["hold", "skip", "cut"]), st.sampled_from([None, 2]))
-def test_no_plan_costs_more_products_than_the_dense_pass(z, depth, span):
-    dense, cost = isolate(SPEC, NOTHING).cost(9, 4), isolate(SPEC, z, depth, span).cost(9, 4)
-    assert cost.forward == dense.forward
-    assert cost.error <= dense.error
-    assert cost.weights <= dense.weights
-    assert cost.update <= dense.update
-
-
 # ------------------------------------------------------------------------------------------------------------ cache
 
 

@@ -72,6 +72,26 @@ def test_a_plan_costs_the_products_that_are_run(it: Isolated, depth: str, way: s
         assert cost.backward == cost.error + cost.weights
 
 
+@MANY
+@given(isolated(), st.sampled_from(["hold", "skip", "cut"]))
+def test_no_plan_costs_more_than_the_dense_step(it: Isolated, depth: str) -> None:
+    dense, cost = (
+        isolate(it.case.spec, zone, depth, it.span).cost(9, 4) for zone in (it.zone - it.zone, it.zone)
+    )
+    assert cost.forward == dense.forward
+    assert cost.error <= dense.error
+    assert cost.weights <= dense.weights
+    assert cost.update <= dense.update
+
+
+@pytest.mark.parametrize("text", ["0/bh", "0/b", "0/Wh/g[0:2]", "0/Wx/z"])
+def test_a_few_arcs_of_a_gru_do_not_cost_more_than_none(text: str) -> None:
+    spec = ll.Spec(8, (64,), 1, "gru")
+    dense, some = (isolate(spec, z).cost(48, 32) for z in (ll.nothing(spec), ll.read_zone(spec, text)))
+    assert some.total <= dense.total
+    assert some.bytes.weights <= dense.bytes.weights
+
+
 def test_a_cost_in_the_dtype_of_the_parameters_and_its_speed_up() -> None:
     spec = ll.Spec(8, (256,), 1)
     dense = isolate(spec, ll.nothing(spec)).cost(96, 32)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -12,7 +9,7 @@ import lstm_lib as ll
 from lstm_lib.network.cells import CELLS
 from lstm_lib.training.statistics import STATISTICS
 from tests.cases import identical, same
-from tests.training.fit_cases import arrays, equal_but_for_time, fit, interrupting
+from tests.training.fit_cases import fit
 
 ENGINES = ("plain", "compiled")
 
@@ -32,41 +29,6 @@ def test_it_learns(spec: ll.Spec, engine: str) -> None:
     record = fit(spec, epochs=8, optimizer=ll.Adam(0.02))
     assert record.config["engine"] == engine
     assert record.history["train_loss"].iloc[-1] < 0.9 * record.history["train_loss"].iloc[0]
-
-
-def test_a_resumed_run_is_the_uninterrupted_one(spec: ll.Spec, engine: str, tmp_path: Path) -> None:
-    zone = ll.zone(spec, layer=0, matrix="Wh", unit=[0, 2])
-    settings: dict[str, Any] = {
-        "isolation": ll.isolate(spec, zone),
-        "watch": True,
-        "optimizer": ll.Adam(0.02),
-    }
-    whole = fit(spec, **settings)
-    for at in (4, 9):
-        stopped = fit(spec, interrupting(arrays(), at), **settings)
-        again = ll.Record.load(stopped.save(tmp_path / "run"))
-        equal_but_for_time(fit(spec, resume=again, **settings), whole)
-    start = ll.init_params(spec)
-    for name, p in whole.params.items():
-        mask = zone.mask(name)
-        assert p[mask].tobytes() == start[name][mask].tobytes()
-        assert (p[~mask] != start[name][~mask]).any()
-
-
-def test_a_run_is_resumed_with_the_engine_that_began_it(
-    spec: ll.Spec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where this machine would now take the other: the bits are those of one engine."""
-    for first, other in (ENGINES, ENGINES[::-1]):
-        monkeypatch.setenv("LSTM_LIB_ENGINE", first)
-        half, whole = fit(spec, epochs=1), fit(spec)
-        monkeypatch.setenv("LSTM_LIB_ENGINE", other)
-        resumed = fit(spec, resume=half)
-        assert resumed.config["engine"] == first
-        equal_but_for_time(resumed, whole)
-        same(fit(spec).params, whole.params, 1e-3)
-        del half.config["engine"]
-        assert fit(spec, resume=half).config["engine"] == other
 
 
 def test_the_engines_differ_by_rounding_alone_but_they_differ(monkeypatch: pytest.MonkeyPatch) -> None:
