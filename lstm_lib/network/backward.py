@@ -254,11 +254,9 @@ def weight_gradients(errors: Errors, grads: dict[str, Array]) -> None:
     if covered < at.arcs or stop == layer.T or any(r.drop is not None for r in work.weights):
         for gradient in grads.values():
             gradient[...] = 0
-    dz, sources, last = errors.dz[stop:], layer.sources[stop : layer.T], None
+    dz, sources = errors.dz[stop:], layer.sources[stop : layer.T]
     for r in work.weights if stop < layer.T else ():
-        rows = _by_row(memory, "dz", dz, r.errors)
-        if r.sources is not last:
-            columns, last = _by_row(memory, "sources", sources, r.sources), r.sources
+        rows, columns = _by_row(memory, "dz", dz, r.errors), _by_row(memory, "sources", sources, r.sources)
         product = np.matmul(rows, columns.T, out=memory.get("product", *r.size))
         if r.drop is not None:
             np.copyto(product, 0, where=r.drop)
