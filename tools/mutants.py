@@ -4,10 +4,9 @@
 
 Every fault is a small change of the syntax tree: a sign, an operation, a factor, a wrong gate, a wrong index, a
 dropped term or line, a turned condition. The module with the fault is put into a copy of the project, and the fast
-tests of that module run against it, on the plain engine but for the compiled one's own faults. A fault that no test
-notices is compared with the sound module on a set of probe networks: if any number differs the tests have a hole, the
-fault is printed and the run fails; if none does, the fault is harmless (a block size, a tie in a comparison) and is
-listed as such.
+tests of that module run against it, on the plain engine but for the compiled one's own faults. What no test notices is
+compared with the sound module on a set of probe networks: if any number differs the tests have a hole, the fault is
+printed and the run fails; if none does, it is harmless (a block size, a tie in a comparison) and is listed as such.
 """
 
 from __future__ import annotations
@@ -46,37 +45,33 @@ PYTEST += [f"-pno:{plugin}" for plugin in ("cacheprovider", "nbval", "xdist", "x
 # Without TensorFlow, which is slow to start; without what only the compiled engine promises; a third of the networks.
 SKIPPED = ("compiled", "autograd", "large_to_allocate", "linear-every", "softmax-last", "-3-")
 PLAIN = ["-k", " and ".join(f"not {name}" for name in SKIPPED)]
+COMPILED = ["-k", "not plain and not both_engines_give_the_same"]  # what needs few cells, each compiled anew
 SECONDS = 300  # a test run that takes longer has met an endless loop: the fault counts as caught
 
-# Module -> the tests that must notice its faults, and the functions that only check arguments or describe.
-CELLS, ENGINE = ["tests/network/test_cells.py"], ["tests/network/test_network.py"]
-EXACT, COST = ["tests/laws/test_law_3_exactness.py"], ["tests/laws/test_law_5_cost.py"]
-PLANS = ["tests/isolation/test_plan.py", *COST, *EXACT]
-ZONES = ["tests/isolation/test_zones.py", "tests/laws/test_law_4_algebra.py"]
-TRAINING = "tests/training/test_"
-STATES = [f"{TRAINING}states.py"]
-ADAM = [f"{TRAINING}adam.py", f"{TRAINING}adam_options.py", "tests/laws/test_law_2_isolated_arcs.py"]
-CHECKS = {"__repr__", "_check", "_check_choices", "_checked", "__eq__", "describe"}
+# Module -> the files of the tests that must notice its faults, and the functions that only check or describe.
+EXACT, COST = "laws/law_3_exactness", "laws/law_5_cost"
+PLANS, ZONES = f"isolation/plan {COST} {EXACT}", "isolation/zones laws/law_4_algebra"
+CHECKS = {"__repr__", "__post_init__", "__eq__", "describe", "_check", "_check_choices", "_checked"}
 TARGETS = {
-    "network/cells": (CELLS, {"get_cell", "_known"}),
-    "network/spec": (["tests/network/test_spec.py", *CELLS], {"__post_init__", "check_params"}),
-    "network/layout": (ENGINE + PLANS, set()),
-    "network/work": (PLANS + ENGINE, {"__repr__"}),
-    "network/trace": (ENGINE, {"check"}),
-    "network/forward": (ENGINE + STATES, {"_check_inputs"}),
-    "network/backward": (EXACT + ENGINE, {"_check_error"}),
-    "network/errors": (EXACT + ENGINE, set()),
-    "network/losses": (["tests/network/test_losses.py"], set()),
-    "network/compiled": (["tests/laws/test_law_7_engines.py", *CELLS], {"_installed"}),
+    "network/cells": ("network/cells", {"get_cell", "_known"}),
+    "network/spec": ("network/spec network/cells", CHECKS | {"check_params"}),
+    "network/layout": (f"network/network {PLANS}", set()),
+    "network/work": (f"{PLANS} network/network", CHECKS),
+    "network/trace": ("network/network", {"check"}),
+    "network/forward": ("network/network training/states", {"_check_inputs"}),
+    "network/backward": (f"{EXACT} network/network {COST}", {"_check_error"}),
+    "network/errors": (f"network/errors {EXACT} network/network {COST}", set()),
+    "network/losses": ("network/losses", set()),
+    "network/compiled": ("network/errors laws/law_7_engines network/cells", {"_installed"}),
     "isolation/text": (ZONES, set()),
     "isolation/zones": (ZONES, CHECKS),
     "isolation/partition": (ZONES, CHECKS),
     "isolation/products": (PLANS, set()),
-    "isolation/cost": (PLANS[:2], set()),
+    "isolation/cost": (f"isolation/cost isolation/plan {COST}", set()),
     "isolation/plan": (PLANS, CHECKS),
-    "training/adam": (ADAM, {"__post_init__"}),
-    "training/schedules": ([f"{TRAINING}schedules.py"], CHECKS | {"__post_init__"}),
-    "training/states": (STATES, set()),
+    "training/adam": ("training/adam training/adam_options laws/law_2_isolated_arcs", CHECKS),
+    "training/schedules": ("training/schedules", CHECKS),
+    "training/states": ("training/states", set()),
 }
 
 # What may be mistaken for what: a word becomes the next one of its row, the last one the first.
@@ -95,12 +90,10 @@ dh dc | B H | D H | h x
 WORDS = """
 f i o g | z r u | sigmoid tanh | h c | Wx Wh | b bh p | last every | beta1 beta2 | hold skip cut | unit gate
 """
-OTHERS: dict[type, type] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult,
-    ast.Mod: ast.FloorDiv, ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr, ast.And: ast.Or, ast.Or: ast.And,
-    ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.Gt: ast.LtE, ast.LtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
-}  # fmt: skip
+OPERATIONS = """
+Add Sub | Mult Add | Div Mult | FloorDiv Mult | Pow Mult | Mod FloorDiv | BitOr BitAnd | And Or | Lt GtE | Gt LtE
+Eq NotEq | Is IsNot | In NotIn
+"""
 SAYS = ("annotation", "returns", "exc", "msg")  # parts of the tree that make no number
 WRITERS = ("_kernel", "_loop", "_arguments")  # functions of compiled.py whose text is code too
 TEXT = {" + ": " - ", " - ": " + ", " >= ": " < ", " == ": " != ", " = 0": " = 1", " and ": " or "}
@@ -149,10 +142,9 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 def _changes(node: ast.AST, names: set[str]) -> Iterator[tuple[str, object]]:
     """The faults one node can carry, as a name and a function from the copied node to its replacement."""
     op = node.ops[0] if isinstance(node, ast.Compare) else getattr(node, "op", None)
-    if type(op) in OTHERS and not isinstance(node, ast.AugAssign):
-        new = OTHERS[type(op)]()
-        other = {"ops": [new]} if isinstance(node, ast.Compare) else {"op": new}
-        yield "operation", lambda n: _set(n, **other)
+    if (word := _next(type(op).__name__, OPERATIONS)) and not isinstance(node, ast.AugAssign):
+        new = getattr(ast, word)()
+        yield "operation", lambda n: _set(n, **({"ops": [new]} if hasattr(n, "ops") else {"op": new}))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.BitAnd | ast.BitOr):
         yield "dropped term", lambda n: n.left
         yield "dropped term", lambda n: n.right
@@ -233,10 +225,7 @@ def _planted(tree: ast.Module, node: ast.AST, kind: str, change: object) -> Faul
 
 
 def judge(module: str, fault: Fault, tests: list[str], sound: str) -> int:
-    """Fork a process that plants the fault and ends with its verdict as exit code; returns the process's number.
-
-    A fork has the libraries loaded already, which takes longer than most of the tests.
-    """
+    """Fork a process, which has the libraries already, that plants the fault and ends with its verdict as exit code."""
     child = os.fork()
     if child:
         return child
@@ -294,12 +283,13 @@ def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
 
 def run(module: str, most: int | None, jobs: int) -> bool:
     """Plant the faults of one module; True when the tests caught every one that changes a number."""
-    tests, skip = TARGETS[module]
+    files, skip = TARGETS[module]
     planted = list(faults((ROOT / "lstm_lib" / f"{module}.py").read_text(), skip))
     if most:
         planted = planted[:: max(1, -(-len(planted) // most))]
-    compiled = module == "network/compiled"
-    os.environ["LSTM_LIB_ENGINE"], tests = ("compiled", tests) if compiled else ("plain", [*tests, *PLAIN])
+    tests = [f"tests/{file.replace('/', '/test_')}.py" for file in files.split()]
+    os.environ["LSTM_LIB_ENGINE"] = engine = "compiled" if module == "network/compiled" else "plain"
+    tests += PLAIN if engine == "plain" else COMPILED
     with tempfile.TemporaryDirectory() as folder:
         _copy_project(Path(folder))
         for command in (["-m", "pytest", *PYTEST, *tests], ["probe.py", module]):

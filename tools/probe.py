@@ -43,9 +43,8 @@ def steps() -> Group:
     """The plain pair."""
     rng, widths = np.random.default_rng(6), {"Wx": (2,), "Wh": (3,)}
     for cell in cells.CELLS.values():
-        weights = {
-            m: rng.standard_normal((3 * len(gates), *widths.get(m, ()))) for m, gates in cell.matrices.items()
-        }
+        sizes = {m: (3 * len(gates), *widths.get(m, ())) for m, gates in cell.matrices.items()}
+        weights = {m: rng.standard_normal(size) for m, size in sizes.items()}
         x, *states = (rng.standard_normal(s) for s in ((2, 4), *[(3, 4)] * 2 * len(cell.states)))
         n = len(cell.states)
         trace = cells.step_forward(cell, weights, x, *states[:n])
@@ -94,7 +93,9 @@ def plans() -> Group:
                 cost = plan.cost(20, 3)
                 counts = [cost.forward, cost.error, cost.weights, cost.update, *vars(cost.bytes).values()]
                 name = f"{units} {output} {plan!r} {plan.unreached} {plan.work.updates} {zone.sizes} {~zone}"
-                yield name, ll.backward(spec, params, trace, dy, plan) | {"cost": np.array(counts, float)}
+                grads = ll.backward(spec, params, trace, dy, plan)
+                dz = {f"dz {k}": trace.dz(k) for k in range(spec.layers)}
+                yield name, grads | dz | {"cost": np.array(counts, float)}
             if depth == "cut":
                 yield f"x {name}", ll.backward(spec, params, trace, dy, plan, also=("x", "state"))
         cuts = ((2, "gate", None), (2, "gate", 2), (2, "unit", None), (None, "gate", None))
@@ -145,11 +146,8 @@ def decay() -> Group:
 
 
 OPTIONS: tuple[dict[str, Any], ...] = (
-    {},
-    {"amsgrad": True, "weight_decay": 0.1},
-    {"clip_norm": 1e-6},
-    {"eps": 1e-7, "amsgrad": True},
-)
+    {}, {"amsgrad": True, "weight_decay": 0.1}, {"clip_norm": 1e-6}, {"eps": 1e-7, "amsgrad": True}
+)  # fmt: skip
 
 
 def optimisers() -> Group:
@@ -165,9 +163,7 @@ def optimisers() -> Group:
             grads = {n: rng.standard_normal(p.shape) * 1e-6 / (1 + k) for n, p in params.items()}
             opt.step(params, grads, state, plan_now, scale=0.5)
             parts = {"m": state.m, "v": state.v, "v_max": state.v_max or {}, "t": state.t}
-            kept = {
-                f"{n}/{part}": np.array(a, float) for part, named in parts.items() for n, a in named.items()
-            }
+            kept = {f"{n}/{k}": np.array(a, float) for k, named in parts.items() for n, a in named.items()}
             yield f"{form} {options}", params | kept
             table = opt.report(state, scale=0.5)
             places = table[["layer", "matrix", "gate"]].to_numpy().tolist()
@@ -178,6 +174,7 @@ def optimisers() -> Group:
 
 GROUPS = {
     "network/cells": (steps, networks),
+    "network/compiled": (networks, decay),
     "network": (networks, plans, decay),
     "isolation": (plans,),
     "training": (schedules, optimisers),
@@ -189,10 +186,8 @@ def main() -> None:
     module = sys.argv[1]
     for group in GROUPS.get(module, ()) or GROUPS[module.split("/")[0]]:
         for name, arrays in group():
-            digits = {
-                k: [f"{v:.{10 if a.dtype == 'float64' else 4}g}" for v in np.ravel(a)]
-                for k, a in arrays.items()
-            }
+            sizes = {k: 10 if a.dtype == "float64" else 4 for k, a in arrays.items()}
+            digits = {k: [f"{v:.{sizes[k]}g}" for v in np.ravel(a)] for k, a in arrays.items()}
             print(name, hashlib.sha256(repr(sorted(digits.items())).encode()).hexdigest()[:16])
 
 
