@@ -119,7 +119,7 @@ def schedules() -> Group:
     spec = ll.Spec(2, (4, 3), 1)
     drawn = redraw(spec, 0.5, every=2, seed=1)
     turns = alternate([drawn, from_epoch(2, drawn)], 3)
-    for schedule in (drawn, thaw_last(1, drawn), from_epoch(2, drawn), turns):
+    for schedule in (drawn, thaw_last(1, drawn), from_epoch(2, thaw_last(1, drawn)), turns):
         moments = [Moment(epoch, 3, (epoch - 1) * 4 + k) for epoch in (1, 2, 3) for k in range(4)]
         held = [str(schedule.plan_at(moment).zone) for moment in moments]
         yield f"{schedule.describe()} {sorted(schedule.needs)} {held}", {}

@@ -189,6 +189,7 @@ def test_a_run_that_depends_on_its_length_cannot_be_made_longer(data: Any) -> No
     for isolation, longer in (
         (from_epoch(2, LAYER_0), True),
         (alternate([thaw_last(1, LAYER_0), LAYER_1]), False),
+        (from_epoch(2, thaw_last(1, LAYER_0)), False),
     ):
         short = run(data, isolation, epochs=2)
         if longer:
