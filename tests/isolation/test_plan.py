@@ -108,6 +108,17 @@ def test_hundreds_of_patterns_become_one_product_with_arcs_to_drop():
     assert spec.size
 
 
+@pytest.mark.parametrize(
+    ("rows", "common", "most"), [((1, 1), 0, 100), ((2, 1), 0, 66), ((1, 2), 0, 66), ((1, 1), 1, 151)]
+)
+def test_two_groups_of_rows_are_joined_while_that_costs_less_than_a_call_and_copies(rows, common, most):
+    """A call costs as much as 200 arcs of a product, a source that is copied twice as 100."""
+    for n, products_run in ((most, 1), (most + 1, 2)):
+        mask = np.zeros((sum(rows), 2 * n - common), bool)
+        mask[: rows[0], :n] = mask[rows[0] :, n - common :] = True
+        assert len(products.rectangles(mask)) == products_run
+
+
 def test_cut_keeps_the_units_that_an_active_arc_leads_to():
     spec = ll.Spec(8, (256,), 1)
     plan = isolate(spec, zone(spec, layer=0, unit=slice(64, 256)), "cut")
