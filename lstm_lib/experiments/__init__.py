@@ -18,12 +18,19 @@ The modules, lowest first; each imports only those above it:
 What `study` holds is used as `lstm_lib.experiments.study.NAME`; all else from here.
 """
 
-from lstm_lib.experiments.comparing import against, explained, in_words, pareto, time_to_error
-from lstm_lib.experiments.configuration import Configuration, Task
-from lstm_lib.experiments.equal_cost import epochs_of_equal_time, lookback_of_equal_cost, units_of_equal_cost
-from lstm_lib.experiments.runs import predicted_step, row, run
-from lstm_lib.experiments.store import Store, StoreError
-from lstm_lib.experiments.sweeping import sweep
+from lstm_lib.extras import needed
+
+with needed("study", "lstm_lib.experiments"):
+    from lstm_lib.experiments.comparing import against, explained, in_words, pareto, time_to_error
+    from lstm_lib.experiments.configuration import Configuration, Task
+    from lstm_lib.experiments.equal_cost import (
+        epochs_of_equal_time,
+        lookback_of_equal_cost,
+        units_of_equal_cost,
+    )
+    from lstm_lib.experiments.runs import predicted_step, row, run
+    from lstm_lib.experiments.store import Store, StoreError
+    from lstm_lib.experiments.sweeping import sweep
 
 __all__ = [
     "Configuration",

@@ -128,7 +128,7 @@ def isolate(
     >>> from lstm_lib import zone
     >>> spec = Spec(inputs=2, units=(4,), outputs=1)
     >>> plan = isolate(spec, ~zone(spec, layer="head"))  # train the head alone
-    >>> sorted(plan.updates), plan
+    >>> sorted(plan.work.updates), plan
     (['head/W', 'head/b'], <Plan: skip '0'>)
     """
     _check(spec, zone, depth, span, moments)

@@ -24,6 +24,7 @@ The modules, lowest first; each imports only those above it:
 
 from typing import Any
 
+from lstm_lib.extras import needed
 from lstm_lib.lab.runs import Run, Settings
 from lstm_lib.lab.state import State, new
 
@@ -32,6 +33,7 @@ __all__ = ["Run", "Settings", "State", "new", "page"]
 
 def page() -> Any:
     """The page as a widget: the last line of a notebook's cell shows it. Needs ipywidgets and anywidget."""
-    from lstm_lib.lab.page import Page
+    with needed("lab", "the page"):
+        from lstm_lib.lab.page import Page
 
     return Page().widget

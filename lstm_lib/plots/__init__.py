@@ -14,28 +14,31 @@
 All are used as `plots.NAME`; what a file keeps to itself or lends only to its neighbours is not in `__all__`.
 """
 
-from .diagrams import cell_diagram, two_roads, unrolled
-from .forecasts import errors_by, forecast
-from .forward_pass import (
-    activation_curves,
-    gate_distributions,
-    gates_over_time,
-    half_life_curve,
-    states_over_time,
-)
-from .isolation import (
-    depth_table,
-    overview,
-    predicted_and_measured,
-    span_strip,
-    time_and_error,
-    work_shares,
-)
-from .lines import bowl, curves, vanishing
-from .look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, STYLE, canvas, show
-from .series import findings, over_years, parts, profiles, response
-from .study import by_units, explained, forest, zone_grid
-from .zones import arc_map, block_map, product_map, zone_maps
+from lstm_lib.extras import needed
+
+with needed("study", "lstm_lib.plots"):
+    from .diagrams import cell_diagram, two_roads, unrolled
+    from .forecasts import errors_by, forecast
+    from .forward_pass import (
+        activation_curves,
+        gate_distributions,
+        gates_over_time,
+        half_life_curve,
+        states_over_time,
+    )
+    from .isolation import (
+        depth_table,
+        overview,
+        predicted_and_measured,
+        span_strip,
+        time_and_error,
+        work_shares,
+    )
+    from .lines import bowl, curves, vanishing
+    from .look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, STYLE, canvas, show
+    from .series import findings, over_years, parts, profiles, response
+    from .study import by_units, explained, forest, zone_grid
+    from .zones import arc_map, block_map, product_map, zone_maps
 
 __all__ = [
     "GATE_COLOURS", "LINES", "PALETTE", "SEQUENCE", "STYLE", "activation_curves", "arc_map", "block_map", "bowl",

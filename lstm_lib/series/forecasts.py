@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_lib.extras import needed
 from lstm_lib.series.cutting import Array, Split, Windows
 from lstm_lib.series.refusal import SeriesError, count
 
@@ -65,7 +66,8 @@ def ridge_forecast(
     >>> ridge.shape, ridge.attrs["alpha"] > 0
     ((1290, 1), True)
     """
-    from sklearn.linear_model import Ridge
+    with needed("study", "ridge_forecast"):
+        from sklearn.linear_model import Ridge
 
     alphas = np.atleast_1d(np.asarray(alpha, dtype=np.float64))
     if not alphas.size or not (alphas > 0).all():
@@ -108,7 +110,8 @@ def boosted_forecast(
     >>> boosted.shape, 1 <= boosted.attrs["trees"][0] <= 20
     ((323, 1), True)
     """
-    from sklearn.ensemble import HistGradientBoostingRegressor
+    with needed("study", "boosted_forecast"):
+        from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
     trees, wanted = count(trees, "trees"), [count(lag, "lags") for lag in lags]

@@ -140,14 +140,6 @@ def test_the_public_drahix_layout_is_known(csv):
     assert (series.target, series.unit) == ("TGBT", "kW") and "permission" in series.source
 
 
-def test_the_data_folder_can_be_elsewhere(csv, monkeypatch):
-    path = csv(*ROWS, name="elsewhere.csv")
-    monkeypatch.setenv("LSTM_LIB_DATA", str(path.parent))
-    assert load_series("elsewhere.csv", target="load").name == "elsewhere"
-    with pytest.raises(FileNotFoundError, match=r"sceaux.csv.gz is missing; .* data/make_sceaux.py"):
-        load_series("sceaux")
-
-
 # --------------------------------------------------------------------------------------- refusing what is bad
 
 
@@ -263,28 +255,15 @@ def test_local_stamps_at_a_clock_change_are_refused(csv, stamp):
         load_series(path, timezone="Europe/Paris")
 
 
-def test_files_that_are_not_there(tmp_path, monkeypatch):
+def test_files_that_are_not_there(tmp_path):
     with pytest.raises(
         SeriesError, match=r"no series 'seaux'; there is 'sceaux', 'fontana'. Did you mean 'sceaux'"
     ):
         load_series("seaux")
     with pytest.raises(FileNotFoundError, match=r"There is no file .*none.csv"):
         load_series(tmp_path / "none.csv")
-    with pytest.raises(
-        FileNotFoundError, match=r"no file none.csv in .*which holds .*fontana.csv.gz, sceaux.csv.gz"
-    ):
-        load_series("none.csv")
     with pytest.raises(SeriesError, match="is a folder"):
         load_series(tmp_path)
-    monkeypatch.setenv("LSTM_LIB_DATA", str(tmp_path / "gone"))
-    with pytest.raises(FileNotFoundError, match=r"no data folder .*gone. LSTM_LIB_DATA points there"):
-        load_series("sceaux")
-    monkeypatch.delenv("LSTM_LIB_DATA")
-    monkeypatch.setattr(
-        "lstm_lib.series.reading.__file__", str(tmp_path / "lstm_lib" / "series" / "reading.py")
-    )
-    with pytest.raises(FileNotFoundError, match=r"no data folder .*part of the repository.*LSTM_LIB_DATA"):
-        load_series("fontana")
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

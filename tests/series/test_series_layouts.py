@@ -138,7 +138,7 @@ def test_parquet_without_pyarrow_is_answered(tmp_path, monkeypatch):
         raise ImportError("pyarrow")
 
     monkeypatch.setattr(pd, "read_parquet", absent)
-    with pytest.raises(SeriesError, match=r"needs the package pyarrow: pip install 'lstm_lib\[series\]'"):
+    with pytest.raises(SeriesError, match=r'needs the package pyarrow: pip install "lstm_lib\[study\]"'):
         load_series(tmp_path / "t.parquet")
 
 

@@ -88,8 +88,8 @@ def test_a_step_at_depth_cache_reads_states_that_were_computed_before(
     read: list[Any] = []
     forward = steps.forward
 
-    def watched(spec: Any, params: Any, x: Any, *work: Any, known: int = 0, engine: str) -> Any:
-        yhat, trace = forward(spec, params, x, *work, known=known, engine=engine)
+    def watched(spec: Any, params: Any, x: Any, *work: Any, known: int = 0, **more: Any) -> Any:
+        yhat, trace = forward(spec, params, x, *work, known=known, **more)
         if len(x) > 1:  # else it makes ready
             read.append((known, x.shape, yhat.copy()))
         return yhat, trace

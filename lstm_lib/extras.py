@@ -1,0 +1,23 @@
+"""A package that is missing is answered with the extra that brings it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def needed(extra: str, what: str) -> Iterator[None]:
+    """Within it an ImportError of another package names the extra to install.
+
+    >>> with needed("study", "this example"):
+    ...     import no_such_package
+    Traceback (most recent call last):
+    ImportError: this example needs no_such_package: pip install "lstm_lib[study]"
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "lstm_lib":
+            raise
+        raise ImportError(f'{what} needs {error.name}: pip install "lstm_lib[{extra}]"') from error
