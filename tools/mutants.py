@@ -62,7 +62,7 @@ TARGETS = {
     "network/backward": (f"{EXACT} network/network {COST}", {"_check_error"}),
     "network/errors": (f"network/errors {EXACT} network/network {COST}", set()),
     "network/losses": ("network/losses", set()),
-    "network/compiled": ("network/errors laws/law_7_engines network/cells", {"_installed"}),
+    "network/compiled": ("network/compiled network/errors laws/law_7_engines network/cells", {"_installed"}),
     "isolation/text": (ZONES, set()),
     "isolation/zones": (ZONES, CHECKS),
     "isolation/partition": (ZONES, CHECKS),
