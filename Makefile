@@ -101,7 +101,7 @@ mutants: $(READY)  ## plant faults in lstm_lib and see that the tests find them 
 	@$(RUN) tools/mutants.py
 
 soak: $(READY)  ## the laws of isolation on 10,000 new cases each (long)
-	@$(RUN) -m pytest tests/laws/test_isolation.py --hypothesis-profile=soak $(PYTEST_ARGS)
+	@$(RUN) -m pytest tests/laws --hypothesis-profile=soak $(PYTEST_ARGS)
 
 format: $(READY)  ## put the code into shape (ruff)
 	@$(RUN) -m ruff check --fix-only .

@@ -38,7 +38,7 @@ def test_dz_of_a_cut_pass_stands_at_the_kept_units_and_steps(cell, isolated, eng
     spec, H, span = ll.Spec(2, (4,), 1, cell), 4, 3
     case = build(spec, T=5)
     zone = ll.read_zone(
-        spec, isolated.replace("*/GATE", "Wx" if cell == "rnn" else f"*/{spec.row.gates[-1]}")
+        spec, isolated.replace("*/GATE", "Wx" if len(spec.row.gates) == 1 else f"*/{spec.row.gates[-1]}")
     )
     plan = ll.isolate(spec, zone, "cut", span)
     _, trace = case.forward(engine=engine)

@@ -40,6 +40,12 @@ def test_help_lists_every_target() -> None:
     assert targets >= {"lab", "test", "notebooks", "bench", "mutants", "lock"}
 
 
+def test_every_file_that_make_names_is_there() -> None:
+    named = re.findall(r"(?<![\w./-])(?:tests|tools|notebooks|data|benchmarks)/[\w./]+", MAKEFILE)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_make_lab_opens_the_first_notebook() -> None:
     assert "tools/lab.py notebooks/00_start_here.ipynb --port=8888" in make("-n", "lab")
 
