@@ -52,6 +52,18 @@ def test_a_plan_lists_what_is_left_to_do(z, depth, span):
     assert plan.work.lowest == min(needs, default=SPEC.layers)
 
 
+def test_long_ranges_of_rows_are_updated_as_ranges(monkeypatch):
+    """Each is worth a call from RANGE arcs on; shorter ones are gathered."""
+    z = ll.read_zone(SPEC, "0/Wh/i[0:2] | 0/Wh/g")  # of 12 rows of 3 arcs, 0 to 2 and 5 to 8 are left
+    for least, expected in ((10, (slice(0, 3), slice(5, 9))), (11, None)):
+        monkeypatch.setattr("lstm_lib.isolation.plan.RANGE", least)
+        found = isolate(SPEC, z).work.updates["0/Wh"]
+        if expected is None:
+            assert [rows.tolist() for rows in found] == [[0, 1, 2, 5, 6, 7, 8]]
+        else:
+            assert found == expected
+
+
 @given(ZONES)
 def test_unreached_arcs_are_active_arcs_of_the_layers(z):
     plan = isolate(SPEC, z, "cut")

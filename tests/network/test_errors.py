@@ -49,3 +49,15 @@ def test_dz_of_a_cut_pass_stands_at_the_kept_units_and_steps(cell, isolated, eng
     expected[2:, kept] = steps["0/z"][:, kept]
     assert 0 < len(kept) < expected.shape[1]
     same(trace.dz(0), expected)
+
+
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+def test_dz_of_a_layer_that_is_not_gone_down_to_is_zero(engine):
+    case = build(ll.Spec(2, (3, 2), 1))
+    _, trace = case.forward(engine=engine)
+    case.backward(trace)
+    assert trace.dz(0).all()
+    case.backward(trace, ll.isolate(case.spec, ll.zone(case.spec, layer=0)), also=())
+    assert trace.dz(0).shape == (5, 12, 3)
+    assert not trace.dz(0).any()
+    assert trace.dz(1).all()
