@@ -255,7 +255,11 @@ def judge_all(module: str, planted: list[Fault], tests: list[str], sound: str, j
     def collect() -> None:
         child, status = os.wait()
         ended_itself = os.WIFEXITED(status)  # else the alarm did, in an endless loop
-        verdicts[running.pop(child)] = VERDICTS[os.WEXITSTATUS(status)] if ended_itself else "caught"
+        k = running.pop(child)
+        verdicts[k] = VERDICTS[os.WEXITSTATUS(status)] if ended_itself else "caught"
+        if verdicts[k] != "caught":
+            line, kind, text, _ = planted[k]
+            tqdm.write(f"  {verdicts[k]}: {module}.py:{line} {kind}: {text}")
 
     for k, fault in enumerate(tqdm(planted, desc=module)):
         if len(running) == jobs:
@@ -299,10 +303,6 @@ def run(module: str, most: int | None, jobs: int) -> bool:
                 raise SystemExit(f"{command[0]} {command[1]} fails without any fault:\n{said}")
     verdicts = judge_all(module, planted, tests, sound.stdout, jobs)
     counts = Counter(verdicts)
-    for word in ("harmless", "MISSED"):
-        for fault, found in zip(planted, verdicts, strict=True):
-            if found == word:
-                print(f"  {word}: {module}.py:{fault.line} {fault.kind}: {fault.text}")
     told = ", ".join(f"{counts[word]} {word}" for word in VERDICTS)
     print(f"{module}: {len(planted)} faults; {told}", flush=True)
     return not counts["MISSED"]
