@@ -198,7 +198,10 @@ def run_plain(errors: Errors) -> int:
         for place, error in zip((errors.dh, errors.dc), total, strict=False):
             np.copyto(place, error)
         looks = (layer.T - t) % QUIET == 0 and t > errors.start
-        if looks and quieted(errors.dh, errors.dc, errors.floor) and t <= errors.arriving.first:
+        quiet = looks and quieted(errors.dh, errors.dc, errors.floor)
+        if (
+            quiet and t <= errors.arriving.first and errors.through[0] is not None
+        ):  # else it was never to go far
             return t
     return errors.start
 

@@ -395,7 +395,7 @@ def LOOP({names}, length, slots, {", ".join(carriers)}):
     T, n = values.shape[0], dh.shape[0]
     for t in range(T - 1, start - 1, -1):
         {body}
-        if (T - t) % {QUIET} == 0 and t > start and quieted(dh, dc, floor) and t <= arrives:
+        if (T - t) % {QUIET} == 0 and t > start and quieted(dh, dc, floor) and t <= arrives and w0.size:
             return t
     return start
 """

@@ -23,6 +23,8 @@ from tools.browser import CHROMIUM, NOTEBOOK, ROOT, SIZE, WAIT, chromium, free_p
 if CHROMIUM is None and os.environ.get("CI") != "true":
     pytest.skip("there is no Chromium (on Debian and Ubuntu: apt install chromium)", allow_module_level=True)
 
+expect.set_options(timeout=60_000)  # a busy machine takes longer than the five seconds of the default
+
 
 # JupyterLab's indicator says "idle" before there is a kernel, and Run All Cells then asks for one.
 HAS_KERNEL = """() => {
