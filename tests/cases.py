@@ -84,7 +84,8 @@ def same(ours: Any, reference: Any, tolerance: float | None = None) -> None:
         return
     ours, reference = np.asarray(ours), np.asarray(reference)
     assert ours.shape == reference.shape
-    allowed = (tolerance or ROUNDING[ours.dtype.name]) * float(np.abs(reference).max(initial=0))
+    size = max(float(np.abs(reference).max(initial=0)), 1e-300)
+    allowed = (tolerance or ROUNDING[ours.dtype.name]) * size
     allowed = max(allowed, float(np.finfo(ours.dtype).tiny))  # below it a dtype has no digits to be equal in
     np.testing.assert_allclose(ours, reference, rtol=0, atol=allowed)
 
