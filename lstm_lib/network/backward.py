@@ -157,7 +157,7 @@ def backward_layer(
         errors.stop = compiled.run_errors(errors) if engine == "compiled" else run_plain(errors)
     else:
         errors.stop = layer.T
-    weight_gradients(errors, {name: pair[1] for name, pair in own.items()})
+    weight_gradients(errors, {name: pair[1] for name, pair in own.items()}, engine)
     if receivers is None:
         return errors, None
     below = into.get("inject" if into is not layer.memory else "dx", layer.T, receivers.size, layer.B)
@@ -246,7 +246,7 @@ def _carry_all(carrier: Carrier, errors: Array, out: Array) -> None:
 # -------------------------------------------------------------------------------------------- the weight gradients
 
 
-def weight_gradients(errors: Errors, grads: dict[str, Array]) -> None:
+def weight_gradients(errors: Errors, grads: dict[str, Array], engine: str) -> None:
     """Write Σ_t dz_t sources_tᵀ over all steps with an error into the gradients of a layer, a product a rectangle.
 
     What no rectangle covers is 0.
@@ -260,7 +260,11 @@ def weight_gradients(errors: Errors, grads: dict[str, Array]) -> None:
     dz, sources = errors.dz[stop:], layer.sources[stop : layer.T]
     for r in work.weights if stop < layer.T else ():
         rows, columns = _by_row(memory, "dz", dz, r.errors), _by_row(memory, "sources", sources, r.sources)
-        product = np.matmul(rows, columns.T, out=memory.get("product", *r.size))
+        product = memory.get("product", *r.size)
+        if engine == "compiled":  # by the same library as the loop: the idle threads of another would slow it
+            compiled.multiply(rows, columns.T, product)
+        else:
+            np.matmul(rows, columns.T, out=product)
         if r.drop is not None:
             np.copyto(product, 0, where=r.drop)
         _place(product, r, at, grads)

@@ -92,6 +92,19 @@ def run_errors(errors: Errors) -> int:
     )
 
 
+def multiply(a: Array, b: Array, out: Array) -> None:
+    """Write a @ b into `out`, by the library of the compiled loops."""
+    _multiply()(a, b, out)
+
+
+@cache
+def _multiply() -> Any:
+    def multiply(a, b, out):  # type: ignore[no-untyped-def]
+        np.dot(a, b, out)
+
+    return _kept(multiply)
+
+
 def _listed(index: Index) -> tuple[Array, int]:
     """Positions as a list, or an empty list and the first of them where they are neighbours."""
     return (index.at, 0) if isinstance(index.at, np.ndarray) else (np.empty(0, np.intp), index.at.start)
@@ -123,7 +136,6 @@ def _run(cell: Cell, dtype: np.dtype[Any], direction: str, *arguments: Any) -> A
 @cache
 def loops(cell: Cell, dtype: np.dtype[Any]) -> Loops:
     """The loops of a cell, made when they are first asked for; Numba compiles them at their first call."""
-    import numba
     import scipy.linalg.cython_blas  # the products; loaded now, so that limits on threads find its BLAS
 
     assert scipy.linalg.cython_blas is not None
@@ -144,10 +156,7 @@ def loops(cell: Cell, dtype: np.dtype[Any]) -> Loops:
         digest = hashlib.sha256("".join([*texts, text]).encode()).hexdigest()[:16]
         name = f"{direction}_{cell.name}_{dtype.name}_{digest}"
         exec(compile(text.replace("LOOP", name), __file__, "exec"), names)
-        try:
-            found.append(numba.njit(cache=True, **OPTIONS)(names[name]))
-        except RuntimeError:  # there is no folder to keep it in
-            found.append(numba.njit(**OPTIONS)(names[name]))
+        found.append(_kept(names[name]))
     return Loops(*found)
 
 
@@ -186,6 +195,14 @@ def _jit(function: Callable[..., Any], **more: Any) -> Any:
     import numba
 
     return numba.njit(**OPTIONS, **more)(function)
+
+
+def _kept(function: Callable[..., Any]) -> Any:
+    """A compiled function that Numba keeps on disk, if there is a folder to keep it in."""
+    try:
+        return _jit(function, cache=True)
+    except RuntimeError:
+        return _jit(function)
 
 
 def _translated(function: Any, memo: dict[Any, Any]) -> Any:
