@@ -56,7 +56,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Cost(Parts):
-    """FLOPs of the parts of one training step on a batch; `bytes` has the same parts in bytes."""
+    """FLOPs of the parts of one training step on a batch; `bytes` has the same parts in bytes.
+
+    Of a pass whose errors reach its first step: one without any error left, or too small for its dtype, ends earlier.
+    """
 
     bytes: Parts = Parts()
 

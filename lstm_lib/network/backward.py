@@ -10,7 +10,7 @@ Letters as in `trace.py`: T time steps, B batch, D inputs, H units, of which n a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -73,8 +73,8 @@ def backward(
     T, B = buffers.T, buffers.B
     bottom = 0 if also and work.exact else work.lowest
     ds = dy.transpose(1, 2, 0) if spec.output == "every" else dy.T[None]  # (steps, O, B)
-    _head_gradients(work.head, buffers.top, ds, grads["head/W"], grads["head/b"])
-    arriving = _from_head(work, buffers, params, ds) if bottom < spec.layers else None
+    _head_gradients(work.head, buffers.top, ds, grads["head/W"], grads["head/b"], trace.engine)
+    arriving = _from_head(work, buffers, params, ds, trace.engine) if bottom < spec.layers else None
     for k in reversed(range(bottom, spec.layers)):
         layer, below = buffers.layers[k], buffers.layers.get(k - 1)
         own = {matrix: (params[f"{k}/{matrix}"], grads[f"{k}/{matrix}"]) for matrix in spec.row.matrices}
@@ -161,7 +161,7 @@ def backward_layer(
     if receivers is None:
         return errors, None
     below = into.get("inject" if into is not layer.memory else "dx", layer.T, receivers.size, layer.B)
-    _pass_down(errors, own["Wx"][0], below)
+    _pass_down(errors, own["Wx"][0], below, engine)
     return errors, Arriving(below, errors.stop)
 
 
@@ -209,7 +209,7 @@ def run_plain(errors: Errors) -> int:
 # ------------------------------------------------------------------------------------------------ what goes down
 
 
-def _from_head(work: Work, buffers: Buffers, params: Params, ds: Array) -> Arriving:
+def _from_head(work: Work, buffers: Buffers, params: Params, ds: Array, engine: str) -> Arriving:
     """The error of the top layer's output, from ds (steps, O, B)."""
     spec, T, B = work.spec, buffers.T, buffers.B
     memory, n = buffers.layers[spec.layers - 1].memory, work.layers[-1].units.size
@@ -219,22 +219,25 @@ def _from_head(work: Work, buffers: Buffers, params: Params, ds: Array) -> Arriv
         out[first:] = 0
     else:
         carrier = Carrier.of(work.head.down, params["head/W"], memory, B, "head")
-        _carry_all(carrier, ds[first - T :], out[first:])
+        _carry_all(carrier, ds[first - T :], out[first:], engine)
     return Arriving(out, first)
 
 
-def _pass_down(errors: Errors, Wx: Array, out: Array) -> None:
+def _pass_down(errors: Errors, Wx: Array, out: Array, engine: str) -> None:
     """Write the error of what the layer reads, at the steps from `stop` on, into `out` (T, receivers, B)."""
     passage, stop = errors.work.below, errors.stop
     if passage is None or stop == errors.layer.T:
         out[stop:] = 0
         return
     carrier = Carrier.of(passage, Wx, errors.layer.memory, errors.layer.B, "below")
-    _carry_all(carrier, errors.dz[stop:], out[stop:])
+    _carry_all(carrier, errors.dz[stop:], out[stop:], engine)
 
 
-def _carry_all(carrier: Carrier, errors: Array, out: Array) -> None:
+def _carry_all(carrier: Carrier, errors: Array, out: Array, engine: str) -> None:
     """What errors (steps, rows kept, B) carry to (steps, receivers, B), at all steps."""
+    if engine == "compiled":
+        compiled.carry_all(carrier, np.ascontiguousarray(errors), out)
+        return
     if carrier.put.whole and not carrier.take.copies:
         np.matmul(carrier.weights.T, errors[:, carrier.take.at], out=out)
         return
@@ -261,15 +264,17 @@ def weight_gradients(errors: Errors, grads: dict[str, Array], engine: str) -> No
     for r in work.weights if stop < layer.T else ():
         rows, columns = _by_row(memory, "dz", dz, r.errors), _by_row(memory, "sources", sources, r.sources)
         product = memory.get("product", *r.size)
-        if engine == "compiled":  # by the same library as the loop: the idle threads of another would slow it
-            compiled.multiply(rows, columns.T, product)
-        else:
-            np.matmul(rows, columns.T, out=product)
+        _multiply(engine)(rows, columns.T, product)
         if r.drop is not None:
             np.copyto(product, 0, where=r.drop)
         _place(product, r, at, grads)
     if "p" in grads:
         _peephole_gradient(errors, grads["p"])
+
+
+def _multiply(engine: str) -> Callable[[Array, Array, Array], Any]:
+    """The product of the engine's own library: the idle threads of a second one would slow the first."""
+    return compiled.multiply if engine == "compiled" else np.matmul
 
 
 def _by_row(memory: Memory, name: str, a: Array, at: Index) -> Array:
@@ -327,13 +332,14 @@ def _peephole_gradient(errors: Errors, gradient: Array) -> None:
 # ------------------------------------------------------------------------------------------------------ the head
 
 
-def _head_gradients(head: HeadWork, h: Array, ds: Array, dW: Array, db: Array) -> None:
+def _head_gradients(head: HeadWork, h: Array, ds: Array, dW: Array, db: Array, engine: str) -> None:
     """Gradients of scores = W @ h + b, with h (steps, H, B) and ds (steps, O, B)."""
     r = head.weights
     if r is None or r.size != dW.shape or r.drop is not None:
         dW[...] = 0
     if r is not None:
-        product = np.matmul(_as_rows(ds, r.errors), _as_rows(h, r.sources).T)
+        product = np.empty(r.size, dW.dtype)
+        _multiply(engine)(_as_rows(ds, r.errors), _as_rows(h, r.sources).T, product)
         if r.drop is not None:
             np.copyto(product, 0, where=r.drop)
         dW[np.ix_(r.rows.positions, r.sources.positions)] = product
@@ -346,4 +352,4 @@ def _head_gradients(head: HeadWork, h: Array, ds: Array, dW: Array, db: Array) -
 def _as_rows(a: Array, at: Index) -> Array:
     """Some rows of (steps, rows, B) as (rows, steps * B)."""
     some = at.take(a, axis=1)
-    return some.transpose(1, 0, 2).reshape(some.shape[1], -1)
+    return np.ascontiguousarray(some.transpose(1, 0, 2).reshape(some.shape[1], -1))

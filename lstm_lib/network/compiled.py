@@ -25,7 +25,7 @@ import numpy as np
 
 from . import cells
 from .cells import Array, Cell
-from .errors import QUIET, Errors
+from .errors import QUIET, Carrier, Errors
 from .layout import layout
 from .trace import Layer
 from .work import Index
@@ -81,9 +81,7 @@ def run_errors(errors: Errors) -> int:
     none = np.empty((0, 0), dtype), *_listed(Index.all(0)), np.empty((0, 0), dtype)
     carriers: list[Any] = []
     for c in errors.through:
-        carriers += [*none, *none[1:]] if c is None else [
-            c.weights, *_listed(c.take), c.taken, *_listed(c.put), c.product
-        ]  # fmt: skip
+        carriers += [*none, *none[1:]] if c is None else _parts(c)
     arrays = layer.values, layer.sources, layer.cells, errors.peepholes, errors.dz, errors.arriving.errors
     steps = errors.arriving.first, errors.start, errors.first_product, dtype.type(errors.floor)
     states = errors.dh, errors.dc, errors.made, spare
@@ -94,15 +92,32 @@ def run_errors(errors: Errors) -> int:
 
 def multiply(a: Array, b: Array, out: Array) -> None:
     """Write a @ b into `out`, by the library of the compiled loops."""
-    _multiply()(a, b, out)
+    _outside_the_loop()[0](a, b, out)
+
+
+def carry_all(carrier: Carrier, errors: Array, out: Array) -> None:
+    """Write what errors (steps, rows kept, B) carry into `out` (steps, receivers, B)."""
+    _outside_the_loop()[1](*_parts(carrier), errors, out)
 
 
 @cache
-def _multiply() -> Any:
+def _outside_the_loop() -> tuple[Any, Any]:
+    add = _jit(_add)
+
     def multiply(a, b, out):  # type: ignore[no-untyped-def]
         np.dot(a, b, out)
 
-    return _kept(multiply)
+    def carry(weights, take, first, taken, put, into, product, errors, out):  # type: ignore[no-untyped-def]
+        for t in range(errors.shape[0]):
+            out[t] = 0
+            add(weights, take, first, taken, put, into, product, errors[t], out[t])
+
+    return _kept(multiply), _kept(carry)
+
+
+def _parts(c: Carrier) -> list[Any]:
+    """A carrier as the compiled functions take it."""
+    return [c.weights, *_listed(c.take), c.taken, *_listed(c.put), c.product]
 
 
 def _listed(index: Index) -> tuple[Array, int]:

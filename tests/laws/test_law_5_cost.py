@@ -14,7 +14,7 @@ import lstm_lib as ll
 from lstm_lib.isolation.plan import isolate
 from lstm_lib.isolation.zones import zone
 from lstm_lib.network import backward, errors, forward
-from tests.cases import Case
+from tests.cases import Case, build
 from tests.laws.cases_of_isolation import MANY, WAYS, Isolated, choose, isolated
 
 
@@ -31,10 +31,10 @@ class Products:
     def __getattr__(self, name: str) -> Any:
         return getattr(np, name)
 
-    def matmul(self, a: Any, b: Any, **options: Any) -> Any:
+    def matmul(self, a: Any, b: Any, *out: Any, **options: Any) -> Any:
         batch = int(np.prod(np.broadcast_shapes(a.shape[:-2], b.shape[:-2])))
         self.flops[self.part] += 2 * batch * a.shape[-2] * a.shape[-1] * b.shape[-1]
-        return np.matmul(a, b, **options)
+        return np.matmul(a, b, *out, **options)
 
     def _within(self, part: str, call: Any) -> Any:
         def counted(*args: Any) -> Any:
@@ -47,8 +47,10 @@ class Products:
         return counted
 
 
-def counted_products(case: Case, plan: ll.Plan) -> Counter[str]:
+def counted_products(case: Case, plan: ll.Plan, quiet: int) -> Counter[str]:
+    """What is run where errors are looked at every `quiet` steps, and a pass without any ends there."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backward, "QUIET", quiet)
         counter = Products(patch)
         counter.part = "forward"
         _, trace = case.forward(engine="plain")
@@ -63,13 +65,25 @@ def test_a_plan_costs_the_products_that_are_run(it: Isolated, depth: str, way: s
     with pytest.MonkeyPatch.context() as patch:
         choose(way, patch)
         plan = isolate(it.case.spec, it.zone, depth, it.span)
-        run = counted_products(it.case, plan)
         B, T = it.case.x.shape[:2]
+        run, at_once = (counted_products(it.case, plan, quiet) for quiet in (T + 1, 1))
         cost = plan.cost(steps=T, batch=B)
         assert (cost.forward, cost.error, cost.weights) == (run["forward"], run["error"], run["weights"])
         assert cost.update == 12 * (~it.zone).size
         assert cost.total == cost.forward + cost.backward + cost.update
         assert cost.backward == cost.error + cost.weights
+        assert all(at_once[part] <= run[part] for part in run)
+
+
+def test_a_pass_ends_where_no_error_is_left_and_costs_less() -> None:
+    spec = ll.Spec(inputs=1, units=(4,), outputs=1, cell="rnn")
+    plan = isolate(
+        spec, ll.read_zone(spec, "0/Wh[0:3] | 0/Wh[3;0,2:4]"), "cut"
+    )  # 3 -> 1 is the only way back
+    case = build(spec, 9, 1, 0, "float64")
+    all_steps, ended = counted_products(case, plan, 10), counted_products(case, plan, 8)
+    assert all_steps["weights"] == plan.cost(9, 1).weights
+    assert ended["weights"] < all_steps["weights"]
 
 
 @MANY
