@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_lib as ll
-from lstm_lib.network.cells import CELLS, step_backward, step_forward
+from lstm_lib.network.cells import CELLS
 from lstm_lib.network.spec import HEADS, OUTPUTS
+from lstm_lib.network.step import step_backward, step_forward
 
 # Largest accepted difference between two orders of the same sums, relative to the largest entry of the array.
 ROUNDING = {"float64": 1e-12, "float32": 1e-4}
@@ -131,7 +132,9 @@ def plain_forward(case: Case) -> tuple[Any, list[list[Any]]]:
 def plain_backward(
     case: Case, traces: list[list[Any]], span: int | None = None, cut: ll.Zone | None = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Gradients, and ∂L/∂ of every step's z and states: "0/z" (T, P·H, B), … Steps before the span have none.
+    """Gradients, and ∂L/∂ of every step's z and states: "0/z" (T, P·H, B), … Steps that no error reaches have none.
+
+    Counted from the end, no error crosses the border after every `span` steps.
 
     No error passes through an arc of the zone `cut`; the gradients of these arcs are there all the same.
     """
@@ -139,7 +142,7 @@ def plain_backward(
     if cut is not None:  # what carries errors
         case = case._replace(params={k: np.where(cut.mask(k), 0, a) for k, a in case.params.items()})
     p, states = case.params, spec.row.states
-    start = 0 if span is None else max(0, T - span)
+    start = 0 if span is None or spec.output == "every" else max(0, T - span)
     ds = (
         case.dy.transpose(1, 2, 0)
         if spec.output == "every"
@@ -164,6 +167,8 @@ def plain_backward(
             for name in states[1:]:
                 whole[name][t] = getattr(g, name)
             errors, below[t], dz[t] = [getattr(g, f"{name}_prev") for name in states], g.x, g.z
+            if t > start and span is not None and (T - t) % span == 0:
+                errors = [np.zeros_like(a) for a in errors]
         if k == 0:
             grads["x"][:, start:] = np.stack(below[start:], axis=0).transpose(2, 0, 1)
         if start:  # the error stopped on its way to the initial state

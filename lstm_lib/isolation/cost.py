@@ -110,8 +110,9 @@ def count(work: Work, steps: int, batch: int, known: int, dtype: DTypeLike, upda
     work : what is left to do. steps, batch : T and B. known : how many of the lowest layers are remembered.
     updated : how many arcs the optimiser moves, and how many of them one by one.
     """
-    spec, back = work.spec, steps - work.start(steps)
-    every = spec.output == "every"
+    spec, every = work.spec, work.spec.output == "every"
+    back = steps - work.start(steps, every)
+    borders = 0 if work.span is None or not every else (steps - 1) // work.span
     arrive = back if every else 1  # steps at which the head has an error for the layer below
     forward, error, weights = _Count(), _Count(), _Count()
     for k in range(spec.layers):
@@ -119,7 +120,7 @@ def count(work: Work, steps: int, batch: int, known: int, dtype: DTypeLike, upda
             _count_forward(forward, spec, k, steps, batch)
         if k >= work.lowest:
             injected = arrive if k == spec.layers - 1 else back
-            _count_errors(error, spec, k, work.layers[k], back, injected, batch)
+            _count_errors(error, spec, k, work.layers[k], back, back - 1 - borders, injected, batch)
             if k > work.lowest:
                 error.passage(work.layers[k].below, spec.shapes[f"{k}/Wx"], batch, back)
             _count_weights(weights, work.layers[k], back, batch)
@@ -153,13 +154,13 @@ def _count_forward(count: _Count, spec: Spec, k: int, T: int, B: int) -> None:
 
 
 def _count_errors(
-    count: _Count, spec: Spec, k: int, work: LayerWork, back: int, injected: int, B: int
+    count: _Count, spec: Spec, k: int, work: LayerWork, back: int, carried: int, injected: int, B: int
 ) -> None:
     cell, H = spec.row, spec.units[k]
     each = len(cell.values) + 4 * len(cell.states) + len(work.blocks)
     count.numbers += (each * back + injected) * work.units.size * B
     for stage, passage in zip(cell.stages, work.through, strict=True):
-        count.passage(passage, (len(cell.gates) * H, H), B, back - (stage.reads == "h"))
+        count.passage(passage, (len(cell.gates) * H, H), B, carried if stage.reads == "h" else back)
 
 
 def _count_weights(count: _Count, work: LayerWork, back: int, B: int) -> None:

@@ -19,8 +19,8 @@ from .cells import Array
 from .errors import QUIET, Arriving, Carrier, Errors, quieted
 from .layout import Layout
 from .spec import Params, Spec
-from .trace import Buffers, Layer, Memory, Trace, empty_grads
-from .work import HeadWork, Index, LayerWork, Rectangle, Work, plain_work
+from .trace import Buffers, Layer, Memory, Trace, empty_grads, together
+from .work import HeadWork, Index, Rectangle, Work, plain_work
 
 
 class HasWork(Protocol):
@@ -67,25 +67,41 @@ def backward(
     True
     """
     trace.check()
-    work, buffers = plain_work(spec) if plan is None else plan.work, trace.buffers
+    work = plain_work(spec) if plan is None else plan.work
     _check_error(trace, spec, work, dy, also)
+    results = together(
+        lambda share: _backward_share(params, trace, share, dy[share.at], work, also), trace.shares
+    )
+    grads: Params = results[0]
+    for other in results[1:]:
+        for name, a in other.items():
+            if name in spec.shapes:
+                grads[name] += a
+            else:
+                grads[name] = np.concatenate([grads[name], a])
+    return grads
+
+
+def _backward_share(
+    params: Params, trace: Trace, buffers: Buffers, dy: Array, work: Work, also: Collection[str]
+) -> Params:
+    """The gradients that a share of the batch makes, with its part of what is asked for besides."""
+    spec, engine, T, B = trace.spec, trace.engine, buffers.T, buffers.B
     grads = dict(buffers.grads or empty_grads(spec, dy.dtype))
-    T, B = buffers.T, buffers.B
     bottom = 0 if also and work.exact else work.lowest
-    ds = dy.transpose(1, 2, 0) if spec.output == "every" else dy.T[None]  # (steps, O, B)
-    _head_gradients(work.head, buffers.top, ds, grads["head/W"], grads["head/b"], trace.engine)
-    arriving = _from_head(work, buffers, params, ds, trace.engine) if bottom < spec.layers else None
+    ds = dy.transpose(1, 2, 0) if trace.every else dy.T[None]  # (steps, O, B)
+    _head_gradients(work.head, buffers.top, ds, grads["head/W"], grads["head/b"], engine)
+    start = work.start(T, trace.every)
+    arriving = _from_head(work, buffers, params, ds, start, engine) if bottom < spec.layers else None
     for k in reversed(range(bottom, spec.layers)):
         layer, below = buffers.layers[k], buffers.layers.get(k - 1)
-        own = {matrix: (params[f"{k}/{matrix}"], grads[f"{k}/{matrix}"]) for matrix in spec.row.matrices}
+        own, to_write = ({m: a[f"{k}/{m}"] for m in spec.row.matrices} for a in (params, grads))
+        assert arriving is not None  # as long as there is a layer to go down to
+        errors = Errors(layer, work.layers[k], own, arriving, start, work.span, "state" in also)
         receivers = Index.all(spec.inputs) if k == 0 else work.layers[k - 1].units
         down = ("x" in also) if k == 0 else k > bottom
-        assert arriving is not None  # as long as there is a layer to go down to
-        errors, arriving = backward_layer(
-            layer, work.layers[k], own, arriving, trace.engine,
-            start=work.start(T), to_start="state" in also, receivers=receivers if down else None,
-            into=(layer if below is None else below).memory,
-        )  # fmt: skip
+        memory = (layer if below is None else below).memory
+        arriving = backward_layer(errors, to_write, receivers if down else None, memory, engine)
         buffers.errors[k] = errors.spread
         if "state" in also:
             grads |= {f"{k}/{name}0": a for name, a in errors.start_errors().items()}
@@ -114,7 +130,7 @@ def _check_error(trace: Trace, spec: Spec, work: Work, dy: Array, also: Collecti
         )
     if unknown := set(also) - {"x", "state"}:
         raise ValueError(f"also={sorted(unknown)} is unknown; the choices are 'x' and 'state'")
-    if known := trace.buffers.known:
+    if known := trace.shares[0].known:
         if also:
             raise ValueError(
                 f"also={sorted(also)} needs all layers; {known} were known in this pass and not run"
@@ -134,35 +150,26 @@ def _untouched(layer: Layer) -> Callable[[], Array]:
 
 
 def backward_layer(
-    layer: Layer,
-    work: LayerWork,
-    own: dict[str, tuple[Array, Array]],
-    arriving: Arriving,
-    engine: str,
-    start: int,
-    to_start: bool,
-    receivers: Index | None,
-    into: Memory,
-) -> tuple[Errors, Arriving | None]:
+    errors: Errors, grads: dict[str, Array], receivers: Index | None, memory: Memory, engine: str
+) -> Arriving | None:
     """Back through one layer: its errors, the gradients of its arcs, and the error of what it reads.
 
     Parameters
     ----------
-    own : matrix -> parameter and gradient, which is written. arriving : the error of its output.
-    start : the first step to go back to. to_start : whether the error of the state before it is wanted.
-    receivers : whose error goes down; None: nobody's. into : where that error may stand.
+    errors : of the layer, which are filled. grads : matrix -> its gradient, which is written.
+    receivers : whose error goes down, into arrays of `memory`; None: nobody's.
     """
-    errors = Errors(layer, work, {name: pair[0] for name, pair in own.items()}, arriving, start, to_start)
+    layer, work = errors.layer, errors.work
     if work.units.size:
         errors.stop = compiled.run_errors(errors) if engine == "compiled" else run_plain(errors)
     else:
         errors.stop = layer.T
-    weight_gradients(errors, {name: pair[1] for name, pair in own.items()}, engine)
+    weight_gradients(errors, grads, engine)
     if receivers is None:
-        return errors, None
-    below = into.get("inject" if into is not layer.memory else "dx", layer.T, receivers.size, layer.B)
-    _pass_down(errors, own["Wx"][0], below, engine)
-    return errors, Arriving(below, errors.stop)
+        return None
+    below = memory.get("dx" if memory is layer.memory else "inject", layer.T, receivers.size, layer.B)
+    _pass_down(errors, below, engine)
+    return Arriving(below, errors.stop)
 
 
 def run_plain(errors: Errors) -> int:
@@ -177,13 +184,14 @@ def run_plain(errors: Errors) -> int:
         return tuple(units.take(a) for a in (layer.sources[t, :H], layer.cells[t])[: len(cell.states)])
 
     for t in range(layer.T - 1, errors.start - 1, -1):
-        kept, before, after, dz = tuple(units.take(values[t], axis=1)), states(t), states(t + 1), errors.dz[t]
+        kept, before, dz = tuple(units.take(values[t], axis=1)), states(t), errors.dz[t]
+        border = t > errors.start and (layer.T - t) % errors.span == 0
         if t >= errors.arriving.first:
             errors.dh += errors.arriving.errors[t]
         reaching: tuple[Array, ...] = (errors.dh, errors.dc)[: len(cell.states)]
         total: tuple[Array, ...] = ()
         for stage, carrier in zip(reversed(cell.stages), reversed(errors.through), strict=True):
-            given, direct, _ = stage.back(kept, before, after, reaching, p)
+            given, direct, _ = stage.back(kept, before, reaching, p)
             for block, error in zip(stage.errors, given, strict=True):
                 if block in rows:
                     dz[rows[block]] = error
@@ -193,10 +201,10 @@ def run_plain(errors: Errors) -> int:
                 if carrier is not None:
                     carrier.add(dz, errors.made)
                 reaching = (errors.made,)
-            elif carrier is not None and t >= errors.first_product:
+            elif carrier is not None and t >= errors.first_product and not border:
                 carrier.add(dz, total[0])
         for place, error in zip((errors.dh, errors.dc), total, strict=False):
-            np.copyto(place, error)
+            np.copyto(place, 0 if border else error)
         looks = (layer.T - t) % QUIET == 0 and t > errors.start
         quiet = looks and quieted(errors.dh, errors.dc, errors.floor)
         if (
@@ -209,11 +217,11 @@ def run_plain(errors: Errors) -> int:
 # ------------------------------------------------------------------------------------------------ what goes down
 
 
-def _from_head(work: Work, buffers: Buffers, params: Params, ds: Array, engine: str) -> Arriving:
+def _from_head(work: Work, buffers: Buffers, params: Params, ds: Array, start: int, engine: str) -> Arriving:
     """The error of the top layer's output, from ds (steps, O, B)."""
     spec, T, B = work.spec, buffers.T, buffers.B
     memory, n = buffers.layers[spec.layers - 1].memory, work.layers[-1].units.size
-    first = max(T - len(ds), work.start(T))
+    first = max(T - len(ds), start)
     out = memory.get("inject", T, n, B)
     if work.head.down is None:
         out[first:] = 0
@@ -223,13 +231,13 @@ def _from_head(work: Work, buffers: Buffers, params: Params, ds: Array, engine: 
     return Arriving(out, first)
 
 
-def _pass_down(errors: Errors, Wx: Array, out: Array, engine: str) -> None:
+def _pass_down(errors: Errors, out: Array, engine: str) -> None:
     """Write the error of what the layer reads, at the steps from `stop` on, into `out` (T, receivers, B)."""
     passage, stop = errors.work.below, errors.stop
     if passage is None or stop == errors.layer.T:
         out[stop:] = 0
         return
-    carrier = Carrier.of(passage, Wx, errors.layer.memory, errors.layer.B, "below")
+    carrier = Carrier.of(passage, errors.params["Wx"], errors.layer.memory, errors.layer.B, "below")
     _carry_all(carrier, errors.dz[stop:], out[stop:], engine)
 
 

@@ -2,14 +2,13 @@
 
 Nouns: a gate has H rows in every matrix of a layer; a block is H pre-activations, which are one gate's or, where a gate
 keeps apart what it reads from h and from x, one of its two; a `Stage` turns blocks into values and states, and back;
-a `Cell` names gates, blocks, stages and states. `step_forward` and `step_backward` run one time step of any cell: the
-strict pair that everything else is tested against.
+a `Cell` names gates, blocks, stages and states. `step.py` runs one time step of any row.
 
 The two functions of a stage are plain arithmetic, so that the same text runs on arrays (`forward.py`, `backward.py`),
 on complex numbers (`checks.py`) and, compiled, on one number after the other (`compiled.py`):
 
-    step(blocks, before, p)                    -> values, after
-    back(values, before, after, errors, p)     -> errors of blocks, of the states before, whole errors of those after
+    step(blocks, before, p)            -> values, states after
+    back(values, before, errors, p)    -> errors of blocks, of the states before, whole errors of those after
 
 Letters: D inputs, H hidden units, B batch; f forget, i input, o output gate, g candidate; z update, r reset gate of the
 GRU; p peepholes. Arrays are feature-major, (H, B). Equation numbers are those of the project's brief:
@@ -26,10 +25,8 @@ of Keras and PyTorch, for `gru`.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,21 +164,6 @@ class Cell:
         """The `Activation` of one of its gates."""
         return ACTIVATIONS[self.activations[gate]]
 
-    @cached_property
-    def step_trace(self) -> Any:
-        """The NamedTuple that `step_forward` returns."""
-        return namedtuple("StepTrace", ("x", *self._before, *self.values, *self.made, *self.states))
-
-    @cached_property
-    def step_gradients(self) -> Any:
-        """The NamedTuple that `step_backward` returns."""
-        whole = (state for state in self.states if state != "h")
-        return namedtuple("StepGradients", (*self.matrices, "x", *self._before, "z", *whole))
-
-    @property
-    def _before(self) -> tuple[str, ...]:
-        return tuple(f"{state}_prev" for state in self.states)
-
 
 def lstm(name: str, says: str, **activations: str) -> Cell:
     """A row for an LSTM: equations (1) to (6) with these activations of f, i, o and g."""
@@ -198,7 +180,7 @@ def lstm(name: str, says: str, **activations: str) -> Cell:
         h = o * tanh_c  # (6)
         return (f, i, o, g, tanh_c), (h, c)
 
-    def back(values: Any, before: Any, after: Any, errors: Any, p: Any) -> Any:
+    def back(values: Any, before: Any, errors: Any, p: Any) -> Any:
         (f, i, o, g, tanh_c), (_, c_prev), (dh, dc) = values, before, errors
         # (6) h = o * tanh(c)
         do = dh * tanh_c
@@ -227,7 +209,7 @@ def peephole(name: str, says: str, **activations: str) -> Cell:
         tanh_c = tanh(c)
         return (f, i, o, g, tanh_c), (o * tanh_c, c)
 
-    def back(values: Any, before: Any, after: Any, errors: Any, p: Any) -> Any:
+    def back(values: Any, before: Any, errors: Any, p: Any) -> Any:
         (f, i, o, g, tanh_c), (_, c_prev), (dh, dc), (p_f, p_i, p_o) = values, before, errors, p
         # h = o * tanh(c);  o = act(z_o + p_o * c)
         dz_o = dh * tanh_c * slope_o(o)
@@ -252,7 +234,7 @@ def rnn(name: str, says: str, **activations: str) -> Cell:
         g = act(z_g)
         return (g,), (g,)
 
-    def back(values: Any, before: Any, after: Any, errors: Any, p: Any) -> Any:
+    def back(values: Any, before: Any, errors: Any, p: Any) -> Any:
         (g,), (dh,) = values, errors
         return (dh * slope(g),), (no_error(dh),), (dh,)
 
@@ -274,7 +256,7 @@ def gru(name: str, says: str, **activations: str) -> Cell:
         h = g + z * (h_prev - g)  # z * h_prev + (1 - z) * g
         return (g, z, r, u), (h,)
 
-    def back(values: Any, before: Any, after: Any, errors: Any, p: Any) -> Any:
+    def back(values: Any, before: Any, errors: Any, p: Any) -> Any:
         (g, z, r, u), (h_prev,), (dh,) = values, before, errors
         # h = g + z * (h_prev - g)
         dz_z = dh * (h_prev - g) * slope_z(z)
@@ -299,7 +281,7 @@ def gru_v3(name: str, says: str, **activations: str) -> Cell:
         r = act_r(z_r)
         return (z_z, r, z_g), (r * h_prev,)
 
-    def reset_back(values: Any, before: Any, after: Any, errors: Any, p: Any) -> Any:
+    def reset_back(values: Any, before: Any, errors: Any, p: Any) -> Any:
         (_, r, _), (h_prev,), (drh,) = values, before, errors
         return (drh * h_prev * slope_r(r),), (drh * r,), (drh,)
 
@@ -309,7 +291,7 @@ def gru_v3(name: str, says: str, **activations: str) -> Cell:
         g = act_g(z_g)
         return (z, r, g), (g + z * (h_prev - g),)
 
-    def mix_back(values: Any, before: Any, after: Any, errors: Any, p: Any) -> Any:
+    def mix_back(values: Any, before: Any, errors: Any, p: Any) -> Any:
         (z, _, g), (h_prev,), (dh,) = values, before, errors
         dz = dh * (h_prev - g) * slope_z(z), (dh - dh * z) * slope_g(g)
         return dz, (dh * z,), (dh,)
@@ -357,134 +339,3 @@ def get_cell(name: str) -> Cell:
     if name not in CELLS:
         raise ValueError(f"unknown cell {name!r}; the cells are {', '.join(sorted(CELLS))}")
     return CELLS[name]
-
-
-# ----------------------------------------------------------------------------------------- one step of any cell
-
-
-def step_forward(cell: Cell, weights: Mapping[str, Array], x: Array, *before: Array) -> Any:
-    """One time step: for the LSTMs equations (1) to (6).
-
-    Parameters
-    ----------
-    cell : from `CELLS`.
-    weights : Wx (G·H, D), Wh (G·H, H), b (G·H,), and bh or p where the cell has them (`cell.matrices`).
-    x : (D, B). before : the states before, h and, for an LSTM, c, each (H, B). Any float dtype, or complex.
-
-    Returns
-    -------
-    NamedTuple of x, the states before (h_prev, …), every value and every state after.
-
-    >>> import numpy as np
-    >>> one, W = np.ones((1, 1)), np.zeros((4, 1))
-    >>> t = step_forward(CELLS["standard"], {"Wx": W, "Wh": W, "b": np.zeros(4)}, one, one, one)
-    >>> float(t.f[0, 0]), float(t.c[0, 0]), round(float(t.h[0, 0]), 4)
-    (0.5, 0.5, 0.2311)
-    """
-    p = _peepholes(cell, weights)
-    blocks = _from_x(cell, weights, x)
-    made: dict[str, Array] = {"h": before[0]}
-    values: tuple[Array, ...] = ()
-    after: tuple[Array, ...] = ()
-    for stage, following in zip(cell.stages, [*cell.stages[1:], None], strict=True):
-        for block, part in _from_h(cell, weights, stage, made[stage.reads]).items():
-            blocks[block] = blocks[block] + part
-        values, after = stage.step(tuple(blocks), before, p)
-        blocks[:] = values[: len(blocks)]
-        if following is not None:
-            made[following.reads] = after[0]
-    return cell.step_trace(x, *before, *values, *(made[name] for name in cell.made), *after)
-
-
-def step_backward(cell: Cell, weights: Mapping[str, Array], trace: Any, *errors: Array) -> Any:
-    """The derivative of `step_forward`, stage by stage in reverse.
-
-    Parameters
-    ----------
-    cell, weights : as given to `step_forward`. trace : what it returned.
-    errors : (H, B) each: ∂L/∂h and, for an LSTM, the part of ∂L/∂c that comes from later steps.
-
-    Returns
-    -------
-    NamedTuple of the gradients of every matrix (of this step alone, summed over the batch), of x and of the states
-    before, of the pre-activations z (all blocks, (P·H, B)), and for an LSTM of c, the whole error that reaches it.
-    """
-    n, k = len(cell.states), len(cell.values)
-    before, values, after = trace[1 : 1 + n], trace[1 + n : 1 + n + k], trace[-n:]
-    p, H = _peepholes(cell, weights), len(before[0])
-    dz: list[Any] = [None] * len(cell.blocks)
-    below = errors
-    found: tuple[Array, ...] = tuple(np.zeros_like(a) for a in errors)
-    whole: tuple[Array, ...] = ()
-    made = {"h": before[0]} | {name: getattr(trace, name) for name in cell.made}
-    for stage in reversed(cell.stages):
-        given, direct, reached = stage.back(values, before, after, below, p)
-        whole = whole or reached
-        for at, error in zip(stage.errors, given, strict=True):
-            dz[at] = error
-        found = tuple(a + d for a, d in zip(found, direct, strict=True))
-        carried = sum(
-            _gate_rows(cell, weights, "Wh", block, H).T @ dz[block] for block in _recurrent(cell, stage)
-        )
-        if stage.reads == "h":
-            found = (found[0] + carried, *found[1:])
-        else:
-            below = (carried,)
-    return cell.step_gradients(
-        **_weight_gradients(cell, weights, dz, trace, made),
-        x=sum(_gate_rows(cell, weights, "Wx", block, H).T @ dz[block] for block in cell.readers("Wx")),
-        **dict(zip(cell._before, found, strict=True)),
-        z=np.concatenate(dz),
-        **dict(zip(cell.states[1:], whole[1:], strict=True)),
-    )
-
-
-def _peepholes(cell: Cell, weights: Mapping[str, Array]) -> tuple[Array, ...]:
-    return tuple(np.split(weights["p"][:, None], len(cell.peepholes))) if cell.peepholes else ()
-
-
-def _from_x(cell: Cell, weights: Mapping[str, Array], x: Array) -> list[Any]:
-    """What every block reads from x; 0 for a block that reads h alone."""
-    parts = np.split(weights["Wx"] @ x + weights["b"][:, None], len(cell.gates))
-    found = dict(zip(cell.readers("Wx"), parts, strict=True))
-    return [found.get(block, 0) for block in range(len(cell.blocks))]
-
-
-def _recurrent(cell: Cell, stage: Stage) -> list[int]:
-    """The blocks of a stage that read Wh."""
-    return [block for block in cell.readers("Wh") if block in stage.blocks]
-
-
-def _from_h(cell: Cell, weights: Mapping[str, Array], stage: Stage, h: Array) -> dict[int, Array]:
-    """What the blocks of a stage read from h."""
-    found = {}
-    for block in _recurrent(cell, stage):
-        found[block] = _gate_rows(cell, weights, "Wh", block, len(h)) @ h
-        if "bh" in weights:
-            found[block] = found[block] + _gate_rows(cell, weights, "bh", block, len(h))[:, None]
-    return found
-
-
-def _gate_rows(cell: Cell, weights: Mapping[str, Array], matrix: str, block: int, H: int) -> Array:
-    """The rows of a matrix that a block reads."""
-    k = cell.readers(matrix).index(block)
-    return weights[matrix][k * H : (k + 1) * H]
-
-
-def _weight_gradients(
-    cell: Cell, weights: Mapping[str, Array], dz: list[Array], trace: Any, made: Mapping[str, Array]
-) -> dict[str, Array]:
-    reads = {block: made[stage.reads] for stage in cell.stages for block in stage.blocks}
-    found = {
-        "Wx": np.concatenate([dz[block] @ trace.x.T for block in cell.readers("Wx")]),
-        "Wh": np.concatenate([dz[block] @ reads[block].T for block in cell.readers("Wh")]),
-        "b": np.concatenate([dz[block].sum(axis=1) for block in cell.readers("b")]),
-    }
-    if cell.apart:
-        found["bh"] = np.concatenate([dz[block].sum(axis=1) for block in cell.readers("bh")])
-    if cell.peepholes:
-        states = {gate: trace.c if gate == "o" else trace.c_prev for gate in cell.peepholes}
-        found["p"] = np.concatenate(
-            [(dz[cell.blocks.index(gate)] * states[gate]).sum(axis=1) for gate in cell.peepholes]
-        )
-    return found

@@ -64,7 +64,8 @@ class Errors:
     """One error pass over a layer: what an engine needs, and what it leaves.
 
     dz : (T, rows kept, B), errors of the blocks kept, from step `stop` on. dh, dc : (n, B), at the end those of the
-    states before step `start`. through : a carrier, or None, for each stage of the cell.
+    states before step `start`. through : a carrier, or None, for each stage of the cell. start : the step to go back
+    to; first_product : the first one whose error is wanted before it. span : steps between borders.
     """
 
     def __init__(
@@ -74,12 +75,14 @@ class Errors:
         params: dict[str, Array],
         arriving: Arriving,
         start: int,
+        span: int | None,
         to_start: bool,
     ) -> None:
         memory, B, n = layer.memory, layer.B, work.units.size
-        self.layer, self.work, self.arriving = layer, work, arriving
+        self.layer, self.work, self.params, self.arriving = layer, work, params, arriving
         self.start = self.stop = start
         self.first_product = start if to_start else start + 1
+        self.span = span or layer.T
         self.dz = memory.get("dz", layer.T, len(work.blocks) * n, B)
         self.dh = memory.get("dh", n, B)
         self.dc = memory.get("dc", n if "c" in layer.cell.states else 0, B)

@@ -16,8 +16,8 @@ import numpy as np
 
 from . import compiled
 from .cells import Array
-from .spec import Params, Spec, check_params
-from .trace import Buffers, Layer, Trace, Workspace
+from .spec import OUTPUTS, Params, Spec, check_params
+from .trace import Buffers, Layer, Trace, Workspace, claim, together
 
 
 def forward(
@@ -28,6 +28,7 @@ def forward(
     initial: list[tuple[Array, ...]] | None = None,
     known: int = 0,
     engine: str | None = None,
+    output: str | None = None,
 ) -> tuple[Array, Trace]:
     """Run the network over whole sequences: the equations of its cell at every step, then the head.
 
@@ -41,6 +42,7 @@ def forward(
         the highest of them, (B, T, H); for the head alone and `output="last"` the last step is enough.
     engine : "plain" or "compiled"; None takes the workspace's, else what the environment variable LSTM_LIB_ENGINE
         names, else "compiled" where Numba is installed. Both give the same numbers up to rounding.
+    output : "last" or "every"; None takes what the spec says. The parameters are the same for both.
 
     Returns
     -------
@@ -58,15 +60,23 @@ def forward(
     """
     dtype = check_params(spec, params)
     B, T = _check_inputs(spec, x, dtype, known)
+    if output not in (None, *OUTPUTS):
+        raise ValueError(f"output is {output!r}; the choices are {', '.join(map(repr, OUTPUTS))}")
     engine = compiled.choose(engine or (None if work is None else work.engine), dtype)
-    buffers = Buffers(spec, T, B, dtype, known) if work is None else work.claim(spec, T, B, dtype, known)
-    below = _run_layers(buffers, params, x, initial, engine)
-    buffers.top = below if spec.output == "every" else below[-1:]
-    scores = np.matmul(params["head/W"], buffers.top) + params["head/b"][:, None]  # (steps, O, B)
-    yhat = np.ascontiguousarray(scores[0].T if spec.output == "last" else scores.transpose(2, 0, 1))
+    every = (output or spec.output) == "every"
+    _check_states(spec, initial, B)
+    shares = claim(work, spec, T, B, dtype, known, engine)
+
+    def run(share: Buffers) -> Array:
+        below = _run_layers(share, params, x, initial, engine)
+        share.top = below if every else below[-1:]
+        scores = np.matmul(params["head/W"], share.top) + params["head/b"][:, None]  # (steps, O, B)
+        return np.ascontiguousarray(scores.transpose(2, 0, 1) if every else scores[0].T)
+
+    yhat = np.concatenate(together(run, shares))
     if spec.head == "softmax":
         yhat = _softmax(yhat)
-    return yhat, Trace(spec, yhat, engine, buffers, buffers.generation)
+    return yhat, Trace(spec, yhat, engine, shares, shares[0].generation)
 
 
 def hidden_states(spec: Spec, params: Params, x: Array, layers: int, work: Workspace | None = None) -> Array:
@@ -87,17 +97,22 @@ def hidden_states(spec: Spec, params: Params, x: Array, layers: int, work: Works
         raise ValueError(f"layers must be a number of layers, 1..{spec.layers}, got {layers!r}")
     engine = compiled.choose(None if work is None else work.engine, dtype)
     lower = dataclasses.replace(spec, units=spec.units[:layers])
-    buffers = Buffers(lower, T, B, dtype) if work is None else work.claim(lower, T, B, dtype)
-    return _run_layers(buffers, params, x, None, engine).transpose(2, 0, 1)
+    shares = claim(work, lower, T, B, dtype, 0, engine)
+    found = together(lambda share: _run_layers(share, params, x, None, engine), shares)
+    return (
+        np.concatenate([h.transpose(2, 0, 1) for h in found])
+        if len(found) > 1
+        else found[0].transpose(2, 0, 1)
+    )
 
 
 def _run_layers(
     buffers: Buffers, params: Params, x: Array, initial: list[tuple[Array, ...]] | None, engine: str
 ) -> Array:
-    """Run the layers of the buffers on x (B, T, D) and return what comes out on top, (T, H, B)."""
-    below = x.transpose(1, 2, 0)
+    """Run the layers of the buffers on their share of x (B, T, D) and return what comes out on top, (T, H, B)."""
+    below = x[buffers.at].transpose(1, 2, 0)
     for k, layer in buffers.layers.items():
-        layer.set_start(None if initial is None else initial[k], f"initial[{k}]")
+        layer.set_start(None if initial is None else tuple(state[buffers.at] for state in initial[k]))
         layer.set_weights({matrix: params[f"{k}/{matrix}"] for matrix in layer.cell.matrices})
         np.copyto(layer.x, below)
         if engine == "compiled":
@@ -140,6 +155,22 @@ def _check_inputs(spec: Spec, x: Array, dtype: np.dtype[Any], known: int) -> tup
     if x.dtype != dtype and dtype.kind != "c":  # complex steps mix complex weights with real inputs
         raise ValueError(f"x is {x.dtype} but the parameters are {dtype}; convert one with .astype()")
     return x.shape[0], x.shape[1]
+
+
+def _check_states(spec: Spec, initial: list[tuple[Array, ...]] | None, B: int) -> None:
+    if initial is None:
+        return
+    if len(initial) != spec.layers:
+        raise ValueError(f"initial holds the states of {len(initial)} layers; the network has {spec.layers}")
+    names = spec.row.states
+    for k, (H, states) in enumerate(zip(spec.units, initial, strict=True)):
+        if len(states) != len(names):
+            raise ValueError(
+                f"initial[{k}] holds {len(states)} states; cell {spec.cell!r} has {', '.join(names)}"
+            )
+        for name, state in zip(names, states, strict=True):
+            if np.shape(state) != (B, H):
+                raise ValueError(f"initial[{k}] {name} has shape {np.shape(state)}; expected {(B, H)}")
 
 
 def _softmax(scores: Array) -> Array:

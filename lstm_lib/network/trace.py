@@ -11,10 +11,13 @@ arrays are feature-major, (rows, B) per step, so that each block is contiguous.
 from __future__ import annotations
 
 import math
+import os
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,8 @@ import numpy as np
 from .cells import Array, Cell
 from .layout import layout
 from .spec import Params, Spec
+
+NARROW = 32  # samples of a share; the products of fewer columns are so much slower that a second thread can't mend it
 
 
 class Layer:
@@ -67,19 +72,11 @@ class Layer:
             at = self.peepholes.reshape(-1, self.H, self.B)
             np.copyto(at, params["p"].reshape(-1, self.H, 1))
 
-    def set_start(self, start: tuple[Array, ...] | None, name: str) -> None:
-        """Write the states before the first step, each (B, H), or zeros; `name` is what errors call them."""
-        states = self.cell.states
-        given = start if start is not None else (np.zeros((self.B, self.H)),) * len(states)
-        if len(given) != len(states):
-            raise ValueError(
-                f"{name} holds {len(given)} states; cell {self.cell.name!r} has {', '.join(states)}"
-            )
-        places = {"h": self.sources[0, : self.H], "c": self.cells[0]}
-        for state, value in zip(states, given, strict=True):
-            if np.shape(value) != (self.B, self.H):
-                raise ValueError(f"{name} {state} has shape {np.shape(value)}; expected {(self.B, self.H)}")
-            np.copyto(places[state], np.asarray(value).T)
+    def set_start(self, start: tuple[Array, ...] | None) -> None:
+        """Write the states before the first step, each (B, H), or zeros."""
+        places = (self.sources[0, : self.H], self.cells[0])
+        for place, state in zip(places, start or (np.zeros(()),) * 2, strict=False):
+            np.copyto(place, state.T)
 
     def trace(self) -> Any:
         """Views of what the forward pass left: x, every value, what stages made, c and h; (T, H, B), x (T, D, B)."""
@@ -116,10 +113,15 @@ class Memory:
 
 
 class Buffers:
-    """The layers that are run, how often they have been written, and gradients to use again."""
+    """The layers that are run, how often they have been written, and gradients to use again.
 
-    def __init__(self, spec: Spec, T: int, B: int, dtype: np.dtype[Any], known: int = 0) -> None:
-        self.T, self.B = T, B
+    They may hold a share of the batch alone, the samples `at`; `share` divides a batch.
+    """
+
+    def __init__(
+        self, spec: Spec, T: int, B: int, dtype: np.dtype[Any], known: int = 0, at: slice | None = None
+    ) -> None:
+        self.T, self.B, self.at = T, B, at or slice(0, B)
         self.layers = {
             k: Layer(spec.row, T, B, spec.fan_in(k), H, dtype) for k, H in enumerate(spec.units) if k >= known
         }
@@ -131,12 +133,45 @@ class Buffers:
         self.generation = 0
 
 
+def shares_of(B: int, threads: int) -> int:
+    """Into how many shares a batch is divided among threads: one of less than `NARROW` samples gains nothing.
+
+    >>> shares_of(63, 2), shares_of(64, 2), shares_of(64, 1)
+    (1, 2, 1)
+    """
+    return max(1, min(threads, B // NARROW))
+
+
+def together(function: Callable[[Any], Any], shares: Sequence[Any]) -> list[Any]:
+    """The function of every share, each on a thread of its own; this thread takes the first."""
+    others = [_threads().submit(function, share) for share in shares[1:]]
+    try:
+        return [function(shares[0]), *(other.result() for other in others)]
+    finally:
+        wait(others)  # also when the first fails: nobody may still write into the arrays
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="lstm_lib")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # threads don't live on in a child
+
+
 class Workspace:
     """Owner of the large arrays of `forward` and `backward`, kept between calls.
 
     Pass one to `forward` in a loop. The trace and the gradients of a call are then valid only until the next
     `forward` with the same workspace and shape; `backward` refuses a trace that has been overwritten.
-    Without a workspace every trace owns its arrays. `engine` is what runs the passes that name none themselves.
+    Without a workspace every trace owns its arrays.
+
+    Parameters
+    ----------
+    engine : what runs the passes that name none themselves, see `forward`.
+    threads : the compiled engine divides a large batch among so many threads of its own (`shares_of`); those of the
+        matrix products should be limited to one then. Gradients are sums over the shares: equal up to rounding.
 
     >>> from lstm_lib import backward, forward, init_params
     >>> work = Workspace()
@@ -151,19 +186,36 @@ class Workspace:
     ValueError: this trace was overwritten by a later forward() with the same workspace
     """
 
-    def __init__(self, engine: str | None = None) -> None:
-        self.engine = engine
-        self._sets: dict[tuple[Spec, int, int, str, int], Buffers] = {}
+    def __init__(self, engine: str | None = None, threads: int = 1) -> None:
+        self.engine, self.threads = engine, threads
+        self._sets: dict[tuple[Any, ...], tuple[Buffers, ...]] = {}
 
-    def claim(self, spec: Spec, T: int, B: int, dtype: np.dtype[Any], known: int = 0) -> Buffers:
-        """The arrays for such a pass; an earlier trace of them is no longer valid."""
-        key = (spec, T, B, dtype.str, known)
+    def claim(
+        self, spec: Spec, T: int, B: int, dtype: np.dtype[Any], known: int, engine: str
+    ) -> tuple[Buffers, ...]:
+        """The arrays for such a pass, a set a share of the batch; an earlier trace of them is no longer valid."""
+        number = shares_of(B, self.threads) if engine == "compiled" else 1
+        key = (spec, T, B, dtype.str, known, number)
         if key not in self._sets:
-            self._sets[key] = Buffers(spec, T, B, dtype, known)
-            self._sets[key].grads = empty_grads(spec, dtype)
-        self._sets[key].generation += 1
-        self._sets[key].errors.clear()  # they belong to an earlier forward pass
+            edges = [B * k // number for k in range(number + 1)]
+            self._sets[key] = tuple(
+                Buffers(spec, T, b - a, dtype, known, slice(a, b)) for a, b in pairwise(edges)
+            )
+            for share in self._sets[key]:
+                share.grads = empty_grads(spec, dtype)
+        for share in self._sets[key]:
+            share.generation += 1
+            share.errors.clear()  # they belong to an earlier forward pass
         return self._sets[key]
+
+
+def claim(
+    work: Workspace | None, spec: Spec, T: int, B: int, dtype: np.dtype[Any], known: int, engine: str
+) -> tuple[Buffers, ...]:
+    """The arrays of a pass: the workspace's, or without one those that the trace alone will own."""
+    return (
+        (Buffers(spec, T, B, dtype, known),) if work is None else work.claim(spec, T, B, dtype, known, engine)
+    )
 
 
 def empty_grads(spec: Spec, dtype: np.dtype[Any]) -> Params:
@@ -181,12 +233,17 @@ class Trace:
     spec: Spec
     yhat: Array
     engine: str
-    buffers: Buffers = field(repr=False)
+    shares: tuple[Buffers, ...] = field(repr=False)  # of the batch
     generation: int = field(repr=False)
+
+    @property
+    def every(self) -> bool:
+        """Whether there is a forecast at every step."""
+        return self.yhat.ndim == 3
 
     def check(self) -> None:
         """Raise ValueError when the workspace has been used again since."""
-        if self.buffers.generation != self.generation:
+        if self.shares[0].generation != self.generation:
             raise ValueError("this trace was overwritten by a later forward() with the same workspace")
 
     def layer(self, k: int) -> Any:
@@ -195,10 +252,27 @@ class Trace:
         For an LSTM x (T, D, B) and f, i, o, g, tanh_c, h, c, each (T, H, B).
         """
         self.check()
-        if k not in self.buffers.layers:
-            run = ", ".join(map(str, self.buffers.layers)) or "none"
-            raise ValueError(f"layer {k!r} was not run in this pass; the layers that were: {run}")
-        return self.buffers.layers[k].trace()
+        run = self.shares[0].layers
+        if k not in run:
+            raise ValueError(
+                f"layer {k!r} was not run in this pass; the layers that were: {', '.join(map(str, run)) or 'none'}"
+            )
+        parts = [share.layers[k].trace() for share in self.shares]
+        return type(parts[0])(*(_joined(arrays) for arrays in zip(*parts, strict=True)))
+
+    def states(self) -> list[tuple[Array, ...]]:
+        """The states of each layer after the last step, each (B, H), as `initial` takes them (copies).
+
+        >>> from lstm_lib import forward, init_params
+        >>> spec = Spec(inputs=2, units=(3,), outputs=1)
+        >>> params, x = init_params(spec), np.ones((5, 4, 2), np.float32)
+        >>> _, first = forward(spec, params, x[:, :3])
+        >>> rest, _ = forward(spec, params, x[:, 3:], initial=first.states())
+        >>> bool(np.allclose(rest, forward(spec, params, x)[0]))
+        True
+        """
+        layers = (self.layer(k) for k in range(self.spec.layers))
+        return [tuple(getattr(layer, name)[-1].T.copy() for name in self.spec.row.states) for layer in layers]
 
     def dz(self, k: int) -> Array:
         """(T, P·H, B): the error ∂L/∂z of layer k's pre-activations, as the last `backward` left it (a copy).
@@ -206,6 +280,11 @@ class Trace:
         Zero at the steps the pass did not reach. Raises ValueError when there was no backward pass.
         """
         self.layer(k)
-        if k not in self.buffers.errors:
+        if k not in self.shares[0].errors:
             raise ValueError(f"layer {k} has no errors; run backward() with this trace first")
-        return self.buffers.errors[k]()
+        return _joined([share.errors[k]() for share in self.shares])
+
+
+def _joined(shares: Sequence[Array]) -> Array:
+    """Arrays of each share of the batch, which is the last axis, as one."""
+    return shares[0] if len(shares) == 1 else np.concatenate(shares, axis=-1)

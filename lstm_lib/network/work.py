@@ -153,7 +153,8 @@ class Work:
     """What is to be done in a training step.
 
     layers, head : as above. lowest : the lowest layer that needs an error; `spec.layers` for none.
-    span : how many of the last steps are back-propagated; None: all.
+    span : how many steps an error travels back at most; None: as far as there are steps. Counted from the last step,
+        every so many steps there is a border that no error crosses.
     exact : whether all errors that are computed are those of the plain pass, so that x and the state before the first
         step can have theirs though no arc needs them.
     updates : the arcs that the optimiser moves, by parameter; a parameter that is absent keeps its value.
@@ -167,9 +168,9 @@ class Work:
     exact: bool
     updates: dict[str, Arcs]
 
-    def start(self, T: int) -> int:
-        """The first of T steps that is back-propagated."""
-        return 0 if self.span is None else max(0, T - self.span)
+    def start(self, T: int, every: bool) -> int:
+        """The first of T steps that an error reaches, with a target at every step or at the last."""
+        return 0 if self.span is None or every else max(0, T - self.span)
 
 
 def no_errors(stages: int) -> LayerWork:

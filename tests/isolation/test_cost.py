@@ -28,12 +28,13 @@ def test_the_numbers_of_a_dense_step() -> None:
 
 
 def test_the_numbers_of_two_stages_two_layers_and_a_span() -> None:
-    """A part of a matrix is copied once; the second stage carries its errors at the first step too."""
+    """A part of a matrix is copied once; the second stage carries its errors at the first step and at a border too."""
     forward = 2 * 9 * 9 + (2 * 2 + 8 * 3) * B * T + 2 * 6 * 8 + (2 * 3 + 8 * 2) * B * T
-    low = (10 * 3 + 3) * 3 * B + (2 * 6 * 3 + 3 * 3 * B * 2) + (2 * 3 * 3 + 3 * 3 * B * 3)
-    top = (10 * 3 + 3) * 2 * B + (2 * 4 * 2 + 3 * 2 * B * 2) + (2 * 2 * 2 + 3 * 2 * B * 3)
-    down = 3 * 3 * B * 3 + 3 * 2 * B * 3  # from layer 1, and from the head
-    products = sum(2 * rows * 6 + 2 * (rows + 6) * 3 * B for rows in (6, 3, 4, 2))
+    carried = T - 1 - 1  # one border
+    low = (10 * T + T) * 3 * B + (2 * 6 * 3 + 3 * 3 * B * carried) + (2 * 3 * 3 + 3 * 3 * B * T)
+    top = (10 * T + T) * 2 * B + (2 * 4 * 2 + 3 * 2 * B * carried) + (2 * 2 * 2 + 3 * 2 * B * T)
+    down = 3 * 3 * B * T + 3 * 2 * B * T  # from layer 1, and from the head
+    products = sum(2 * rows * 6 + 2 * (rows + 6) * T * B for rows in (6, 3, 4, 2))
     spec = ll.Spec(2, (3, 2), 2, "gru_v3", output="every")
     assert numbers(spec, "nothing", span=3) == (forward, low + top + down, products + 2 * (2 + 2) * T * B)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_lib as ll
+from lstm_lib.network import trace
 from lstm_lib.network.cells import CELLS
 from lstm_lib.network.compiled import choose as choose_engine
 from tests.cases import Case, build, same
@@ -32,23 +34,34 @@ def apart(one: dict[str, Any], other: dict[str, Any]) -> float:
     return max(float(np.abs(one[k] - other[k]).max(initial=0)) for k in other) / max(size, 1e-300)
 
 
-def both(case: Case, plan: ll.Plan | None, also: tuple[str, ...]) -> list[dict[str, Any]]:
+def both(case: Case, plan: ll.Plan | None, also: tuple[str, ...], threads: int = 1) -> list[dict[str, Any]]:
+    """What each engine finds; the compiled one with the batch divided among threads, however small it is."""
     found = []
     for engine in ("plain", "compiled"):
-        yhat, trace = case.forward(engine=engine)
-        assert trace.engine == engine
-        found.append({"yhat": yhat} | case.backward(trace, plan, also))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trace, "NARROW", 1)
+            yhat, left = case.forward(ll.Workspace(threads=threads), engine)
+        assert left.engine == engine
+        assert len(left.shares) == (min(threads, len(case.x)) if engine == "compiled" else 1)
+        grads = case.backward(left, plan, also)
+        inside = {
+            f"{k} {name}": a for k in range(case.spec.layers) for name, a in left.layer(k)._asdict().items()
+        }
+        errors = {f"{k} dz": left.dz(k) for k in range(case.spec.layers)}
+        found.append({"yhat": yhat} | grads | inside | errors)
     return found
 
 
 @MANY
-@given(cases(), st.data(), st.sampled_from(["hold", "skip", "cut"]), WAYS)
-def test_both_engines_give_the_same(case: Case, data: st.DataObject, depth: str, way: str) -> None:
+@given(cases(), st.data(), st.sampled_from(["hold", "skip", "cut"]), WAYS, st.integers(1, 3))
+def test_both_engines_give_the_same(
+    case: Case, data: st.DataObject, depth: str, way: str, threads: int
+) -> None:
     span = data.draw(st.none() | st.integers(1, 9))
     with pytest.MonkeyPatch.context() as patch:
         choose(way, patch)
         plan = ll.isolate(case.spec, data.draw(zones(case.spec)), depth, span)
-        plain, compiled = both(case, plan, ("x", "state"))
+        plain, compiled = both(case, plan, ("x", "state"), threads)
         if case.x.dtype == np.float64:
             same(compiled, plain, 1e-10)
             return
@@ -80,6 +93,22 @@ def test_what_is_not_a_number_is_not_hidden(engine: str, cell: str, bad: float) 
         grads = case.backward(trace, also=())
     assert np.isnan(yhat[0]).all() or not np.isfinite(grads["0/Wx"]).all()
     assert np.isfinite(yhat[1:]).all()
+
+
+def test_an_error_in_one_share_is_raised_when_all_have_ended() -> None:
+    ended, failed = [], ValueError("the second share")
+
+    def work(share: int) -> int:
+        if share == 1:
+            raise failed
+        time.sleep(0.05 * share)
+        ended.append(share)
+        return share
+
+    with pytest.raises(ValueError, match="the second share"):
+        trace.together(work, [0, 1, 2])
+    assert ended == [0, 2]
+    assert trace.together(work, [0, 2, 3]) == [0, 2, 3]
 
 
 def test_engines_are_chosen_by_argument_then_environment(monkeypatch: pytest.MonkeyPatch) -> None:

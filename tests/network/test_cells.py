@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lstm_lib.network import cells
-from lstm_lib.network.cells import ACTIVATIONS, CELLS, Activation, get_cell, lstm, step_backward, step_forward
+from lstm_lib.network.cells import ACTIVATIONS, CELLS, Activation, get_cell, lstm
+from lstm_lib.network.step import step_backward, step_forward
 from tests.cases import same
 
 D, H, B = 2, 3, 4

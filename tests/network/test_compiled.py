@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from lstm_lib.network import compiled, errors
+from lstm_lib.network import compiled, compiled_loops, errors
 from lstm_lib.network.work import Index
 
 
 def test_the_tanh_of_float32_is_good_to_five_units_in_the_last_place():
     x = np.linspace(-12, 12, 24001, dtype="float32")
-    found = np.array([compiled._tanh32(one) for one in x])
+    found = np.array([compiled_loops._tanh32(one) for one in x])
     assert found.dtype == np.float32
     exact = np.tanh(x.astype("float64"))
     assert (np.abs(found - exact) <= 5 * np.spacing(np.abs(exact).astype("float32"))).all()
@@ -18,13 +18,13 @@ def test_the_tanh_of_float32_is_good_to_five_units_in_the_last_place():
 
 @pytest.mark.parametrize("limit", [np.inf, -np.inf, np.nan])
 def test_the_tanh_of_float32_keeps_nan_and_ends_at_one(limit):
-    assert compiled._tanh32(np.float32(limit)) == pytest.approx(np.tanh(limit), nan_ok=True)
+    assert compiled_loops._tanh32(np.float32(limit)) == pytest.approx(np.tanh(limit), nan_ok=True)
 
 
 def test_errors_below_the_floor_become_zero_as_in_the_other_engine():
     for dh, dc in (([1e-3, -1e-3, -1.0], [0.0]), ([-1e-3], [1.0, -2e-3]), ([1e-3], [-1e-3]), ([2.0], [])):
         ours, plain = ([np.array(dh), np.array(dc)] for _ in range(2))
-        assert compiled._quieted(*ours, 1e-2) == errors.quieted(*plain, 1e-2)
+        assert compiled_loops._quieted(*ours, 1e-2) == errors.quieted(*plain, 1e-2)
         assert [a.tolist() for a in ours] == [a.tolist() for a in plain]
 
 
@@ -41,5 +41,5 @@ def test_an_error_is_carried_as_in_the_other_engine(take, put, rng, monkeypatch)
     errors.Carrier(weights, *indices, np.empty((2, 6)), product).add(given, expected)
     monkeypatch.setattr(np, "dot", lambda a, b, out: np.matmul(a, b, out=out))
     (taken, first), (to, into) = map(compiled._listed, indices)
-    compiled._add(weights, taken, first, np.empty((2, 6)), to, into, product, given, out)
+    compiled_loops._add(weights, taken, first, np.empty((2, 6)), to, into, product, given, out)
     np.testing.assert_array_equal(out, expected)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import lstm_lib as ll
 from lstm_lib.network.cells import CELLS
-from lstm_lib.network.compiled import loops
+from lstm_lib.network.compiled_loops import loops
 from lstm_lib.training.adam import FORMS
 from lstm_lib.training.rates import RATES
 from lstm_lib.training.record import HISTORY
