@@ -46,8 +46,10 @@ class Case(NamedTuple):
             **{name: getattr(self, name).astype(dtype) for name in ("x", "y", "dy")},
         )
 
-    def forward(self, work: ll.Workspace | None = None, engine: str | None = None) -> tuple[Any, ll.Trace]:
-        return ll.forward(self.spec, self.params, self.x, work, self.initial, engine=engine)
+    def forward(
+        self, work: ll.Workspace | None = None, engine: str | None = None, output: str | None = None
+    ) -> tuple[Any, ll.Trace]:
+        return ll.forward(self.spec, self.params, self.x, work, self.initial, engine=engine, output=output)
 
     def backward(
         self, trace: ll.Trace, plan: ll.Plan | None = None, also: Any = ("x", "state")

@@ -50,6 +50,7 @@ SECONDS = 300  # a test run that takes longer has met an endless loop: the fault
 
 # Module -> the files of the tests that must notice its faults, and the functions that only check or describe.
 EXACT, COST = "laws/law_3_exactness", "laws/law_5_cost"
+ENGINES = "network/errors laws/law_7_engines network/cells"
 PLANS, ZONES = f"isolation/plan {COST} {EXACT}", "isolation/zones laws/law_4_algebra"
 CHECKS = {"__repr__", "__post_init__", "__eq__", "describe", "_check", "_check_choices", "_checked"}
 TARGETS = {
@@ -62,7 +63,9 @@ TARGETS = {
     "network/backward": (f"{EXACT} network/network {COST}", {"_check_error"}),
     "network/errors": (f"network/errors {EXACT} network/network {COST}", set()),
     "network/losses": ("network/losses", set()),
-    "network/compiled": ("network/compiled network/errors laws/law_7_engines network/cells", {"_installed"}),
+    "network/step": ("network/cells", set()),
+    "network/compiled": (f"network/compiled {ENGINES}", {"_installed"}),
+    "network/compiled_loops": (f"network/compiled {ENGINES}", set()),
     "isolation/text": (ZONES, set()),
     "isolation/zones": (ZONES, CHECKS),
     "isolation/partition": (ZONES, CHECKS),
@@ -95,7 +98,7 @@ Add Sub | Mult Add | Div Mult | FloorDiv Mult | Pow Mult | Mod FloorDiv | BitOr 
 Eq NotEq | Is IsNot | In NotIn
 """
 SAYS = ("annotation", "returns", "exc", "msg")  # parts of the tree that make no number
-WRITERS = ("_kernel", "_loop", "_arguments")  # functions of compiled.py whose text is code too
+WRITERS = ("_kernel", "_loop", "_arguments")  # functions of compiled_loops.py whose text is code too
 TEXT = {" + ": " - ", " - ": " + ", " >= ": " < ", " == ": " != ", " = 0": " = 1", " and ": " or "}
 
 
@@ -292,7 +295,7 @@ def run(module: str, most: int | None, jobs: int) -> bool:
     if most:
         planted = planted[:: max(1, -(-len(planted) // most))]
     tests = [f"tests/{file.replace('/', '/test_')}.py" for file in files.split()]
-    os.environ["LSTM_LIB_ENGINE"] = engine = "compiled" if module == "network/compiled" else "plain"
+    os.environ["LSTM_LIB_ENGINE"] = engine = "compiled" if "compiled" in module else "plain"
     tests += PLAIN if engine == "plain" else COMPILED
     with tempfile.TemporaryDirectory() as folder:
         _copy_project(Path(folder))

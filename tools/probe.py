@@ -174,7 +174,9 @@ def optimisers() -> Group:
 
 GROUPS = {
     "network/cells": (steps, networks),
+    "network/step": (steps,),
     "network/compiled": (networks, decay),
+    "network/compiled_loops": (networks, decay),
     "network": (networks, plans, decay),
     "isolation": (plans,),
     "training": (schedules, optimisers),

@@ -9,12 +9,14 @@ import numpy as np
 from .cells import Array
 
 
-def mse(yhat: Array, y: Array) -> tuple[Any, Array]:
+def mse(yhat: Array, y: Array, weights: Array | None = None) -> tuple[Any, Array]:
     """Mean squared error over all entries, and its derivative.
 
     Parameters
     ----------
     yhat, y : same shape, (B, O) or (B, T, O).
+    weights : (B,) or (B, T), how much each forecast counts in the mean; None: all alike. One of 0 counts nothing,
+        whatever y is there.
 
     Returns
     -------
@@ -31,10 +33,15 @@ def mse(yhat: Array, y: Array) -> tuple[Any, Array]:
             "(Spec.outputs is the number of targets of a window)"
         )
     residual = yhat - y
-    return np.mean(residual * residual), residual * (2 / residual.size)
+    if weights is None:
+        return np.mean(residual * residual), residual * (2 / residual.size)
+    share = _shares(weights, yhat)
+    residual[~share[..., 0].astype(bool)] = 0
+    error = share * residual / y.shape[-1]
+    return (error * residual).sum(), 2 * error
 
 
-def cross_entropy(yhat: Array, y: Array) -> tuple[Any, Array]:
+def cross_entropy(yhat: Array, y: Array, weights: Array | None = None) -> tuple[Any, Array]:
     """Mean cross-entropy of the softmax head's probabilities, and its derivative with respect to the SCORES.
 
     With p = softmax(s) the derivative with respect to the scores s is (p - y)/n, free of the division by p
@@ -44,6 +51,7 @@ def cross_entropy(yhat: Array, y: Array) -> tuple[Any, Array]:
     ----------
     yhat : (B, O) or (B, T, O), probabilities from `forward`.
     y : the same shape (each last axis adds up to 1), or class numbers of shape (B,) or (B, T).
+    weights : as for `mse`.
 
     Returns
     -------
@@ -64,9 +72,24 @@ def cross_entropy(yhat: Array, y: Array) -> tuple[Any, Array]:
         raise ValueError(
             f"y has shape {y.shape} and dtype {y.dtype}; expected {yhat.shape}, or class numbers {yhat.shape[:-1]}"
         )
-    n = yhat.size // O
     p = np.where(yhat.real < np.finfo(yhat.dtype).tiny, np.finfo(yhat.dtype).tiny, yhat)
-    return -(y * np.log(p)).sum() / n, (yhat - y) * (1 / n)
+    if weights is None:
+        n = yhat.size // O
+        return -(y * np.log(p)).sum() / n, (yhat - y) * (1 / n)
+    share = _shares(weights, yhat)
+    y = np.where(share > 0, y, 0)
+    return -(share * y * np.log(p)).sum(), share * (yhat - y)
+
+
+def _shares(weights: Array, yhat: Array) -> Array:
+    """Weights as shares of the whole, with an axis for the outputs."""
+    weights, total = np.asarray(weights, yhat.real.dtype), float(np.sum(weights))
+    if weights.shape != yhat.shape[:-1] or not total > 0 or not (weights >= 0).all():
+        raise ValueError(
+            f"weights have shape {weights.shape} and sum {total}; expected {yhat.shape[:-1]}, none below 0, and a sum "
+            "above 0"
+        )
+    return (weights / total).astype(yhat.real.dtype)[..., None]
 
 
 LOSSES = {"linear": mse, "softmax": cross_entropy}  # the loss that fits each head

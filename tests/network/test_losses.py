@@ -44,6 +44,39 @@ def test_cross_entropy_derivative_of_the_scores_by_complex_step(output):
         assert loss.imag / 1e-30 == pytest.approx(summed[o], rel=1e-12)
 
 
+@pytest.mark.parametrize("head", LOSSES)
+def test_what_does_not_count_is_left_out_whatever_stands_there(head, rng):
+    yhat, y = rng.dirichlet(np.ones(2), (2, 3, 5)).astype("float32")
+    weights = np.zeros((3, 5), bool)
+    weights[:, 2:] = True
+    loss, dy = LOSSES[head](yhat[:, 2:], y[:, 2:])
+    y[:, :2] = np.nan
+    found, all_dy = LOSSES[head](yhat, y, weights)
+    assert found == pytest.approx(loss, rel=1e-6)
+    assert (all_dy.dtype, all_dy[:, :2].any()) == (np.float32, False)
+    same(all_dy[:, 2:], dy)
+
+
+@pytest.mark.parametrize("head", LOSSES)
+def test_a_sample_of_weight_two_counts_as_two(head, rng):
+    yhat, y = rng.dirichlet(np.ones(2), (2, 3))
+    loss, dy = LOSSES[head](yhat, y, np.array([2, 0, 1]))
+    twice, all_dy = LOSSES[head](yhat[[0, 0, 2]], y[[0, 0, 2]])
+    assert loss == pytest.approx(twice, rel=1e-14)
+    same(dy, np.stack([all_dy[0] + all_dy[1], np.zeros(2), all_dy[2]]))
+
+
+@pytest.mark.parametrize(
+    "weights", [np.ones(2), np.ones((3, 2)), np.zeros(3), np.array([1, -1, 2]), np.full(3, np.nan)]
+)
+def test_weights_that_do_not_fit_are_refused(weights):
+    for loss in LOSSES.values():
+        with pytest.raises(
+            ValueError, match=r"weights have shape .* expected \(3,\), none below 0, and a sum above 0"
+        ):
+            loss(np.ones((3, 2)), np.ones((3, 2)), weights)
+
+
 @pytest.mark.parametrize("shape", [(4,), (4, 5)])
 def test_class_numbers_are_one_hot_rows(shape):
     rng = np.random.default_rng(2)

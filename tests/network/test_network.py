@@ -1,4 +1,4 @@
-"""Forward and backward pass against the plain pair of `cells.py`, on both engines, and what else they promise.
+"""Forward and backward pass against the plain pair of `step.py`, on both engines, and what else they promise.
 
 That the plain pair is right is shown in test_cells.py; that both agree with TensorFlow in tests/laws.
 """
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
+from lstm_lib.network.cells import CELLS
 from lstm_lib.network.spec import check_params
 from tests.cases import KINDS, LENGTHS, Case, build, identical, plain_backward, plain_forward, same
 
@@ -31,6 +32,43 @@ def engine(request, monkeypatch):
     """Every test runs on both engines."""
     monkeypatch.setenv("LSTM_LIB_ENGINE", request.param)
     return request.param
+
+
+# --------------------------------------------------------------------------- what is asked for besides the spec
+
+
+@pytest.mark.parametrize("head", ["linear", "softmax"])
+def test_a_pass_may_put_out_every_step_though_the_spec_says_the_last(head):
+    last, every = (ll.Spec(2, (3, 2), 2, head=head, output=output) for output in ("last", "every"))
+    case = build(every)
+    expected, trace = case.forward()
+    found, other = ll.forward(last, case.params, case.x, initial=case.initial, output="every")
+    identical(found, expected)
+    identical(ll.backward(last, case.params, other, case.dy), ll.backward(every, case.params, trace, case.dy))
+    only, end = case.forward(output="last")
+    identical(only, expected[:, -1])
+    assert (other.every, end.every) == (True, False)
+    with pytest.raises(ValueError, match="output is 'all'; the choices are 'last', 'every'"):
+        case.forward(output="all")
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_pass_goes_on_from_the_states_of_another(cell):
+    case = build(ll.Spec(2, (3, 2), 1, cell, output="every"), T=7)
+    whole, _ = case.forward()
+    first, trace = ll.forward(case.spec, case.params, case.x[:, :4], initial=case.initial)
+    rest, _ = ll.forward(case.spec, case.params, case.x[:, 4:], initial=trace.states())
+    same(np.concatenate([first, rest], axis=1), whole)
+
+
+def test_states_of_another_network_are_refused():
+    case = build(STACK)
+    for initial, said in (
+        (case.initial[:1], "initial holds the states of 1 layers; the network has 2"),
+        ([(a[:2], c) for a, c in case.initial], r"initial\[0\] h has shape \(2, 3\); expected \(3, 3\)"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            ll.forward(case.spec, case.params, case.x, initial=initial)
 
 
 # ------------------------------------------------------------------------------------- both passes = plain pair
