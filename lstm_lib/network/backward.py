@@ -10,6 +10,7 @@ Letters as in `trace.py`: T time steps, B batch, D inputs, H units, of which n a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -89,8 +90,8 @@ def _backward_share(
     spec, engine, T, B = trace.spec, trace.engine, buffers.T, buffers.B
     grads = dict(buffers.grads or empty_grads(spec, dy.dtype))
     bottom = 0 if also and work.exact else work.lowest
-    ds = dy.transpose(1, 2, 0) if trace.every else dy.T[None]  # (steps, O, B)
-    _head_gradients(work.head, buffers.top, ds, grads["head/W"], grads["head/b"], engine)
+    ds = np.ascontiguousarray(dy.transpose(1, 2, 0) if trace.every else dy.T[None])  # (steps, O, B)
+    _head_gradients(work.head, buffers, ds, grads["head/W"], grads["head/b"], engine)
     start = work.start(T, trace.every)
     arriving = _from_head(work, buffers, params, ds, start, engine) if bottom < spec.layers else None
     for k in reversed(range(bottom, spec.layers)):
@@ -244,7 +245,7 @@ def _pass_down(errors: Errors, out: Array, engine: str) -> None:
 def _carry_all(carrier: Carrier, errors: Array, out: Array, engine: str) -> None:
     """What errors (steps, rows kept, B) carry to (steps, receivers, B), at all steps."""
     if engine == "compiled":
-        compiled.carry_all(carrier, np.ascontiguousarray(errors), out)
+        compiled.carry_all(carrier, errors, out)
         return
     if carrier.put.whole and not carrier.take.copies:
         np.matmul(carrier.weights.T, errors[:, carrier.take.at], out=out)
@@ -263,54 +264,59 @@ def weight_gradients(errors: Errors, grads: dict[str, Array], engine: str) -> No
     What no rectangle covers is 0.
     """
     layer, work, stop = errors.layer, errors.work, errors.stop
-    memory, at = layer.memory, layer.layout
     covered = sum(r.rows.size * r.sources.size for r in work.weights)
-    if covered < at.arcs or stop == layer.T or any(r.drop is not None for r in work.weights):
+    if covered < layer.layout.arcs or stop == layer.T or any(r.drop is not None for r in work.weights):
         for gradient in grads.values():
             gradient[...] = 0
-    dz, sources = errors.dz[stop:], layer.sources[stop : layer.T]
     for r in work.weights if stop < layer.T else ():
-        rows, columns = _by_row(memory, "dz", dz, r.errors), _by_row(memory, "sources", sources, r.sources)
-        product = memory.get("product", *r.size)
-        _multiply(engine)(rows, columns.T, product)
-        if r.drop is not None:
-            np.copyto(product, 0, where=r.drop)
-        _place(product, r, at, grads)
+        product = _product(r, errors.dz[stop:], layer.sources[stop : layer.T], layer.memory, engine)
+        for matrix, into, across, part in _places(r.rows, r.sources, layer.layout):
+            found = product[part]
+            grads[matrix][into, across] = found[:, 0] if grads[matrix].ndim == 1 else found
     if "p" in grads:
         _peephole_gradient(errors, grads["p"])
 
 
-def _multiply(engine: str) -> Callable[[Array, Array, Array], Any]:
-    """The product of the engine's own library: the idle threads of a second one would slow the first."""
-    return compiled.multiply if engine == "compiled" else np.matmul
+def _product(r: Rectangle, errors: Array, sources: Array, memory: Memory, engine: str) -> Array:
+    """The gradients of a rectangle, from (steps, rows kept, B) and (steps, S, B): one product over steps and batch."""
+    steps, _, B = errors.shape
+    rows = memory.get("errors by row", r.errors.size, steps, B)
+    columns = memory.get("sources by row", r.sources.size, steps, B)
+    product = memory.get("product", *r.size)
+    if engine == "compiled":
+        compiled.multiply(errors, r.errors, rows, sources, r.sources, columns, product)
+    else:
+        _by_row(errors, r.errors, rows)
+        _by_row(sources, r.sources, columns)
+        np.matmul(rows.reshape(len(rows), -1), columns.reshape(len(columns), -1).T, out=product)
+    if r.drop is not None:
+        np.copyto(product, 0, where=r.drop)
+    return product
 
 
-def _by_row(memory: Memory, name: str, a: Array, at: Index) -> Array:
-    """Some rows of (steps, rows, B) as (rows, steps * B), eight steps at a time: half the time of one long copy."""
-    steps, _, B = a.shape
-    target = memory.get(f"{name} by row", at.size, steps, B)
-    for t in range(0, steps, 8):
-        np.copyto(target[:, t : t + 8], at.take(a[t : t + 8], axis=1).transpose(1, 0, 2))
-    return target.reshape(at.size, steps * B)
+def _by_row(a: Array, at: Index, out: Array) -> None:
+    """Copy some rows of (steps, rows, B) to (rows, steps, B), eight steps at a time: half the time of one long copy."""
+    for t in range(0, len(a), 8):
+        np.copyto(out[:, t : t + 8], a[t : t + 8, at.at].transpose(1, 0, 2))
 
 
-def _place(product: Array, r: Rectangle, at: Layout, grads: dict[str, Array]) -> None:
-    """Copy the gradients of a rectangle of the one matrix to the parameters they belong to."""
-    rows, sources = r.rows.positions, r.sources.positions
+@lru_cache(maxsize=256)
+def _places(rows: Index, sources: Index, at: Layout) -> list[tuple[str, Any, Any, tuple[slice, slice]]]:
+    """Where the gradients of a rectangle of the one matrix go: parameter, its rows and columns, the part that goes."""
+    found: list[tuple[str, Any, Any, tuple[slice, slice]]] = []
     for matrix, own_rows, blocks, columns in at.pieces:
-        a, b = np.searchsorted(rows, (blocks.start, blocks.stop))
-        c, d = np.searchsorted(sources, (columns.start, columns.stop))
+        a, b = np.searchsorted(rows.positions, (blocks.start, blocks.stop))
+        c, d = np.searchsorted(sources.positions, (columns.start, columns.stop))
         if a == b or c == d:
             continue
-        into = _shifted(rows[a:b], own_rows.start - blocks.start)
-        if grads[matrix].ndim == 1:
-            grads[matrix][into] = product[a:b, c]
-            continue
-        across = _shifted(sources[c:d], -columns.start)
-        if isinstance(into, slice) or isinstance(across, slice):
-            grads[matrix][into, across] = product[a:b, c:d]
-        else:
-            grads[matrix][np.ix_(into, across)] = product[a:b, c:d]
+        into: Any = _shifted(rows.positions[a:b], own_rows.start - blocks.start)
+        across: Any = _shifted(sources.positions[c:d], -columns.start)
+        if matrix in ("b", "bh"):
+            across = ...
+        elif not isinstance(into, slice) and not isinstance(across, slice):
+            into, across = np.ix_(into, across)
+        found.append((matrix, into, across, (slice(a, b), slice(c, d))))
+    return found
 
 
 def _shifted(positions: Array, by: int) -> slice | Array:
@@ -340,24 +346,15 @@ def _peephole_gradient(errors: Errors, gradient: Array) -> None:
 # ------------------------------------------------------------------------------------------------------ the head
 
 
-def _head_gradients(head: HeadWork, h: Array, ds: Array, dW: Array, db: Array, engine: str) -> None:
-    """Gradients of scores = W @ h + b, with h (steps, H, B) and ds (steps, O, B)."""
+def _head_gradients(head: HeadWork, buffers: Buffers, ds: Array, dW: Array, db: Array, engine: str) -> None:
+    """Gradients of scores = W @ h + b, with ds (steps, O, B)."""
     r = head.weights
     if r is None or r.size != dW.shape or r.drop is not None:
         dW[...] = 0
     if r is not None:
-        product = np.empty(r.size, dW.dtype)
-        _multiply(engine)(_as_rows(ds, r.errors), _as_rows(h, r.sources).T, product)
-        if r.drop is not None:
-            np.copyto(product, 0, where=r.drop)
-        dW[np.ix_(r.rows.positions, r.sources.positions)] = product
+        into = (...,) if r.size == dW.shape else np.ix_(r.rows.positions, r.sources.positions)
+        dW[into] = _product(r, ds, buffers.top, buffers.memory, engine)
     if head.bias.size < len(db):
         db[...] = 0
     if head.bias.size:
         db[head.bias.at] = head.bias.take(ds.sum(axis=(0, 2)))
-
-
-def _as_rows(a: Array, at: Index) -> Array:
-    """Some rows of (steps, rows, B) as (rows, steps * B)."""
-    some = at.take(a, axis=1)
-    return np.ascontiguousarray(some.transpose(1, 0, 2).reshape(some.shape[1], -1))

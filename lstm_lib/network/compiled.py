@@ -73,9 +73,11 @@ def run_errors(errors: Errors) -> int:
     )
 
 
-def multiply(a: Array, b: Array, out: Array) -> None:
-    """Write a @ b into `out`, by the library of the compiled loops."""
-    outside_the_loop()[0](a, b, out)
+def multiply(
+    errors: Array, rows: Index, by_row: Array, sources: Array, columns: Index, by_column: Array, out: Array
+) -> None:
+    """Write Σ_t errors_t sources_tᵀ of some rows and columns into `out`, by way of arrays (rows, steps, B) for both."""
+    outside_the_loop()[0](errors, *_listed(rows), by_row, sources, *_listed(columns), by_column, out)
 
 
 def carry_all(carrier: Carrier, errors: Array, out: Array) -> None:

@@ -69,16 +69,26 @@ def loops(cell: Cell, dtype: np.dtype[Any]) -> Loops:
 
 @cache
 def outside_the_loop() -> tuple[Any, Any]:
-    """A product, and what a carrier carries at all steps: `compiled.multiply` and `compiled.carry_all`."""
-    add = _jit(_add)
+    """The product of the weights, and what a carrier carries at all steps: `compiled.multiply`, `compiled.carry_all`.
 
-    def multiply(a, b, out):  # type: ignore[no-untyped-def]
-        np.dot(a, b, out)
+    By the library of the loops: the idle threads of another one would slow it.
+    """
+    add, by_row = _jit(_add), _jit(_by_row)
+
+    def multiply(errors, take, first, rows, sources, some, start, columns, out):  # type: ignore[no-untyped-def]
+        by_row(errors, take, first, rows)
+        by_row(sources, some, start, columns)
+        np.dot(rows.reshape(rows.shape[0], -1), columns.reshape(columns.shape[0], -1).T, out)
 
     def carry(weights, take, first, taken, put, into, product, errors, out):  # type: ignore[no-untyped-def]
-        for t in range(errors.shape[0]):
-            out[t] = 0
-            add(weights, take, first, taken, put, into, product, errors[t], out[t])
+        rows, columns = weights.shape
+        if not take.size and not put.size and columns == out.shape[1]:
+            for t in range(errors.shape[0]):
+                np.dot(weights.T, errors[t, first : first + rows], out[t])
+        else:
+            for t in range(errors.shape[0]):
+                out[t] = 0
+                add(weights, take, first, taken, put, into, product, errors[t], out[t])
 
     return _kept(multiply), _kept(carry)
 
@@ -211,6 +221,16 @@ def _add(weights, take, first, taken, put, into, product, errors, out):  # type:
     for j in range(columns):
         to = put[j] if put.size else into + j
         out[to] += product[j]
+
+
+def _by_row(a, take, first, out):  # type: ignore[no-untyped-def]
+    """Some rows of (steps, rows, B) to (rows, steps, B), eight steps at a time, so that little is read from far."""
+    for t0 in range(0, a.shape[0], 8):
+        for r in range(out.shape[0]):
+            at = take[r] if take.size else first + r
+            for t in range(t0, min(t0 + 8, a.shape[0])):
+                for k in range(a.shape[2]):
+                    out[r, t, k] = a[t, at, k]
 
 
 def _quieted(dh, dc, floor):  # type: ignore[no-untyped-def]

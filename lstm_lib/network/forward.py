@@ -70,8 +70,8 @@ def forward(
     def run(share: Buffers) -> Array:
         below = _run_layers(share, params, x, initial, engine)
         share.top = below if every else below[-1:]
-        scores = np.matmul(params["head/W"], share.top) + params["head/b"][:, None]  # (steps, O, B)
-        return np.ascontiguousarray(scores.transpose(2, 0, 1) if every else scores[0].T)
+        scores = np.matmul(params["head/W"], share.top[:, : spec.units[-1]]) + params["head/b"][:, None]
+        return np.ascontiguousarray(scores.transpose(2, 0, 1) if every else scores[0].T)  # from (steps, O, B)
 
     yhat = np.concatenate(together(run, shares))
     if spec.head == "softmax":
@@ -99,17 +99,14 @@ def hidden_states(spec: Spec, params: Params, x: Array, layers: int, work: Works
     lower = dataclasses.replace(spec, units=spec.units[:layers])
     shares = claim(work, lower, T, B, dtype, 0, engine)
     found = together(lambda share: _run_layers(share, params, x, None, engine), shares)
-    return (
-        np.concatenate([h.transpose(2, 0, 1) for h in found])
-        if len(found) > 1
-        else found[0].transpose(2, 0, 1)
-    )
+    own = [sources[:, : lower.units[-1]].transpose(2, 0, 1) for sources in found]
+    return own[0] if len(own) == 1 else np.concatenate(own)
 
 
 def _run_layers(
     buffers: Buffers, params: Params, x: Array, initial: list[tuple[Array, ...]] | None, engine: str
 ) -> Array:
-    """Run the layers of the buffers on their share of x (B, T, D) and return what comes out on top, (T, H, B)."""
+    """Run the layers of the buffers on their share of x (B, T, D); return h of the highest, as its sources hold it."""
     below = x[buffers.at].transpose(1, 2, 0)
     for k, layer in buffers.layers.items():
         layer.set_start(None if initial is None else tuple(state[buffers.at] for state in initial[k]))
@@ -120,7 +117,7 @@ def _run_layers(
         else:
             run_plain(layer)
         below = layer.h
-    return below
+    return layer.sources[1:] if buffers.layers else np.ascontiguousarray(below)
 
 
 def run_plain(layer: Layer) -> None:

@@ -126,7 +126,8 @@ class Buffers:
             k: Layer(spec.row, T, B, spec.fan_in(k), H, dtype) for k, H in enumerate(spec.units) if k >= known
         }
         self.known = known  # how many of the lowest layers are not run
-        self.top = np.empty((0, spec.units[-1], B), dtype)  # (steps, H, B): what the head reads
+        self.top = np.empty((0, spec.units[-1], B), dtype)  # (steps, S, B): the head reads the first H rows
+        self.memory = Memory(dtype)  # of the head's backward pass
         self.grads: Params | None = None  # a workspace sets it; without one every backward() makes its own
         # layer -> a function that makes dz of the last backward pass, for those who ask
         self.errors: dict[int, Callable[[], Array]] = {}
@@ -144,6 +145,8 @@ def shares_of(B: int, threads: int) -> int:
 
 def together(function: Callable[[Any], Any], shares: Sequence[Any]) -> list[Any]:
     """The function of every share, each on a thread of its own; this thread takes the first."""
+    if len(shares) == 1:
+        return [function(shares[0])]
     others = [_threads().submit(function, share) for share in shares[1:]]
     try:
         return [function(shares[0]), *(other.result() for other in others)]
