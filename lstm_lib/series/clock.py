@@ -115,64 +115,61 @@ def read_stamps(
     clock_change: ClockChange = "refuse",
     repeated: Repeated = "refuse",
 ) -> Stamps:
-    """Stamps as text, or as dates out of a Parquet file, to UTC; the index of `text` numbers lines or rows."""
+    """Stamps as text, or as dates out of a Parquet file, to UTC; its index numbers the lines or rows."""
     choose(clock_change, ("refuse", "missing"), "way with a clock_change")
     choose(repeated, ("refuse", "first", "last", "missing"), "way with repeated stamps, repeated =")
-
-    def refuse(bad: npt.ArrayLike, why: str, of: pd.Series = text) -> None:
-        bad = np.asarray(bad)
-        if bad.any():
-            row = int(bad.argmax())
-            raise SeriesError(f"{where}{place(of, row)} {why}")
-
-    stamps = _parse(text, form, refuse)
+    stamps = _parse(text, form, where)
     offset, keep = stamps.tz is not None, np.ones(len(text), bool)
     if not offset:
         stamps, gone, twice = _localise(stamps, zone)
         if clock_change == "refuse":
             never = f"occurs twice or not at all in {zone}, at a change of the clocks:"
             skipped = f"{never} not at all, clocks skip it, so the stamps are not local time there. {_REMEDY}"
-            refuse(gone, skipped)
-            refuse(twice, f"{never} twice, and the file does not show the whole hour twice. {_REMEDY}")
+            _refuse(gone, text, where, skipped)
+            unclear = f"{never} twice, and the file does not show the whole hour twice. {_REMEDY}"
+            _refuse(twice, text, where, unclear)
         keep = ~(gone | twice)
     kept, doubtful = text[keep], [str(stamp) for stamp in text[~keep]]
     stamps = stamps[keep].as_unit("us")
     if not len(stamps):
         raise SeriesError(f"{where}no stamp of column {text.name!r} is left.")
     since = np.diff(stamps.asi8, prepend=stamps.asi8[:1] - 1)
-    refuse(since < 0, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}", kept)
+    _refuse(since < 0, kept, where, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}")
     again = since == 0
     if repeated == "refuse":
         ways = "keep one of the two rows, or give repeated='first', 'last' or 'missing'"
-        refuse(again, f"repeats the stamp before it; {ways}. {_CLOCKS}", kept)
+        _refuse(again, kept, where, f"repeats the stamp before it; {ways}. {_CLOCKS}")
     ahead = np.append(again[1:], False)  # the next row has the same stamp
     chosen = ~ahead if repeated == "last" else ~again
     keep[np.flatnonzero(keep)[~chosen]] = False
     return Stamps(stamps[chosen], keep, (again | ahead)[chosen], doubtful, offset)
 
 
-def place(text: pd.Series, row: int) -> str:
-    """Where in its file a field stands, and what is in it."""
-    return f"{text.index.name} {text.index[row]}, column {text.name!r}: {str(text.iloc[row])!r}"
+def _refuse(bad: npt.ArrayLike, text: pd.Series, where: str, why: str) -> None:
+    """Refuse the first field that is bad, with its place in the file."""
+    if np.any(bad):
+        row, line = int(np.argmax(bad)), text.index
+        place = f"{where}{line.name} {line[row]}, column {text.name!r}"
+        raise SeriesError(f"{place}: {str(text.iloc[row])!r} {why}")
 
 
-def _parse(text: pd.Series, form: str | None, refuse: Callable[..., None]) -> pd.DatetimeIndex:
+def _parse(text: pd.Series, form: str | None, where: str) -> pd.DatetimeIndex:
     """Stamps in UTC where they carry an offset, else without a zone."""
     if pd.api.types.is_datetime64_any_dtype(text.dtype):
-        refuse(text.isna(), "is not a stamp.")
+        _refuse(text.isna(), text, where, "is not a stamp.")
         stamps = pd.DatetimeIndex(text)
         return stamps if stamps.tz is None else stamps.tz_convert("UTC")
-    text = text.astype(object).where(text.notna(), "").astype(str)
-    stamps = pd.DatetimeIndex(pd.to_datetime(text, format=form or "ISO8601", errors="coerce", utc=True))
+    words = text.astype(object).where(text.notna(), "").astype(str)
+    stamps = pd.DatetimeIndex(pd.to_datetime(words, format=form or "ISO8601", errors="coerce", utc=True))
     if form is not None:
-        refuse(stamps.isna(), f"is not a stamp; expected the form {form!r}.")
+        _refuse(stamps.isna(), text, where, f"is not a stamp; expected the form {form!r}.")
         return stamps if "%z" in form.lower() else stamps.tz_localize(None)
-    whole, offset = text.str.fullmatch(_STAMP).to_numpy(bool), text.str.contains(_OFFSET).to_numpy(bool)
+    whole, offset = words.str.fullmatch(_STAMP).to_numpy(bool), words.str.contains(_OFFSET).to_numpy(bool)
     like = "2016-07-15 00:00, with or without an offset such as +00:00"
     another = "for another one give stamp_format, such as '%d/%m/%Y %H:%M'"
-    refuse(stamps.isna() | ~whole, f"is not a stamp; expected the form {like}; {another}.")
-    has = "has no" if offset[0] else "has an"
-    refuse(offset != offset[0], f"{has} offset, unlike the first stamp; give all of them the same form.")
+    _refuse(stamps.isna() | ~whole, text, where, f"is not a stamp; expected the form {like}; {another}.")
+    has = f"{'has no' if offset[0] else 'has an'} offset, unlike the first stamp; give all of them the same form."
+    _refuse(offset != offset[0], text, where, has)
     return stamps if offset[0] else stamps.tz_localize(None)
 
 
@@ -212,13 +209,9 @@ def grid(
     if len(stamps) < 2:
         raise SeriesError(f"{where}only 1 row; a series needs at least 2.")
     width = usual_step(stamps) if step is None else length(step, "step")
+    after = f"is not a whole number of steps of {width} after the first stamp {str(text.iloc[0])!r}"
     off = (stamps - stamps[0]) % width != pd.Timedelta(0)
-    if off.any():
-        row = int(off.argmax())
-        raise SeriesError(
-            f"{where}{place(text, row)} is not a whole number of steps of {width} after the first stamp "
-            f"{str(text.iloc[0])!r}. Bring the series to a regular grid first, or give step=..."
-        )
+    _refuse(off, text, where, f"{after}. Bring the series to a regular grid first, or give step=...")
     rows = int((stamps[-1] - stamps[0]) / width) + 1
     if rows > 10 * len(stamps):
         raise SeriesError(

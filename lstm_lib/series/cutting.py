@@ -354,7 +354,8 @@ def _cut(
     values.flags.writeable = targets.flags.writeable = False
     apart = training[goals].diff().abs().mean().to_numpy(dtype=np.float64)
     scale = float(scaling["sd"][goals[0]]) if len(goals) == 1 else 1.0
-    holes, lacks = (_missing_before(array) for array in (values, targets))
+    # how many rows with a missing value there are before each row, (n + 1,)
+    holes, lacks = (np.append(0, np.isnan(a).any(axis=1).cumsum()) for a in (values, targets))
     parts, counts = dict[str, Windows](), dict[str, dict[str, int]]()
     for name, first, end in zip(("train", "valid", "test"), borders[:3], borders[1:], strict=True):
         starts = np.arange(first, min(end, n - width + 1), every)
@@ -375,11 +376,6 @@ def _cut(
         )
         counts[name] = {"first": first, "rows": end - first, "windows": len(kept), **lost}
     return Split(**parts, series=series, inputs=tuple(names), scaling=scaling, counts=pd.DataFrame(counts).T)
-
-
-def _missing_before(values: Array) -> Rows:
-    """How many rows with a missing value there are before each row, (n + 1,)."""
-    return np.append(0, np.isnan(values).any(axis=1).cumsum())
 
 
 def _scaling(training: pd.DataFrame, where: str) -> pd.DataFrame:

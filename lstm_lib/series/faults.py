@@ -162,10 +162,8 @@ def jump(look: Look) -> Iterator[Finding]:
     """A step between neighbours that is far above the usual one, and no spike."""
     spikes = {(f.columns[0], f.begin + k) for f in spike(look) for k in (0, 1)}
     for name, values, unit in look.columns():
-        steps = np.abs(np.diff(values, prepend=np.nan))
-        if np.isnan(steps).all():
-            continue
-        limit = look.limits["jump"] * float(np.nanmean(steps))
+        steps = pd.Series(values).diff().abs()
+        limit = look.limits["jump"] * float(steps.mean())
         rows = np.flatnonzero(steps > limit)
         for row in rows if len(rows) <= look.limits["jump_share"] * len(values) else ():
             if (name, int(row)) not in spikes:
@@ -260,16 +258,12 @@ def with_limits(limits: Mapping[str, float]) -> Mapping[str, float]:
 
 def table(findings: Iterable[Finding], index: pd.DatetimeIndex, measured: int) -> pd.DataFrame:
     """Findings as a table: kind, column, first and last stamp, rows, size, rule."""
+
+    def named(columns: tuple[str, ...]) -> str:
+        return "all" if 1 < measured == len(columns) else listed(columns, 4)
+
     rows = [
-        {
-            "kind": f.kind,
-            "column": "all" if 1 < measured == len(f.columns) else listed(f.columns, 4),
-            "first": index[f.begin],
-            "last": index[f.end - 1],
-            "rows": f.end - f.begin,
-            "size": f.size,
-            "rule": f.rule,
-        }
+        (f.kind, named(f.columns), index[f.begin], index[f.end - 1], f.end - f.begin, f.size, f.rule)
         for f in findings
     ]
     return pd.DataFrame(rows, columns=["kind", "column", "first", "last", "rows", "size", "rule"])

@@ -14,7 +14,7 @@ import os
 import re
 import zlib
 from array import array
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Literal
@@ -32,6 +32,7 @@ _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and t
 _MISSING = ("", "na", "nan", "n/a", "null", "none")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _PLAIN = r"(?:[-+]?[0-9]{1,300}(?:\.[0-9]*)?)?"  # or empty; a longer one may be more than a float can hold
+_CORRECT = "correct it, leave the field empty for a missing value, or leave the column out with columns=[...]"
 _SWAPPED = str.maketrans(",.", ".,")
 _KIND = re.compile(r"\.(csv|csv\.gz|parquet|pq)$", re.IGNORECASE)
 # The embedded series stand inside the package, so that a wheel has them.
@@ -163,13 +164,11 @@ def _chosen(
     where: str,
 ) -> tuple[dict[str, str], str]:
     """Columns of the file by their new names, the target among them, and the target's new name."""
-    asked = header if columns is None else columns
-    pairs: Collection[tuple[str, str]] = (
-        asked.items() if isinstance(asked, Mapping) else [(name, name) for name in several(asked)]
-    )
-    renamed = {_column(old, header, where): new for old, new in pairs}
+    asked = header if columns is None else several(columns)
+    new = columns if isinstance(columns, Mapping) else {}
+    renamed = {_column(name, header, where): new.get(name, name) for name in asked}
     names = list(renamed.values())
-    if len(set(names)) < len(names) or len(renamed) < len(pairs):
+    if len(set(names)) < len(names) or len(renamed) < len(asked):
         raise SeriesError(f"{where}columns={names} names one column twice; give each its own name.")
     if target is None and not (target := known.target or (names[0] if len(names) == 1 else "")):
         there = ", ".join(map(repr, names))
@@ -298,11 +297,7 @@ class _Numbers:
             return ""
         row, text, count = self.bad[column]
         such = f"{text!r} is not a finite number ({count} such in the column)"
-        remedy = (
-            "write decimals with a point"
-            if re.fullmatch(r"-?\d+,\d+", text)
-            else "correct it, leave the field empty for a missing value, or leave the column out with columns=[...]"
-        )
+        remedy = "write decimals with a point" if re.fullmatch(r"-?\d+,\d+", text) else _CORRECT
         return f"{self.where} {row}, column {column!r}: {such}; {remedy}."
 
 
