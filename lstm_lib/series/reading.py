@@ -14,7 +14,8 @@ import os
 import re
 import zlib
 from array import array
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Literal
@@ -31,7 +32,8 @@ from lstm_lib.series.table import Series
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
 _MISSING = ("", "na", "nan", "n/a", "null", "none")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_PLAIN = r"(?:[-+]?[0-9]{1,300}(?:\.[0-9]*)?)?"  # or empty; a longer one may be more than a float can hold
+# Plain numbers and empty fields, joined by \0; longer ones may be more than a float can hold.
+_PLAIN = re.compile(r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}")
 _CORRECT = "correct it, leave the field empty for a missing value, or leave the column out with columns=[...]"
 _SWAPPED = str.maketrans(",.", ".,")
 _KIND = re.compile(r"\.(csv|csv\.gz|parquet|pq)$", re.IGNORECASE)
@@ -275,6 +277,13 @@ class _Numbers:
     def __init__(self, where: str, decimal: str = ".") -> None:
         self.where, self.decimal, self.bad = where, decimal, dict[str, tuple[int, str, int]]()
 
+    def read_line(self, fields: list[str], columns: list[str], line: int) -> Iterable[float]:
+        """The numbers of a line, quickly where all are plain."""
+        with suppress(ValueError):  # such as "1.2.3"
+            if self.decimal == "." and _PLAIN.fullmatch("\0".join(fields)):
+                return [float(field) if field else math.nan for field in fields]
+        return map(self.read, fields, columns, repeat(line))
+
     def read(self, text: str, column: str, row: int) -> float:
         """The number that a field holds; NaN for a missing value, and for what is neither, which is noted."""
         if text.lower() in _MISSING:
@@ -355,15 +364,10 @@ class _Csv:
         at, picked = self.header.index(time), [self.header.index(name) for name in names]
         lines, stamps, flat = list[int](), list[str](), array("d")
         numbers = _Numbers(f"{self.path.name}: line", self.decimal)
-        plain = re.compile(rf"(?:{_PLAIN}\0){{{len(names) - 1}}}{_PLAIN}")
         for line, fields in islice(self._rows(), 1, None):
             lines.append(line)
             stamps.append(fields[at])
-            chosen = [fields[k] for k in picked]
-            if self.decimal == "." and plain.fullmatch("\0".join(chosen)):
-                flat.extend([float(field) if field else math.nan for field in chosen])
-            else:
-                flat.extend(map(numbers.read, chosen, names, repeat(line)))
+            flat.extend(numbers.read_line([fields[k] for k in picked], names, line))
         values = np.frombuffer(flat, dtype=np.float64).reshape(len(lines), len(names))
         text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=time)
         return text, values, numbers.refusal(names)
