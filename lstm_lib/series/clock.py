@@ -19,6 +19,7 @@ import pandas as pd
 from lstm_lib.series.refusal import SeriesError, choose, length
 
 Array = npt.NDArray[Any]
+Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 ClockChange = Literal["refuse", "missing"]
 Repeated = Literal["refuse", "first", "last", "missing"]
@@ -32,6 +33,10 @@ CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Array]] = {
 _STAMP = r"\d{4}-?\d\d-?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?)?"
 _OFFSET = r"[T ][\d:.]+ ?(?:Z|[+-][\d:]+)$"
 _CLOCKS = "If it is the change of the clocks, export the series in UTC or at a fixed offset."
+_REMEDY = (
+    "Export the series in UTC or at a fixed offset, and give that zone: timezone='UTC', or 'Etc/GMT-1' for UTC+1; "
+    "or give clock_change='missing' to leave such rows out."
+)
 
 
 def zone_of(timezone: str) -> str:
@@ -40,9 +45,8 @@ def zone_of(timezone: str) -> str:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as error:
         raise SeriesError(
-            f"There is no time zone {timezone!r}. Valid: 'UTC', a place such as "
-            f"'Europe/Paris', or a fixed offset such as 'Etc/GMT-1' (that is UTC+1: the sign "
-            f"is reversed)."
+            f"There is no time zone {timezone!r}. Valid: 'UTC', a place such as 'Europe/Paris', or a fixed offset "
+            "such as 'Etc/GMT-1' (that is UTC+1: the sign is reversed)."
         ) from error
     return timezone
 
@@ -66,9 +70,18 @@ def changes(
 
 def calendar_features(index: pd.DatetimeIndex, timezone: str, feature: str) -> dict[str, Array]:
     """A point on a circle for each stamp, in local time: {"hour_sin": (n,), "hour_cos": (n,)}."""
-    share = CALENDAR[choose(feature, CALENDAR, "calendar feature")](index.tz_convert(timezone))
-    waves = (("sin", np.sin), ("cos", np.cos))
-    return {f"{feature}_{suffix}": wave(2 * np.pi * share) for suffix, wave in waves}
+    angle = 2 * np.pi * CALENDAR[choose(feature, CALENDAR, "calendar feature")](index.tz_convert(timezone))
+    return {f"{feature}_sin": np.sin(angle), f"{feature}_cos": np.cos(angle)}
+
+
+def runs(mask: Mask) -> list[tuple[int, int]]:
+    """Where a mask is true without a break: pairs of first row and the row after the last.
+
+    >>> runs(np.array([True, False, True, True]))
+    [(0, 1), (2, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
 
 
 # --------------------------------------------------------------------------------------------- reading stamps
@@ -78,11 +91,13 @@ def calendar_features(index: pd.DatetimeIndex, timezone: str, feature: str) -> d
 class Stamps:
     """The stamps of a file, understood.
 
-    index : UTC, strictly increasing, of the rows that are kept
-    keep : which rows of the file these are
-    several : which of the kept rows share their stamp with a row that is not kept
-    doubtful : the text of each stamp that was left out, because it occurs twice or not at all
-    offset : whether the stamps carry their offset from UTC
+    Parameters
+    ----------
+    index : UTC, strictly increasing, of the rows that are kept.
+    keep : which rows of the file these are.
+    several : which of the kept rows share their stamp with a row that is not kept.
+    doubtful : the text of each stamp that was left out, because it occurs twice or not at all.
+    offset : whether the stamps carry their offset from UTC.
     """
 
     index: pd.DatetimeIndex
@@ -100,117 +115,91 @@ def read_stamps(
     clock_change: ClockChange = "refuse",
     repeated: Repeated = "refuse",
 ) -> Stamps:
-    """Stamps as text, or as dates out of a Parquet file, to UTC; the index of `text` numbers lines or rows."""
+    """Stamps as text, or as dates out of a Parquet file, to UTC; its index numbers the lines or rows."""
     choose(clock_change, ("refuse", "missing"), "way with a clock_change")
     choose(repeated, ("refuse", "first", "last", "missing"), "way with repeated stamps, repeated =")
-
-    def refuse(bad: npt.ArrayLike, why: str, of: pd.Series = text) -> None:
-        bad = np.asarray(bad)
-        if bad.any():
-            row = int(bad.argmax())
-            raise SeriesError(
-                f"{where}{text.index.name} {of.index[row]}, column {text.name!r}: {str(of.iloc[row])!r} {why}"
-            )
-
-    stamps = _parse(text, form, refuse)
-    aware, keep = stamps.tz is not None, np.ones(len(text), bool)
-    if not aware:
+    stamps = _parse(text, form, where)
+    offset, keep = stamps.tz is not None, np.ones(len(text), bool)
+    if not offset:
         stamps, gone, twice = _localise(stamps, zone)
         if clock_change == "refuse":
-            remedy = (
-                "Export the series in UTC or at a fixed offset, and give that zone: timezone='UTC', or "
-                "'Etc/GMT-1' for UTC+1; or give clock_change='missing' to leave such rows out."
-            )
-            never = f"occurs twice or not at all in {zone}, at a change of the clocks: "
-            refuse(
-                gone,
-                f"{never}not at all, clocks skip it, so the stamps are not local time there. {remedy}",
-            )
-            refuse(twice, f"{never}twice, and the file does not show the whole hour twice. {remedy}")
+            never = f"occurs twice or not at all in {zone}, at a change of the clocks:"
+            skipped = f"{never} not at all, clocks skip it, so the stamps are not local time there. {_REMEDY}"
+            _refuse(gone, text, where, skipped)
+            unclear = f"{never} twice, and the file does not show the whole hour twice. {_REMEDY}"
+            _refuse(twice, text, where, unclear)
         keep = ~(gone | twice)
     kept, doubtful = text[keep], [str(stamp) for stamp in text[~keep]]
     stamps = stamps[keep].as_unit("us")
     if not len(stamps):
         raise SeriesError(f"{where}no stamp of column {text.name!r} is left.")
     since = np.diff(stamps.asi8, prepend=stamps.asi8[:1] - 1)
-    refuse(since < 0, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}", kept)
+    _refuse(since < 0, kept, where, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}")
     again = since == 0
     if repeated == "refuse":
-        refuse(
-            again,
-            f"repeats the stamp before it; keep one of the two rows, or give repeated='first', 'last' or "
-            f"'missing'. {_CLOCKS}",
-            kept,
-        )
+        ways = "keep one of the two rows, or give repeated='first', 'last' or 'missing'"
+        _refuse(again, kept, where, f"repeats the stamp before it; {ways}. {_CLOCKS}")
     ahead = np.append(again[1:], False)  # the next row has the same stamp
     chosen = ~ahead if repeated == "last" else ~again
     keep[np.flatnonzero(keep)[~chosen]] = False
-    return Stamps(stamps[chosen], keep, (again | ahead)[chosen], doubtful, aware)
+    return Stamps(stamps[chosen], keep, (again | ahead)[chosen], doubtful, offset)
 
 
-def _parse(text: pd.Series, form: str | None, refuse: Callable[..., None]) -> pd.DatetimeIndex:
+def _refuse(bad: npt.ArrayLike, text: pd.Series, where: str, why: str) -> None:
+    """Refuse the first field that is bad, with its place in the file."""
+    if np.any(bad):
+        row, line = int(np.argmax(bad)), text.index
+        place = f"{where}{line.name} {line[row]}, column {text.name!r}"
+        raise SeriesError(f"{place}: {str(text.iloc[row])!r} {why}")
+
+
+def _parse(text: pd.Series, form: str | None, where: str) -> pd.DatetimeIndex:
     """Stamps in UTC where they carry an offset, else without a zone."""
-    if isinstance(text.dtype, pd.DatetimeTZDtype) or pd.api.types.is_datetime64_dtype(text.dtype):
-        refuse(text.isna(), "is not a stamp.")
+    if pd.api.types.is_datetime64_any_dtype(text.dtype):
+        _refuse(text.isna(), text, where, "is not a stamp.")
         stamps = pd.DatetimeIndex(text)
         return stamps if stamps.tz is None else stamps.tz_convert("UTC")
-    text = text.astype(object).where(text.notna(), "").astype(str)
-    like = "2016-07-15 00:00, with or without an offset such as +00:00" if form is None else f"{form!r}"
-    expected = f"is not a stamp; expected the form {like}" + (
-        "; for another one give stamp_format, such as '%d/%m/%Y %H:%M'." if form is None else "."
-    )
+    words = text.astype(object).where(text.notna(), "").astype(str)
+    stamps = pd.DatetimeIndex(pd.to_datetime(words, format=form or "ISO8601", errors="coerce", utc=True))
     if form is not None:
-        parsed = pd.to_datetime(text, format=form, errors="coerce", utc="%z" in form)
-        refuse(parsed.isna().to_numpy(), expected)
-        return pd.DatetimeIndex(parsed)
-    aware = text.str.contains(_OFFSET, regex=True).to_numpy(dtype=bool)
-    whole = text.str.fullmatch(_STAMP).to_numpy(dtype=bool)
-    refuse(
-        pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True).isna().to_numpy() | ~whole, expected
-    )
-    refuse(
-        aware != aware[0],
-        f"{'has no' if aware[0] else 'has an'} offset, unlike the first stamp; give all of them the same form.",
-    )
-    return pd.DatetimeIndex(pd.to_datetime(text, format="ISO8601", utc=bool(aware[0])))
+        _refuse(stamps.isna(), text, where, f"is not a stamp; expected the form {form!r}.")
+        return stamps if "%z" in form.lower() else stamps.tz_localize(None)
+    whole, offset = words.str.fullmatch(_STAMP).to_numpy(bool), words.str.contains(_OFFSET).to_numpy(bool)
+    like = "2016-07-15 00:00, with or without an offset such as +00:00"
+    another = "for another one give stamp_format, such as '%d/%m/%Y %H:%M'"
+    _refuse(stamps.isna() | ~whole, text, where, f"is not a stamp; expected the form {like}; {another}.")
+    has = f"{'has no' if offset[0] else 'has an'} offset, unlike the first stamp; give all of them the same form."
+    _refuse(offset != offset[0], text, where, has)
+    return stamps if offset[0] else stamps.tz_localize(None)
 
 
 def _localise(stamps: pd.DatetimeIndex, zone: str) -> tuple[pd.DatetimeIndex, Mask, Mask]:
-    """Local stamps to UTC; which of them no clock shows, and which it shows twice without telling which."""
-    local = stamps.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    bad = np.asarray(local.isna())
-    if not bad.any():
-        return local.tz_convert("UTC"), bad, bad
-    everywhere = np.ones(len(stamps), bool)
-    gone = np.asarray(stamps.tz_localize(zone, ambiguous=everywhere, nonexistent="NaT").isna())
-    first, told = _passes(stamps, bad & ~gone, zone)
-    local = stamps.tz_localize(zone, ambiguous=first, nonexistent="NaT")
-    return local.tz_convert("UTC"), gone, bad & ~gone & ~told
+    """Local stamps to UTC; which of them no clock shows, and which it shows twice without telling which.
 
-
-def _passes(stamps: pd.DatetimeIndex, twice: Mask, zone: str) -> tuple[Mask, Mask]:
-    """Which rows belong to the first pass of an hour that occurs twice, and of which rows that is certain.
-
-    It is where the rows run through the hour, go back once, and run through it again: the same clock times,
-    step by step, from its beginning to its end.
+    It tells where the rows run through the hour that occurs twice, go back once, and run through it again: the same
+    clock times, step by step, from its beginning to its end.
     """
-    first, told = np.zeros(len(stamps), bool), np.zeros(len(stamps), bool)
-    steps, counts = np.unique(np.diff(stamps.asi8), return_counts=True)
-    step = int(steps[counts.argmax()]) if len(steps) else 0
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], twice, [False]]).astype(int)))
-    for begin, end in edges.reshape(-1, 2):
-        clock = stamps.asi8[begin:end]
-        half = len(clock) // 2
-        early = stamps[begin : begin + 1].tz_localize(zone, ambiguous=np.array([True]))
-        late = stamps[begin : begin + 1].tz_localize(zone, ambiguous=np.array([False]))
-        lasts = int((late.tz_convert("UTC") - early.tz_convert("UTC")).as_unit(stamps.unit).asi8[0])
-        whole = half * step == lasts and (np.diff(clock[:half]) == step).all()
-        if len(clock) == 2 * half and whole and (clock[:half] == clock[half:]).all():
-            first[begin : begin + half] = told[begin:end] = True
-    return first, told
+    early, late = (
+        stamps.tz_localize(zone, ambiguous=np.full(len(stamps), first), nonexistent="NaT").tz_convert("UTC")
+        for first in (True, False)
+    )
+    gone = np.asarray(early.isna())
+    twice = np.asarray(early != late) & ~gone
+    step, first = usual_step(stamps), np.zeros(len(stamps), bool)
+    for begin, end in runs(twice):
+        half, since = (end - begin) // 2, stamps[begin:end] - stamps[begin]
+        whole = half * step == late[begin] - early[begin]
+        if whole and np.array_equal(since, np.tile(step * np.arange(half), 2)):
+            first[begin : begin + half], twice[begin:end] = True, False
+    return late.where(~first, early), gone, twice
 
 
 # ------------------------------------------------------------------------------------------------------ the grid
+
+
+def usual_step(stamps: pd.DatetimeIndex) -> pd.Timedelta:
+    """The most frequent difference between neighbours, of several the smallest; NaT for a single stamp."""
+    return pd.Series(stamps).diff().mode().min()
 
 
 def grid(
@@ -219,21 +208,14 @@ def grid(
     """The regular grid from the first to the last stamp, after checking that every stamp lies on it."""
     if len(stamps) < 2:
         raise SeriesError(f"{where}only 1 row; a series needs at least 2.")
-    gaps, counts = np.unique(np.diff(stamps.asi8), return_counts=True)
-    width = pd.Timedelta(int(gaps[counts.argmax()]), "us") if step is None else length(step, "step")
+    width = usual_step(stamps) if step is None else length(step, "step")
+    after = f"is not a whole number of steps of {width} after the first stamp {str(text.iloc[0])!r}"
     off = (stamps - stamps[0]) % width != pd.Timedelta(0)
-    if off.any():
-        row = int(off.argmax())
-        raise SeriesError(
-            f"{where}{text.index.name} {text.index[row]}, column {text.name!r}: {str(text.iloc[row])!r} is not "
-            f"a whole number of steps of {width} after the first stamp {str(text.iloc[0])!r}. "
-            f"Bring the series to a regular grid first, or give step=..."
-        )
+    _refuse(off, text, where, f"{after}. Bring the series to a regular grid first, or give step=...")
     rows = int((stamps[-1] - stamps[0]) / width) + 1
     if rows > 10 * len(stamps):
         raise SeriesError(
-            f"{where}{len(stamps)} rows for {rows} steps of {width} from {stamps[0]} to "
-            f"{stamps[-1]}: more than nine in ten are missing. Look for a wrong year, or give "
-            f"step=..."
+            f"{where}{len(stamps)} rows for {rows} steps of {width} from {stamps[0]} to {stamps[-1]}: more than "
+            "nine in ten are missing. Look for a wrong year, or give step=..."
         )
     return pd.date_range(stamps[0], periods=rows, freq=width, name="time")

@@ -11,39 +11,48 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lstm_lib.series.refusal import SeriesError, choose, count
+from lstm_lib.series.clock import Array, Values
+from lstm_lib.series.refusal import SeriesError, choose, count, several
 from lstm_lib.series.table import Series
 
-Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
+Borders = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Windows:
     """The windows of one part of a split: N pairs of inputs and targets, in order of time.
 
-    Window k reads the rows `starts[k]` ... `starts[k] + lookback - 1` and is compared at the rows
-    `target_rows[k]`. All parts look at the same scaled array `values` (n, D); nothing is copied before it is
-    asked for. With several target columns the O values of a window are all steps of the first, then all
-    steps of the second, and so on.
+    Window k reads the rows `starts[k]` ... `starts[k] + lookback - 1` and is compared at the rows `target_rows[k]`. All
+    parts look at the same scaled array; nothing is copied before it is asked for. With several target columns the O
+    values of a window are all steps of the first, then all steps of the second, and so on.
+
+    Parameters
+    ----------
+    offsets : (S,), the target rows counted from a window's start.
+    starts : (N,), the first row of each window.
+    values, targets : (n, D) and (n, K), scaled, read-only.
+    scale : what one scaled unit of the target is in the series' unit; 1.0 with several targets.
+    target_names : (K,).
+    steps_apart : (K,), mean |step| between neighbouring training rows, for MASE.
     """
 
     name: str
     series: Series
     lookback: int
-    offsets: Rows  # (S,) target rows counted from the window's start
-    starts: Rows  # (N,)
-    values: Array  # (n, D), scaled, read-only
-    targets: Array  # (n, K), scaled, read-only
-    scale: float  # what one scaled unit of the target is in the series' unit; 1.0 with several targets
-    target_names: tuple[str, ...]  # (K,)
-    steps_apart: npt.NDArray[np.float64]  # (K,) mean |step| between neighbouring training rows, for MASE
+    offsets: Rows
+    starts: Rows
+    values: Array
+    targets: Array
+    scale: float
+    target_names: tuple[str, ...]
+    steps_apart: Values
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -58,15 +67,13 @@ class Windows:
     @property
     def outputs(self) -> int:
         """O, the number of target values a window has."""
-        return len(self.target_names) * len(self.offsets)
+        return len(self.target_names) * len(self.ahead)
 
     @property
     def x(self) -> Array:
         """Scaled inputs (N, T, D): a read-only view if the starts are evenly spaced, else a copy."""
-        between = np.diff(self.starts)
-        if len(between) and (between != between[0]).any():
-            return self._gather(self.starts)
-        return self._view(self.starts)
+        blocks = self.blocks()
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def blocks(self) -> list[Array]:
         """Scaled inputs as read-only views, one (N_b, T, D) for each unbroken run of windows; N_b add up to N.
@@ -74,8 +81,10 @@ class Windows:
         For a part with gaps, of which `x` would have to be a copy.
         """
         between = np.diff(self.starts)
-        breaks = np.flatnonzero(between > between.min(initial=len(self.values))) + 1
-        return [self._view(starts) for starts in np.split(self.starts, breaks)]
+        step = int(between.min(initial=len(self.values)))
+        view = np.lib.stride_tricks.sliding_window_view(self.values, self.lookback, axis=0).transpose(0, 2, 1)
+        runs = np.split(self.starts, np.flatnonzero(between > step) + 1)
+        return [view[starts[0] : starts[-1] + 1 : step] for starts in runs]
 
     @property
     def y(self) -> Array:
@@ -83,19 +92,19 @@ class Windows:
         return self.along(self.targets, self.target_rows)
 
     @property
-    def actual(self) -> npt.NDArray[np.float64]:
+    def actual(self) -> Values:
         """What really happened (N, O): the targets in the series' unit, float64, as in the file."""
         return self.along(self.measured, self.target_rows)
 
     @property
-    def measured(self) -> npt.NDArray[np.float64]:
+    def measured(self) -> Values:
         """The target columns of the whole series in their own units, (n, K)."""
         return self.series.frame[list(self.target_names)].to_numpy(dtype=np.float64)
 
     @property
     def target_rows(self) -> Rows:
         """The rows of the series the targets are taken from, (N, S)."""
-        return self.starts[:, None] + self.offsets
+        return np.add.outer(self.starts, self.offsets)
 
     @property
     def ahead(self) -> Rows:
@@ -105,43 +114,39 @@ class Windows:
     @property
     def times(self) -> pd.DatetimeIndex:
         """The stamp of each window's (first) target, (N,)."""
-        return pd.DatetimeIndex(self.series.frame.index[self.starts + self.offsets[0]], name="time")
+        return pd.DatetimeIndex(self.series.index[self.target_rows[:, 0]], name="time")
 
     @property
     def origin(self) -> pd.DatetimeIndex:
         """The stamp of each window's last input: the moment of the forecast, (N,)."""
-        return pd.DatetimeIndex(self.series.frame.index[self.starts + self.lookback - 1], name="origin")
+        return pd.DatetimeIndex(self.series.index[self.target_rows[:, 0] - self.ahead[0]], name="origin")
 
     def take(self, rows: npt.ArrayLike | slice) -> tuple[Array, Array]:
         """A batch: inputs (B, T, D) and targets (B, O) of the windows `rows`, as C-contiguous copies.
 
+        Parameters
+        ----------
         rows : indices, a mask, or a slice; IndexError for a window that isn't there.
         """
         starts: Rows = self.starts[rows if isinstance(rows, slice) else np.asarray(rows)]
-        return self._gather(starts), self.along(self.targets, starts[:, None] + self.offsets)
+        x: Array = self.values[np.add.outer(starts, np.arange(self.lookback))]
+        return x, self.along(self.targets, np.add.outer(starts, self.offsets))
 
     def along(self, columns: Array, rows: Rows) -> Array:
-        """Values of columns (n, K) at rows (N, S), laid out as targets are: (N, K S)."""
-        taken = columns[rows].transpose(0, 2, 1)
-        return np.ascontiguousarray(taken.reshape(len(rows), -1))
-
-    def _gather(self, starts: Rows) -> Array:
-        windows: Array = self.values[starts[:, None] + np.arange(self.lookback)]
-        return windows
-
-    def _view(self, starts: Rows) -> Array:
-        """Evenly spaced windows, not copied."""
-        view = np.lib.stride_tricks.sliding_window_view(self.values, self.lookback, axis=0).transpose(0, 2, 1)
-        return view[starts[0] : starts[-1] + 1 : int(starts[1] - starts[0]) if len(starts) > 1 else 1]
+        """Values of columns (n, K) at rows (..., S), laid out as targets are: (..., K S)."""
+        taken = columns[rows].swapaxes(-1, -2)
+        return np.ascontiguousarray(taken.reshape(*rows.shape[:-1], self.outputs))
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Three parts in order of time, and what was learnt from the training rows alone.
 
-    scaling : DataFrame, a row for each input and target, columns mean and sd, in the columns' units
-    counts : DataFrame, a row for each part: its rows of the series (`first`, `rows`), its `windows`, and how
-        many more there would be without the missing values (`gap`) and without the borders (`border`)
+    Parameters
+    ----------
+    scaling : DataFrame, a row for each input and target, columns mean and sd, in the columns' units.
+    counts : DataFrame, a row for each part: its rows of the series (`first`, `rows`), its `windows`, and how many more
+        there would be without the missing values (`gap`) and without the borders (`border`).
     """
 
     train: Windows
@@ -156,18 +161,17 @@ class Split:
         parts = "".join(f"\n  {part!r}" for part in (self.train, self.valid, self.test))
         return f"Split of {self.series.name!r}, inputs {', '.join(self.inputs)}{parts}"
 
-    def unscale(self, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def unscale(self, y: npt.ArrayLike) -> Values:
         """Scaled target values, back to the series' unit, float64: any shape, or (..., O) with several targets."""
-        scaled = np.asarray(y, dtype=np.float64)
-        if len(self.test.target_names) > 1 and scaled.shape[-1:] != (self.test.outputs,):
+        scaled, test = np.asarray(y, dtype=np.float64), self.test
+        many = len(test.target_names) > 1
+        if many and scaled.shape[-1:] != (test.outputs,):
             raise SeriesError(
-                f"y has shape {scaled.shape}; with several targets expected (..., {self.test.outputs})."
+                f"y has shape {scaled.shape}; with several targets expected (..., {test.outputs})."
             )
-        rows = self.scaling.loc[list(self.test.target_names)]
-        mean, sd = (np.repeat(rows[column].to_numpy(), len(self.test.offsets)) for column in ("mean", "sd"))
-        if len(self.test.target_names) == 1:
-            mean, sd = mean[0], sd[0]
-        return np.asarray(scaled * sd + mean)
+        rows = self.scaling.loc[list(test.target_names), ["mean", "sd"]].to_numpy()
+        mean, sd = np.repeat(rows, len(test.ahead) if many else 1, axis=0).T
+        return np.asarray(scaled * sd + mean).reshape(scaled.shape)
 
 
 def windows(
@@ -184,22 +188,21 @@ def windows(
 ) -> Split:
     """Cut a series into windows, in three parts in order of time.
 
-    lookback : T, how many rows a window reads
-    horizon : how many rows ahead the forecast is
-    split : shares of the rows for training, validation, test
-    inputs : D columns to read; all columns if not given, the target's own past among them
-    target : another column to forecast than the series' target, or several at once: K columns
-    steps : "last" forecasts the row `horizon` ahead (S = 1), "all" every row up to it (S = horizon)
-    every : take every so-many-th window, counted from the first row of each part
-    dtype : of the scaled arrays, float32 or float64
+    Parameters
+    ----------
+    lookback : T, how many rows a window reads.
+    horizon : how many rows ahead the forecast is.
+    split : shares of the rows for training, validation, test.
+    inputs : D columns to read; None reads all, the target's own past among them.
+    target : another column to forecast than the series' target, or several at once: K columns.
+    steps : "last" forecasts the row `horizon` ahead (S = 1), "all" every row up to it (S = horizon).
+    every : take every so-many-th window, counted from the first row of each part.
+    dtype : of the scaled arrays, float32 or float64.
 
-    Scaling is (value - mean) / sd with the mean and sd (over n, not n - 1) of the training rows. A window is
-    dropped if a row it reads or is compared with is missing (`gap`), or lies in another part (`border`; a
-    window that would be dropped for both counts as border). So no window of one part shares a row with
-    another part.
-
-    Raises SeriesError for an argument out of range, a series shorter than one window, a part without
-    windows, and an input that is constant in the training rows.
+    Scaling is (value - mean) / sd with the mean and sd (over n, not n - 1) of the training rows. A window is dropped if
+    a row it reads or is compared with is missing (`gap`), or lies in another part (`border`, also where both hold). So
+    no two parts share a row. Raises SeriesError for an argument out of range, a series shorter than one window, a part
+    without windows, and an input that is constant in the training rows.
 
     Twelve hours, of which hour 4 is missing; three parts: rows 0-4, 5-7, 8-11.
 
@@ -227,25 +230,8 @@ def windows(
     >>> parts.train.x.shape, parts.train.y.shape, float(parts.scaling.loc["load", "mean"])
     ((2, 2, 1), (2, 1), 1.5)
     """
-    _checked(series)
-    shares = np.asarray(split, dtype=np.float64)
-    if shares.shape != (3,) or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-9:
-        raise SeriesError(
-            f"split={split!r} has to be three shares above 0 that add up to 1, such as (0.70, 0.15, 0.15)."
-        )
-    n = len(series.frame)
-    borders = (0, round(n * shares[0]), round(n * (shares[0] + shares[1])), n)
-    return _cut(
-        series,
-        lookback,
-        horizon,
-        borders,
-        inputs=inputs,
-        target=target,
-        steps=steps,
-        every=every,
-        dtype=dtype,
-    )
+    borders, offsets = _borders(series, split), _offsets(lookback, horizon, steps)
+    return _cut(series, borders, lookback, offsets, every, inputs, target, dtype)
 
 
 def folds(
@@ -265,14 +251,19 @@ def folds(
 ) -> list[Split]:
     """Splits with a rolling origin: each is tested on the stretch that follows what it knows, the last on the end.
 
-    number : of folds; their test parts follow one another without overlap, up to the end of the series
-    valid, test : the share of the rows in each validation part and each test part
-    training : "growing" trains on all rows before the validation part, "fixed" on as many as the first fold
-        has, so that old rows are left behind
-    lookback, horizon, inputs, target, steps, every, dtype : as for `windows`
+    Parameters
+    ----------
+    number : of folds; their test parts follow one another without overlap, up to the end of the series.
+    valid, test : the share of the rows in each validation part and each test part.
+    training : "growing" trains on all rows before the validation part, "fixed" on as many as the first fold has, so
+        that old rows are left behind.
+    lookback, horizon, inputs, target, steps, every, dtype : as for `windows`.
 
-    Returns a list of `Split`, in order of time, each scaled by its own training rows. Raises SeriesError as
-    `windows` does, and if the shares leave no rows to train on.
+    Returns
+    -------
+    The splits in order of time, each scaled by its own training rows.
+
+    Raises SeriesError as `windows` does, and if the shares leave no rows to train on.
 
     >>> index = pd.date_range("2020-01-01", periods=100, freq="h", tz="UTC")
     >>> demo = Series("demo", pd.DataFrame({"load": np.arange(100.0)}, index), "load", "kW")
@@ -290,18 +281,12 @@ def folds(
     if not (0 < valid < 1 and 0 < test < 1) or min(held, tested, known) < 1:
         raise SeriesError(
             f"{where}number={number}, valid={valid!r}, test={test!r} leave {known} of {n} rows to train the first "
-            f"fold on; each has to be above 0, and valid + number x test below 1."
+            "fold on; each has to be above 0, and valid + number x test below 1."
         )
-    result = []
-    for k in range(number):
-        end = known + k * tested  # of the training rows
+    result, offsets = [], _offsets(lookback, horizon, steps)
+    for end in range(known, n - held, tested):  # of the training rows
         borders = (end - known if training == "fixed" else 0, end, end + held, end + held + tested)
-        result.append(
-            _cut(
-                series, lookback, horizon, borders,
-                inputs=inputs, target=target, steps=steps, every=every, dtype=dtype,
-            )
-        )  # fmt: skip
+        result.append(_cut(series, borders, lookback, offsets, every, inputs, target, dtype))
     return result
 
 
@@ -311,80 +296,86 @@ def _checked(series: Series) -> str:
     return f"Series {series.name!r}: "
 
 
-def _named(given: str | Iterable[str] | None, series: Series, argument: str) -> tuple[str, ...]:
+def _borders(series: Series, split: Sequence[float]) -> Borders:
+    """The first row of the training, the validation and the test part, and the row after the last."""
+    _checked(series)
+    shares = np.asarray(split, dtype=np.float64)
+    if shares.shape != (3,) or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-9:
+        raise SeriesError(
+            f"split={split!r} has to be three shares above 0 that add up to 1, such as (0.70, 0.15, 0.15)."
+        )
+    n = len(series.frame)
+    return 0, round(n * shares[0]), round(n * (shares[0] + shares[1])), n
+
+
+def _offsets(lookback: int, horizon: int, steps: str) -> Rows:
+    """The target rows counted from a window's start, (S,)."""
+    lookback, horizon = count(lookback, "lookback"), count(horizon, "horizon")
+    first = 0 if choose(steps, ("last", "all"), "steps") == "all" else horizon - 1
+    return lookback + np.arange(first, horizon)
+
+
+def _named(given: Iterable[str], series: Series, argument: str) -> list[str]:
     """Columns of the series by their names, at least one, none twice."""
-    names = tuple(given or ())
-    if isinstance(given, str) or not names or len(set(names)) < len(names):
+    names = [] if isinstance(given, str) else list(given)
+    if not names or len(set(names)) < len(names):
         raise SeriesError(f"{argument}={given!r} has to be a list of at least one column, none twice.")
-    return tuple(
-        choose(column, series.frame.columns, "column", f"Series {series.name!r}: ") for column in names
-    )
+    return [choose(column, series.frame.columns, "column", f"Series {series.name!r}: ") for column in names]
 
 
 def _cut(
     series: Series,
+    borders: Borders,
     lookback: int,
-    horizon: int,
-    borders: tuple[int, int, int, int],
-    *,
+    offsets: Rows,
+    every: int,
     inputs: Sequence[str] | None,
     target: str | Sequence[str] | None,
-    steps: str,
-    every: int,
     dtype: npt.DTypeLike,
 ) -> Split:
-    """Windows in three parts: rows borders[0] ... borders[1] - 1 for training, and so on."""
-    where, n = _checked(series), borders[3]
-    lookback, horizon, every = count(lookback, "lookback"), count(horizon, "horizon"), count(every, "every")
-    choose(steps, ("last", "all"), "steps")
+    """Windows in three parts, scaled by what the training rows say."""
+    where, lookback, every = f"Series {series.name!r}: ", int(lookback), count(every, "every")
     if np.dtype(dtype).name not in ("float32", "float64"):
         raise SeriesError(f"dtype={dtype!r} was given; valid are 'float32' and 'float64'.")
-    width = lookback + horizon
+    n, width = borders[3], int(offsets.max()) + 1
     if len(series.frame) < width:
         raise SeriesError(
             f"{where}it has {len(series.frame)} rows, and one window needs lookback + horizon = {lookback} + "
-            f"{horizon} = {width}."
+            f"{width - lookback} = {width}."
         )
-    names = _named(tuple(series.frame.columns) if inputs is None else inputs, series, "inputs")
-    target = series.target if target is None else target
-    goals = _named((target,) if isinstance(target, str) else target, series, "target")
+    names = _named(list(series.frame.columns) if inputs is None else inputs, series, "inputs")
+    goals = _named(several(series.target if target is None else target), series, "target")
 
     columns = list(dict.fromkeys([*names, *goals]))
     training = series.frame.iloc[borders[0] : borders[1]][columns]
     scaling = _scaling(training, where)
     scaled = (series.frame[columns] - scaling["mean"]) / scaling["sd"]
-    values, targets = (np.array(scaled[list(which)], dtype, order="C") for which in (names, goals))
+    values, targets = (np.array(scaled[which], dtype, order="C") for which in (names, goals))
     values.flags.writeable = targets.flags.writeable = False
-    apart = training[list(goals)].diff().abs().mean().to_numpy(dtype=np.float64)
+    apart = training[goals].diff().abs().mean().to_numpy(dtype=np.float64)
     scale = float(scaling["sd"][goals[0]]) if len(goals) == 1 else 1.0
-
-    offsets = np.arange(lookback, width) if steps == "all" else np.array([width - 1])
-    holes, lacks = (_missing_before(array) for array in (values, targets))
-    parts: dict[str, Windows] = {}
-    counts: dict[str, dict[str, int]] = {}
+    # how many rows with a missing value there are before each row, (n + 1,)
+    holes, lacks = (np.append(0, np.isnan(a).any(axis=1).cumsum()) for a in (values, targets))
+    parts, counts = dict[str, Windows](), dict[str, dict[str, int]]()
     for name, first, end in zip(("train", "valid", "test"), borders[:3], borders[1:], strict=True):
         starts = np.arange(first, min(end, n - width + 1), every)
         inside = starts[starts + width <= end]
-        missing = lacks[inside + width] > lacks[inside + offsets[0]]
-        kept = inside[(holes[inside + lookback] == holes[inside]) & ~missing]
+        whole = holes[inside + lookback] == holes[inside]
+        kept = inside[whole & (lacks[inside + width] == lacks[inside + offsets.min()])]
         lost = {"gap": len(inside) - len(kept), "border": len(starts) - len(inside)}
         if not len(kept):
             holed = series.frame[columns].iloc[first:end].isna().sum()
             most = f"; most are missing in {holed.idxmax()!r} ({holed.max()})" if lost["gap"] else ""
             raise SeriesError(
-                f"{where}no window is left in the {name} part: it has {end - first} rows, a "
-                f"window needs {width}; dropped by gap {lost['gap']}, by border "
-                f"{lost['border']}{most}. Give a larger share in split=, a smaller lookback, "
-                f"or fewer inputs."
+                f"{where}no window is left in the {name} part: it has {end - first} rows, a window needs {width}; "
+                f"dropped by gap {lost['gap']}, by border {lost['border']}{most}. Give a larger share in split=, a "
+                "smaller lookback, or fewer inputs."
             )
-        parts[name] = Windows(name, series, lookback, offsets, kept, values, targets, scale, goals, apart)
+        parts[name] = Windows(
+            name, series, lookback, offsets, kept, values, targets, scale, tuple(goals), apart
+        )
         counts[name] = {"first": first, "rows": end - first, "windows": len(kept), **lost}
-    return Split(**parts, series=series, inputs=names, scaling=scaling, counts=pd.DataFrame(counts).T)
-
-
-def _missing_before(values: Array) -> Rows:
-    """How many rows with a missing value there are before each row, (n + 1,)."""
-    return np.concatenate([[0], np.isnan(values).any(axis=1).cumsum()])
+    return Split(**parts, series=series, inputs=tuple(names), scaling=scaling, counts=pd.DataFrame(counts).T)
 
 
 def _scaling(training: pd.DataFrame, where: str) -> pd.DataFrame:
@@ -393,8 +384,7 @@ def _scaling(training: pd.DataFrame, where: str) -> pd.DataFrame:
         if not values.max() > values.min():  # constant, or nothing but NaN
             state = f"is {values.max()} throughout" if values.notna().any() else "has no value in"
             raise SeriesError(
-                f"{where}column {column!r} {state} the {len(training)} training rows and "
-                f"can't be scaled; leave it out with inputs=[...] if it is not the target, or "
-                f"give the training part a larger share in split=."
+                f"{where}column {column!r} {state} the {len(training)} training rows and can't be scaled; leave it out "
+                "with inputs=[...] if it is not the target, or give the training part a larger share in split=."
             )
     return pd.DataFrame({"mean": training.mean(), "sd": training.std(ddof=0)})

@@ -9,19 +9,16 @@ finds it, and whether cleaning may make its values missing. Adding a rule is a f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from lstm_lib.series.clock import Mask, changes
+from lstm_lib.series.clock import Mask, Values, changes, runs
 from lstm_lib.series.refusal import SeriesError, choose, listed
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
-Values = npt.NDArray[np.float64]
-Runs = list[tuple[int, int]]
 POWER = ("W", "kW", "MW", "GW", "Wh", "kWh", "MWh", "GWh", "J", "kJ", "MJ", "GJ")
 
 
@@ -74,16 +71,6 @@ LIMITS: Mapping[str, float] = {
 }
 
 
-def runs(mask: Mask) -> Runs:
-    """Where a mask is true without a break: pairs of first row and the row after the last.
-
-    >>> runs(np.array([True, False, True, True]))
-    [(0, 1), (2, 4)]
-    """
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
-
-
 def _missing(look: Look) -> dict[tuple[int, int], tuple[str, ...]]:
     """The runs of missing values, and the columns that share each."""
     shared: dict[tuple[int, int], list[str]] = defaultdict(list)
@@ -115,8 +102,8 @@ def duplicate(look: Look) -> Iterator[Finding]:
         lag = period // look.step
         if period % look.step or lag < 8 or lag >= len(values):
             continue
-        chance = max((e - b for k in range(1, 4) for lag2 in (lag - k, lag + k) for b, e in runs(same(lag2) & ~still)),
-                     default=0)  # fmt: skip
+        others = [same(lag + k) & ~still for k in (-3, -2, -1, 1, 2, 3)]
+        chance = max((end - begin for other in others for begin, end in runs(other)), default=0)
         least = max(int(look.limits["copied_rows"]), chance + 2)
         for begin, end in runs(same(lag) & ~still & ~taken):
             if end - begin >= least:
@@ -139,12 +126,7 @@ def clock_change(look: Look) -> Iterator[Finding]:
                 rule = f"missing for 3 h or less where {put}"
                 yield Finding("clock change", names, begin, end, f"{look.lasting(end - begin)} missing", rule)
         before, after = values[max(row - hour, 0) : row], values[row : row + hour]
-        if (
-            by < pd.Timedelta(0)
-            and before.shape == after.shape
-            and before.size > 1
-            and (before == after).all()
-        ):
+        if by < pd.Timedelta(0) and before.size > 1 and np.array_equal(before, after):
             rule = f"the hours before and after are the same where {put}"
             yield Finding("clock change", tuple(map(str, look.frame)), row, row + hour, "1 hour copied", rule)
 
@@ -153,29 +135,20 @@ def frozen(look: Look) -> Iterator[Finding]:
     """A value other than 0 that does not move."""
     least = max(3, int(np.ceil(look.limits["frozen_hours"] * HOUR / look.step)))
     for name, values, unit in look.columns():
-        moves = np.concatenate([[True], values[1:] != values[:-1]])  # NaN differs from itself
-        begins = np.flatnonzero(moves)
-        ends = np.append(begins[1:], len(values))
-        for begin, end in zip(begins, ends, strict=True):
+        still = np.append(False, values[1:] == values[:-1])  # NaN differs from itself
+        for begin, end in ((second - 1, end) for second, end in runs(still)):
             if end - begin >= least and values[begin] != 0:
                 rule = f"the same value, other than 0, for {look.limits['frozen_hours']:g} h or more"
                 size = f"{look.lasting(end - begin)} at {values[begin]:g} {unit}".strip()
-                yield Finding("frozen", (name,), int(begin), int(end), size, rule)
-
-
-def _standing_out(values: Values) -> Values:
-    """How far each value is from the nearer of its two neighbours, if it lies above both or below both."""
-    out = np.zeros(len(values))
-    left, right = values[1:-1] - values[:-2], values[1:-1] - values[2:]
-    with np.errstate(invalid="ignore"):
-        out[1:-1] = np.where(left * right > 0, np.minimum(abs(left), abs(right)), 0)
-    return np.nan_to_num(out)
+                yield Finding("frozen", (name,), begin, end, size, rule)
 
 
 def spike(look: Look) -> Iterator[Finding]:
     """A single value far from both of its neighbours."""
     for name, values, unit in look.columns():
-        out = _standing_out(values)
+        left, right = np.diff(values)[:-1], -np.diff(values)[1:]
+        # how far each value is from the nearer of its two neighbours, if it lies above both or below both
+        out = np.pad(np.where(left * right > 0, np.minimum(abs(left), abs(right)), 0), 1)
         usual = max(5, len(out) // 100)  # so many stand out further; 5, or in a short series no spike would
         limit = look.limits["spike"] * float(np.sort(out)[-usual - 1]) if len(out) > usual else 0.0
         for row in np.flatnonzero(out > limit) if limit > 0 else ():
@@ -189,10 +162,8 @@ def jump(look: Look) -> Iterator[Finding]:
     """A step between neighbours that is far above the usual one, and no spike."""
     spikes = {(f.columns[0], f.begin + k) for f in spike(look) for k in (0, 1)}
     for name, values, unit in look.columns():
-        steps = np.abs(np.diff(values, prepend=np.nan))
-        if np.isnan(steps).all():
-            continue
-        limit = look.limits["jump"] * float(np.nanmean(steps))
+        steps = pd.Series(values).diff().abs()
+        limit = look.limits["jump"] * float(steps.mean())
         rows = np.flatnonzero(steps > limit)
         for row in rows if len(rows) <= look.limits["jump_share"] * len(values) else ():
             if (name, int(row)) not in spikes:
@@ -206,8 +177,7 @@ def outage(look: Look) -> Iterator[Finding]:
     least = max(1, int(np.ceil(look.limits["outage_hours"] * HOUR / look.step)))
     for name, values, unit in look.columns():
         limit = look.limits["outage_share"] * float(np.nanmedian(values))
-        with np.errstate(invalid="ignore"):
-            low = values < limit
+        low = values < limit
         if unit not in POWER or limit <= 0 or low.mean() > 0.05:
             continue
         for begin, end in runs(low):
@@ -270,10 +240,10 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-def find(look: Look, kinds: Mapping[str, object] | tuple[str, ...] = tuple(RULES)) -> list[Finding]:
+def find(look: Look, kinds: Iterable[str] = RULES) -> list[Finding]:
     """All findings of these kinds, in order of time."""
-    found = [finding for kind in kinds for finding in RULES[kind].find(look)]
     order = list(RULES)
+    found = [finding for kind in kinds for finding in RULES[kind].find(look)]
     return sorted(found, key=lambda f: (f.begin, order.index(f.kind), f.columns))
 
 
@@ -286,19 +256,14 @@ def with_limits(limits: Mapping[str, float]) -> Mapping[str, float]:
     return {**LIMITS, **limits}
 
 
-def table(findings: list[Finding], index: pd.DatetimeIndex, measured: int) -> pd.DataFrame:
+def table(findings: Iterable[Finding], index: pd.DatetimeIndex, measured: int) -> pd.DataFrame:
     """Findings as a table: kind, column, first and last stamp, rows, size, rule."""
+
+    def named(columns: tuple[str, ...]) -> str:
+        return "all" if 1 < measured == len(columns) else listed(columns, 4)
+
     rows = [
-        (
-            finding.kind,
-            "all" if 1 < measured == len(finding.columns) else listed(finding.columns, 4),
-            index[finding.begin],
-            index[finding.end - 1],
-            finding.end - finding.begin,
-            finding.size,
-            finding.rule,
-        )
-        for finding in findings
+        (f.kind, named(f.columns), index[f.begin], index[f.end - 1], f.end - f.begin, f.size, f.rule)
+        for f in findings
     ]
-    names = ["kind", "column", "first", "last", "rows", "size", "rule"]
-    return pd.DataFrame(rows, columns=names) if rows else pd.DataFrame(columns=names)
+    return pd.DataFrame(rows, columns=["kind", "column", "first", "last", "rows", "size", "rule"])

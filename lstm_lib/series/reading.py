@@ -14,27 +14,29 @@ import os
 import re
 import zlib
 from array import array
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from lstm_lib.series.clock import ClockChange, Repeated, Stamps, grid, read_stamps, zone_of
+from lstm_lib.series.clock import ClockChange, Repeated, Stamps, Values, grid, read_stamps, zone_of
 from lstm_lib.series.faults import Finding
 from lstm_lib.series.layouts import EMBEDDED, Known, describe, plain, recognise
-from lstm_lib.series.refusal import SeriesError, choose, listed
+from lstm_lib.series.refusal import SeriesError, choose, listed, several
 from lstm_lib.series.table import Series
 
-Values = npt.NDArray[np.float64]
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
 _MISSING = ("", "na", "nan", "n/a", "null", "none")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-# Fields, joined by \0, that float() reads as _number does; longer ones may be more than a float can hold.
+# Plain numbers and empty fields, joined by \0; longer ones may be more than a float can hold.
 _PLAIN = re.compile(r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}")
-_KINDS = (".csv", ".csv.gz", ".parquet", ".pq")
+_CORRECT = "correct it, leave the field empty for a missing value, or leave the column out with columns=[...]"
+_SWAPPED = str.maketrans(",.", ".,")
+_KIND = re.compile(r"\.(csv|csv\.gz|parquet|pq)$", re.IGNORECASE)
 # The embedded series stand inside the package, so that a wheel has them.
 PACKAGED = Path(__file__).resolve().parents[1] / "data"
 
@@ -59,33 +61,32 @@ def load_series(
 ) -> Series:
     """Load "sceaux" or "fontana", "drahix" from your data folder, or a CSV (plain or .gz) or Parquet file of yours.
 
+    Parameters
+    ----------
     name_or_path : an embedded series; a path; the name of a file in your data folder; or a folder with one such file.
         Your data folder is the one that the environment variable LSTM_LIB_DATA names; without it `data/` of the
-        checkout, or of the current folder where lstm_lib was installed without a checkout
-    target : the column to forecast; needed for a file with several number columns of no known layout
+        checkout, or of the current folder where lstm_lib was installed without a checkout.
+    target : the column to forecast; needed for a file with several number columns of no known layout.
     time : the column of stamps; found by its name if it is called time, date, datetime, timestamp ...
-    columns : the columns to load, all of them if not given; {"name in file": "new name"} renames them.
-        The target is always loaded.
-    timezone : the local time zone, for the calendar and for stamps without an offset; "UTC" if not given (an
-        embedded series and a known layout have their own)
-    unit : the target's unit; if not given, what is known, or what stands in brackets in the target's name
-    step : the grid, such as "15min"; if not given, the most frequent difference between stamps
-    calendar : any of "hour", "weekday": adds hour_sin, hour_cos, ... computed in local time
-    stamps_in : the zone of stamps without an offset, if it is not `timezone`: such as "UTC"
-    stamped : whether a stamp marks the "start" or the "end" of its period; a Series has starts
-    stamp_format : the form of the stamps if it is not ISO 8601, such as "%d/%m/%Y %H:%M"
-    clock_change : what to do with a local stamp that occurs twice or not at all where clocks change. An hour
-        that the file shows twice, as a whole and in order, is understood. Else "refuse", or leave the rows
-        out ("missing").
-    repeated : what to do with a stamp that is repeated: "refuse", take the "first" or the "last" of its
-        rows, or make its values "missing"
-    separator, decimal : ";" and "," for many a European file
+    columns : the columns to load, and always the target; None loads all. {"name in file": "new name"} renames them.
+    timezone : the local time zone, for the calendar and for stamps without an offset; None takes what is known of the
+        file, else "UTC".
+    unit : the target's; None takes what is known, or what stands in brackets in the target's name.
+    step : the grid, such as "15min"; None takes the most frequent difference between stamps.
+    calendar : any of "hour", "weekday": adds hour_sin, hour_cos, ... computed in local time.
+    stamps_in : the zone of stamps without an offset, if it is not `timezone`: such as "UTC".
+    stamped : whether a stamp marks the "start" or the "end" of its period; a Series has starts.
+    stamp_format : the form of the stamps if it is not ISO 8601, such as "%d/%m/%Y %H:%M".
+    clock_change : what to do with a local stamp that occurs twice or not at all where clocks change. An hour that the
+        file shows twice, as a whole and in order, is understood. Else "refuse", or leave the rows out ("missing").
+    repeated : what to do with a stamp that is repeated: "refuse", take the "first" or the "last" of its rows, or make
+        its values "missing".
+    separator, decimal : ";" and "," for many a European file.
 
-    Stamps missing from the grid become rows of NaN and are counted in `Series.inserted`. An empty field (or
-    NA, NaN, null, none) is a missing value. Nothing else is repaired: text or infinity in a number column, a
-    stamp that is unreadable, repeated, out of order, off the grid, or on a clock change raises SeriesError
-    with its line number. A file or data folder that isn't there raises FileNotFoundError. What was recognised
-    and what was done on demand stands in `Series.notes`, and is shown with the series.
+    Stamps missing from the grid become rows of NaN and are counted in `Series.inserted`. An empty field (or NA, NaN,
+    null, none) is a missing value. Nothing else is repaired: text or infinity in a number column, a stamp that is
+    unreadable, repeated, out of order, off the grid, or on a clock change raises SeriesError with its line number. A
+    file or folder that isn't there raises FileNotFoundError. What was recognised and done stands in `Series.notes`.
 
     >>> sceaux = load_series("sceaux", columns=["power", "voltage"], calendar=["hour"])
     >>> sceaux
@@ -94,43 +95,33 @@ def load_series(
       columns: power, voltage, hour_sin, hour_cos
     """
     choose(stamped, ("start", "end"), "way to stamp a period, stamped =")
-    path, known = _locate(name_or_path)
+    path, known = file_of(name_or_path), EMBEDDED.get(os.fspath(name_or_path))
     where, table = f"{path.name}: ", _open(path, separator, decimal)
-    notes = []
     time = _time_column(table.header, time, where)
     others = [column for column in table.header if column != time]
-    if known is None:
-        known = recognise(path.name, table.header)
-        notes += [] if known is None else [describe(known, others)]
-        known = known or Known("", {}, "")
+    known = known or recognise(path.name, table.header) or Known()
+    notes = [describe(known, others)] if known.title else []
     renamed, target = _chosen(columns, target, known, others, where)
     text, values, refusal = table.read(time, list(renamed))
-    zone, local = (
-        zone_of(timezone or known.timezone),
-        zone_of(stamps_in or known.stamps_in or timezone or "UTC"),
-    )
-    if known in EMBEDDED.values():
-        local = zone
-    stamps = read_stamps(text, local, where, stamp_format, clock_change, repeated)
+    zone = zone_of(timezone or known.timezone)
+    told = stamps_in or known.stamps_in or timezone
+    stamps = read_stamps(text, zone_of(told or "UTC"), where, stamp_format, clock_change, repeated)
     if refusal:
         raise SeriesError(refusal)
+    index = grid(text[stamps.keep], stamps.index, step, where)
     names = list(renamed.values())
-    frame = pd.DataFrame(values, columns=names)[stamps.keep]
+    frame = pd.DataFrame(values[stamps.keep], stamps.index, names)
     if repeated == "missing":
         frame[stamps.several] = np.nan
-    index = grid(text[stamps.keep], stamps.index, step, where)
-    frame.index = stamps.index
-    if len(frame) < len(index):
-        frame = frame.reindex(index)
+    frame = frame.reindex(index)
     if stamped == "end":
-        index = index - (index[1] - index[0])
-    frame.index = pd.DatetimeIndex(index, name="time")
-    notes += _said(stamps, local, stamped, bool(stamps_in or known.stamps_in or timezone), repeated)
+        frame.index = index - (index[1] - index[0])
 
     units = {new: known.units.get(old) or _bracket(old) for old, new in renamed.items()}
     units[target] = units[target] if unit is None else unit
+    rule = f"the stamp is repeated in the file; read with repeated={repeated!r}"
     series = Series(
-        _name(path),
+        _KIND.sub("", path.name),
         frame,
         target,
         units[target],
@@ -138,12 +129,13 @@ def load_series(
         zone,
         len(index) - len(stamps.index),
         {column: its for column, its in units.items() if its},
-        notes=tuple(notes),
-        found=_repeats(
-            stamps, grid_first=stamps.index[0], step=index[1] - index[0], names=names, how=repeated
+        notes=(*notes, *_said(stamps, told, stamped, repeated)),
+        found=tuple(
+            Finding("duplicate", tuple(names), row, row + 1, "several rows, one stamp", rule)
+            for row in index.get_indexer(stamps.index[stamps.several]).tolist()
         ),
     )
-    return series.with_calendar(*([calendar] if isinstance(calendar, str) else calendar))
+    return series.with_calendar(*several(calendar))
 
 
 # --------------------------------------------------------------------------------------- what was asked for
@@ -155,10 +147,9 @@ def _time_column(header: list[str], time: str | None, where: str) -> str:
     found = [column for column in header if column.lower() in _TIME_NAMES]
     if len(found) == 1:
         return found[0]
-    raise SeriesError(
-        f"{where}{'no column is' if not found else 'several columns are'} called like a time; "
-        f"give time=..., one of {', '.join(map(repr, header))}."
-    )
+    many = "several columns are" if found else "no column is"
+    names = ", ".join(map(repr, header))
+    raise SeriesError(f"{where}{many} called like a time; give time=..., one of {names}.")
 
 
 def _column(name: str, header: Sequence[str], where: str) -> str:
@@ -175,25 +166,20 @@ def _chosen(
     where: str,
 ) -> tuple[dict[str, str], str]:
     """Columns of the file by their new names, the target among them, and the target's new name."""
-    asked = [columns] if isinstance(columns, str) else header if columns is None else columns
-    pairs = asked.items() if isinstance(asked, Mapping) else ((column, column) for column in asked)
-    renamed = {_column(old, header, where): new for old, new in pairs}
+    asked = header if columns is None else several(columns)
+    new = columns if isinstance(columns, Mapping) else {}
+    renamed = {_column(name, header, where): new.get(name, name) for name in asked}
     names = list(renamed.values())
     if len(set(names)) < len(names) or len(renamed) < len(asked):
         raise SeriesError(f"{where}columns={names} names one column twice; give each its own name.")
-    if target is None:
-        target = known.target or (names[0] if len(names) == 1 else "")
-        if not target:
-            raise SeriesError(
-                f"{where}which column is to be forecast? Give target=..., one of "
-                f"{', '.join(map(repr, names))}."
-            )
+    if target is None and not (target := known.target or (names[0] if len(names) == 1 else "")):
+        there = ", ".join(map(repr, names))
+        raise SeriesError(f"{where}which column is to be forecast? Give target=..., one of {there}.")
     if target in names:
         return renamed, target
     old = _column(target, header, where)
-    if old in renamed:  # given by its name in the file
-        return renamed, renamed[old]
-    return {old: old} | renamed, old
+    renamed = renamed if old in renamed else {old: old} | renamed
+    return renamed, renamed[old]
 
 
 def _bracket(name: str) -> str:
@@ -202,38 +188,17 @@ def _bracket(name: str) -> str:
     return found[1] if found else ""
 
 
-def _said(stamps: Stamps, local: str, stamped: str, told: bool, repeated: str) -> list[str]:
+def _said(stamps: Stamps, told: str | None, stamped: str, repeated: str) -> Iterator[str]:
     """What was understood of the stamps, as far as it isn't plain from the file."""
-    notes = []
     if not stamps.offset:
-        guess = "" if told else ", since neither timezone nor stamps_in was given"
-        notes.append(f"stamps carry no offset and were read as {local}{guess}")
+        guess = told or "UTC, since neither timezone nor stamps_in was given"
+        yield f"stamps carry no offset and were read as {guess}"
     if stamped == "end":
-        notes.append("stamps mark the end of their period and were put to its start")
-    if stamps.doubtful:
-        notes.append(
-            f"{len(stamps.doubtful)} rows left out at changes of the clocks: {listed(stamps.doubtful, 4)}"
-        )
+        yield "stamps mark the end of their period and were put to its start"
+    if left := stamps.doubtful:
+        yield f"{len(left)} rows left out at changes of the clocks: {listed(left, 4)}"
     if stamps.several.any():
-        notes.append(
-            f"{int(stamps.several.sum())} stamps were repeated; taken as asked: repeated={repeated!r}"
-        )
-    return notes
-
-
-def _repeats(
-    stamps: Stamps, grid_first: pd.Timestamp, step: pd.Timedelta, names: list[str], how: str
-) -> tuple[Finding, ...]:
-    rows = (stamps.index[stamps.several] - grid_first) // step
-    rule = f"the stamp is repeated in the file; read with repeated={how!r}"
-    return tuple(
-        Finding("duplicate", tuple(names), int(k), int(k) + 1, "several rows, one stamp", rule) for k in rows
-    )
-
-
-def _name(path: Path) -> str:
-    kind = next((kind for kind in _KINDS if path.name.lower().endswith(kind)), "")
-    return path.name[: len(path.name) - len(kind)] if kind else path.name
+        yield f"{stamps.several.sum()} stamps were repeated; taken as asked: repeated={repeated!r}"
 
 
 # ---------------------------------------------------------------------------------------- finding the file
@@ -254,11 +219,6 @@ def _own_folder() -> Path:
 
 def file_of(name_or_path: str | os.PathLike[str]) -> Path:
     """The file that `load_series` reads for this name or path; FileNotFoundError where there is none."""
-    return _locate(name_or_path)[0]
-
-
-def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, Known | None]:
-    """The file meant, and what is known of it if it is embedded."""
     name = os.fspath(name_or_path)
     if name in EMBEDDED:
         path = PACKAGED / f"{name}.csv.gz"
@@ -266,36 +226,36 @@ def _locate(name_or_path: str | os.PathLike[str]) -> tuple[Path, Known | None]:
             raise FileNotFoundError(
                 f"{path} is missing. Install lstm_lib again, or in a checkout make it with: python data/make_{name}.py"
             )
-        return path, EMBEDDED[name]
+        return path
     if name.lower() == "drahix":
-        return _only(_own_folder(), "drahix"), None
+        return _only(_own_folder(), "drahix")
     path = Path(name).expanduser()
     if path.is_file():
-        return path, None
+        return path
     if path.is_dir():
-        return _only(path), None
+        return _only(path)
     if not path.suffix and len(path.parts) <= 1:
         choose(name, EMBEDDED, "series", "For a file of your own give its path, such as 'data/mine.csv'. ")
     if path.is_absolute():
         raise FileNotFoundError(f"There is no file {path}.")
     inside = _own_folder() / path
     if not inside.is_file():
-        there = listed([p.name for p in _tables(inside.parent)]) or "no CSV or Parquet file"
+        there = listed(p.name for p in _tables(inside.parent)) or "no CSV or Parquet file"
         raise FileNotFoundError(
             f"There is no file {path} in {Path.cwd()}, nor in the data folder {_own_folder()}, where there is {there}. "
             "Give the whole path, or set LSTM_LIB_DATA to the folder of your files."
         )
-    return inside, None
+    return inside
 
 
 def _tables(folder: Path) -> list[Path]:
     """The CSV and Parquet files in a folder; none where there is no folder."""
-    return sorted(p for p in folder.glob("*") if p.name.lower().endswith(_KINDS) and p.is_file())
+    return sorted(p for p in folder.glob("*") if _KIND.search(p.name) and p.is_file())
 
 
 def _only(folder: Path, part: str = "") -> Path:
     """The one file of the user's in a folder, with `part` in its name."""
-    own = [p for p in _tables(folder) if _name(p) not in EMBEDDED and part in p.name.lower()]
+    own = [p for p in _tables(folder) if _KIND.sub("", p.name) not in EMBEDDED and part in p.name.lower()]
     if len(own) == 1:
         return own[0]
     if part and not own:
@@ -304,38 +264,56 @@ def _only(folder: Path, part: str = "") -> Path:
             "be redistributed; whom to ask for it: e4c_datahub@ip-paris.fr. Put the file into that folder, or set "
             "LSTM_LIB_DATA to the folder where it is."
         )
-    holds = f"holds {listed([p.name for p in own])}; give the path of one" if own else "holds none"
+    holds = f"holds {listed(p.name for p in own)}; give the path of one" if own else "holds none"
     raise SeriesError(f"{folder} is a folder; of CSV and Parquet files of yours it {holds}.")
 
 
 # ------------------------------------------------------------------------------------------ what is in a file
 
 
-class _Bad:
-    """The fields of one column that are no numbers: the first of them, and how many there are."""
+class _Numbers:
+    """Fields read as numbers; of each column the first field that is none, and how many there are."""
 
-    def __init__(self, column: str, place: str, text: str) -> None:
-        self.column, self.place, self.text, self.count = column, place, text, 0
+    def __init__(self, where: str, decimal: str = ".") -> None:
+        self.where, self.decimal, self.bad = where, decimal, dict[str, tuple[int, str, int]]()
 
-    def __str__(self) -> str:
-        remedy = (
-            "write decimals with a point"
-            if re.fullmatch(r"-?\d+,\d+", self.text)
-            else (
-                "correct it, leave the field empty for a missing value, or leave the column out with "
-                "columns=[...]"
-            )
-        )
-        return (
-            f"{self.place}, column {self.column!r}: {self.text!r} is not a finite "
-            f"number ({self.count} such in the column); {remedy}."
-        )
+    def read_line(self, fields: list[str], columns: list[str], line: int) -> Iterable[float]:
+        """The numbers of a line, quickly where all are plain."""
+        with suppress(ValueError):  # such as "1.2.3"
+            if self.decimal == "." and _PLAIN.fullmatch("\0".join(fields)):
+                return [float(field) if field else math.nan for field in fields]
+        return map(self.read, fields, columns, repeat(line))
+
+    def read(self, text: str, column: str, row: int) -> float:
+        """The number that a field holds; NaN for a missing value, and for what is neither, which is noted."""
+        if text.lower() in _MISSING:
+            return math.nan
+        written = text if self.decimal == "." else text.translate(_SWAPPED)
+        if _NUMBER.fullmatch(written) and math.isfinite(number := float(written)):
+            return number
+        self.note(text, column, row)
+        return math.nan
+
+    def note(self, text: str, column: str, row: int, count: int = 1) -> None:
+        """So many fields of a column are no numbers, from this one on."""
+        first, what, before = self.bad.get(column, (row, text, 0))
+        self.bad[column] = first, what, before + count
+
+    def refusal(self, columns: list[str]) -> str:
+        """Why the columns can't be used; empty if they can."""
+        column = next((column for column in columns if column in self.bad), None)
+        if column is None:
+            return ""
+        row, text, count = self.bad[column]
+        such = f"{text!r} is not a finite number ({count} such in the column)"
+        remedy = "write decimals with a point" if re.fullmatch(r"-?\d+,\d+", text) else _CORRECT
+        return f"{self.where} {row}, column {column!r}: {such}; {remedy}."
 
 
-class _Text:
+class _Csv:
     """A CSV. Blank lines are passed over, but counted."""
 
-    def __init__(self, path: Path, separator: str = ",", decimal: str = ".") -> None:
+    def __init__(self, path: Path, separator: str, decimal: str) -> None:
         if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
             raise SeriesError(
                 f"separator={separator!r} was given; expected one character, such as ',' or ';'."
@@ -343,94 +321,56 @@ class _Text:
         choose(decimal, (".", ","), "decimal sign")
         if separator == decimal:
             raise SeriesError(f"{separator!r} can't both separate columns and mark decimals.")
-        self.path, self.separator, self.decimal = path, separator, decimal
+        self.path, self.separator, self.decimal, self.header = path, separator, decimal, list[str]()
         rows = self._rows()
-        self.header = next(rows, (0, list[str]()))[1]
+        self.header = next(rows, (0, self.header))[1]
         if not self.header:
             raise SeriesError(f"{path.name} is empty; expected a header line and rows.")
         if len(self.header) == 1 and (other := re.search("[,;\t]", self.header[0])):
             raise SeriesError(
-                f"{path.name}: the header is one single column, {self.header[0]!r}; save it with "
-                f"commas between columns and points in numbers, or give separator={other[0]!r} and the decimal "
-                f"sign, decimal='.' or ','."
+                f"{path.name}: the header is one single column, {self.header[0]!r}; save it with commas between "
+                f"columns and points in numbers, or give separator={other[0]!r} and the decimal sign, "
+                "decimal='.' or ','."
             )
-        twice = [name for name in self.header if self.header.count(name) > 1]
-        if twice:
-            raise SeriesError(
-                f"{path.name}: the header names column {twice[0]!r} more than once; rename one of them."
-            )
-        first = next(rows, None)
-        if first is None:
+        if next(rows, None) is None:
             raise SeriesError(f"{path.name} has a header but no rows.")
-        self._check_width(*first)
         rows.close()
 
     def _rows(self) -> Generator[tuple[int, list[str]]]:
-        """Line number and stripped fields of every line that isn't blank."""
-        done = 0
+        """Line number and stripped fields of every line that isn't blank; all have as many as the header."""
+        done, width = 0, len(self.header)
         try:
             opened = gzip.open if self.path.suffix == ".gz" else open
             with opened(self.path, "rt", encoding="utf-8-sig", newline="") as file:
                 reader = csv.reader(file, strict=True, delimiter=self.separator)
                 for row in reader:
-                    fields = [field.strip() for field in row]
-                    done += 1
-                    if any(fields):
-                        yield reader.line_num, fields
+                    done, fields = reader.line_num, [field.strip() for field in row]
+                    if not any(fields):
+                        continue
+                    width = width or len(fields)
+                    if len(fields) != width:
+                        raise SeriesError(
+                            f"{self.path.name}: line {done} has {len(fields)} fields, the header has {width}; "
+                            "was the file cut off, or is a comma missing or too many?"
+                        )
+                    yield done, fields
         except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise SeriesError(
                 f"{self.path.name} can't be read as a CSV in UTF-8, after line {done}: {error}"
             ) from error
 
-    def _check_width(self, line: int, fields: list[str]) -> None:
-        if len(fields) != len(self.header):
-            raise SeriesError(
-                f"{self.path.name}: line {line} has {len(fields)} fields, the header has "
-                f"{len(self.header)}; was the file cut off, or is a comma missing or too many?"
-            )
-
     def read(self, time: str, names: list[str]) -> tuple[pd.Series, Values, str]:
         """The stamps as text, indexed by line; the numbers (rows, columns); and why they can't be used, or ""."""
         at, picked = self.header.index(time), [self.header.index(name) for name in names]
-        lines, stamps, flat, bad = list[int](), list[str](), array("d"), dict[str, _Bad]()
-        rows = self._rows()
-        next(rows)
-        for line, fields in rows:
-            self._check_width(line, fields)
+        lines, stamps, flat = list[int](), list[str](), array("d")
+        numbers = _Numbers(f"{self.path.name}: line", self.decimal)
+        for line, fields in islice(self._rows(), 1, None):
             lines.append(line)
             stamps.append(fields[at])
-            chosen = [fields[k] for k in picked]
-            numbers = self._plain(chosen)
-            if numbers is None:
-                place = f"{self.path.name}: line {line}"
-                pairs = zip(names, chosen, strict=True)
-                numbers = [_number(field, name, place, bad, self.decimal) for name, field in pairs]
-            flat.extend(numbers)
+            flat.extend(numbers.read_line([fields[k] for k in picked], names, line))
         values = np.frombuffer(flat, dtype=np.float64).reshape(len(lines), len(names))
         text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=time)
-        return text, values, next((str(bad[name]) for name in names if name in bad), "")
-
-    def _plain(self, fields: list[str]) -> list[float] | None:
-        """The numbers of a row of plain ones and empty fields, quickly; None if it is another."""
-        if self.decimal != "." or not _PLAIN.fullmatch("\0".join(fields)):
-            return None
-        try:
-            return [float(field) if field else math.nan for field in fields]
-        except ValueError:  # such as "1.2.3"
-            return None
-
-
-def _number(text: str, column: str, place: str, bad: dict[str, _Bad], decimal: str = ".") -> float:
-    """The number that a field holds, NaN for a missing value; what is neither is noted in `bad`."""
-    if text.lower() in _MISSING:
-        return math.nan
-    written = text.replace(",", ".") if decimal == "," and "." not in text else text
-    if _NUMBER.fullmatch(written) and (decimal == "." or "." not in text):
-        number = float(written)
-        if math.isfinite(number):
-            return number
-    bad.setdefault(column, _Bad(column, place, text)).count += 1
-    return math.nan
+        return text, values, numbers.refusal(names)
 
 
 class _Parquet:
@@ -447,42 +387,39 @@ class _Parquet:
         except (ValueError, OSError) as error:
             raise SeriesError(f"{path.name} can't be read as a Parquet file: {error}") from error
         if isinstance(frame.index, pd.DatetimeIndex):
-            frame = frame.rename_axis(
-                index=str("time" if frame.index.name is None else frame.index.name)
-            ).reset_index()
+            frame = frame.reset_index(names="time" if frame.index.name is None else str(frame.index.name))
         self.frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1)
         self.header = list(self.frame.columns)
         if frame.empty:
             raise SeriesError(f"{path.name} has no rows.")
-        if not self.frame.columns.is_unique:
-            raise SeriesError(
-                f"{path.name}: two of the columns {self.header} have the same name; rename one."
-            )
 
     def read(self, time: str, names: list[str]) -> tuple[pd.Series, Values, str]:
         """The stamps, indexed by row; the numbers (rows, columns); and why they can't be used, or ""."""
-        rows = pd.Index(np.arange(1, len(self.frame) + 1), name="row")
-        text, bad = self.frame[time].set_axis(rows), dict[str, _Bad]()
-        values = np.empty((len(rows), len(names)))
-        for k, name in enumerate(names):
-            values[:, k] = self._column(name, bad)
-        return text, values, next((str(bad[name]) for name in names if name in bad), "")
+        rows = pd.RangeIndex(1, len(self.frame) + 1, name="row")
+        numbers = _Numbers(f"{self.path.name}: row")
+        values = np.column_stack([self._column(name, numbers) for name in names])
+        return self.frame[time].set_axis(rows), values, numbers.refusal(names)
 
-    def _column(self, name: str, bad: dict[str, _Bad]) -> Values:
-        column, place = self.frame[name], f"{self.path.name}: row "
+    def _column(self, name: str, numbers: _Numbers) -> Values:
+        column = self.frame[name]
         if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
             texts = column.astype(object).where(column.notna(), "").astype(str).str.strip()
-            return np.array([_number(t, name, f"{place}{k}", bad) for k, t in enumerate(texts, start=1)])
+            return np.array([numbers.read(text, name, row) for row, text in enumerate(texts, start=1)])
         values: Values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         # whole numbers from 2**53 on are rounded by a float64
         rounded = pd.api.types.is_integer_dtype(column) & (np.abs(values) >= 2**53)
         wrong = np.isinf(values) | rounded
         if wrong.any():
             row = int(wrong.argmax())
-            bad[name] = _Bad(name, f"{place}{row + 1}", str(column.iloc[row]))
-            bad[name].count = int(wrong.sum())
+            numbers.note(str(column.iloc[row]), name, row + 1, int(wrong.sum()))
         return values
 
 
-def _open(path: Path, separator: str, decimal: str) -> _Text | _Parquet:
-    return _Parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _Text(path, separator, decimal)
+def _open(path: Path, separator: str, decimal: str) -> _Csv | _Parquet:
+    parquet = path.suffix.lower() in (".parquet", ".pq")
+    table = _Parquet(path) if parquet else _Csv(path, separator, decimal)
+    if twice := [name for name in table.header if table.header.count(name) > 1]:
+        raise SeriesError(
+            f"{path.name}: the header names column {twice[0]!r} more than once; rename one of them."
+        )
+    return table

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
+
+from lstm_lib.network.spec import is_whole
 
 
 class SeriesError(ValueError):
@@ -21,17 +22,15 @@ def choose(given: object, valid: Iterable[str], what: str, where: str = "") -> s
     near = [name for name in names if name.lower() == str(given).lower()]
     near = near or difflib.get_close_matches(str(given), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise SeriesError(
-        f"{where}There is no {what} {given!r}; there is {', '.join(map(repr, names)) or 'none'}.{hint}"
-    )
+    there = ", ".join(map(repr, names)) or "none"
+    raise SeriesError(f"{where}There is no {what} {given!r}; there is {there}.{hint}")
 
 
-def count(value: object, name: str) -> int:
+def count(value: int, name: str) -> int:
     """Return `value` if it is a whole number of 1 or more."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+    if not is_whole(value, 1):
         raise SeriesError(
-            f"{name}={value!r} was given; it counts steps of the series and has to be a whole "
-            f"number, 1 or more."
+            f"{name}={value!r} was given; it counts steps of the series and has to be a whole number, 1 or more."
         )
     return int(value)
 
@@ -47,6 +46,11 @@ def length(given: str | pd.Timedelta, name: str) -> pd.Timedelta:
     if not width > pd.Timedelta(0):
         raise SeriesError(f"{name}={given!r} has to be longer than nothing, such as '1h'.")
     return width
+
+
+def several(given: str | Iterable[str]) -> list[str]:
+    """One name, or several of them, as a list."""
+    return [given] if isinstance(given, str) else list(given)
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:

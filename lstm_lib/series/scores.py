@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_lib.series.clock import Array, Mask, Values
 from lstm_lib.series.cutting import Windows
 from lstm_lib.series.forecasts import naive_forecasts
 from lstm_lib.series.refusal import SeriesError, choose
-
-Values = npt.NDArray[np.float64]
 
 
 def metrics(
@@ -24,47 +23,47 @@ def metrics(
 ) -> dict[str, float]:
     """Errors of the forecast `yhat` of `y`, both (N, O) or (N,), over all N·O values.
 
-    mae : mean of |yhat - y|, in their unit
-    rmse : root of the mean of (yhat - y)², in their unit
-    nrmse : rmse / mean of y, also called CV(RMSE); NaN where that mean isn't above 0
-    mase : only with `steps_apart`, the mean step |y(t) - y(t-1)| of the training rows, a number above 0 or one
-        for each of the O columns: the mean of |yhat - y| / steps_apart. Below 1 is better than the last value
-        was, one step ahead, on the training rows (Hyndman and Koehler 2006).
-    skill : only with `naive`, another forecast of y: 1 - rmse / rmse of the naive one. 1 is perfect, 0 no
-        better than naive, below 0 worse.
-    n : the number of rows, N
+    Parameters
+    ----------
+    naive : another forecast of y, for skill.
+    steps_apart : the mean step |y(t) - y(t-1)| of the training rows, a number above 0 or one for each of the O columns,
+        for mase.
 
-    Raises SeriesError for shapes that differ, no rows, a value that isn't finite, a naive forecast
-    without error, and steps_apart that isn't above 0.
+    Returns
+    -------
+    mae : mean of |yhat - y|, in their unit.
+    rmse : root of the mean of (yhat - y)², in their unit.
+    nrmse : rmse / mean of y, also called CV(RMSE); NaN where that mean isn't above 0.
+    mase : mean of |yhat - y| / steps_apart. Below 1 is better than the last value was, one step ahead, on the training
+        rows (Hyndman and Koehler 2006).
+    skill : 1 - rmse / rmse of the naive one. 1 is perfect, 0 no better than naive, below 0 worse.
+    n : the number of rows, N.
+
+    Raises SeriesError for shapes that differ, no rows, a value that isn't finite, a naive forecast without error, and
+    steps_apart that isn't above 0.
 
     >>> scores = metrics([1, 2, 3, 4], [1, 2, 3, 6], naive=[3, 4, 5, 6], steps_apart=2)
     >>> scores
     {'mae': 0.5, 'rmse': 1.0, 'nrmse': 0.4, 'mase': 0.25, 'skill': 0.5, 'n': 4}
     """
-    given = {"y": y, "yhat": yhat} | ({} if naive is None else {"naive": naive})
-    arrays = {}
-    for name, values in given.items():
-        array = np.asarray(values, dtype=np.float64)
-        arrays[name] = array[:, None] if array.ndim == 1 else np.atleast_2d(array)
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if len(set(shapes.values())) > 1 or 0 in shapes["y"]:
-        raise SeriesError(
-            f"Shapes {', '.join(f'{name} {shape}' for name, shape in shapes.items())}: all "
-            f"have to be the same, with at least one row."
-        )
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
+    given = {"y": y, "yhat": yhat, "naive": naive}
+    arrays = {name: np.asarray(a, dtype=np.float64) for name, a in given.items() if a is not None}
+    arrays = {name: a[:, None] if a.ndim == 1 else np.atleast_2d(a) for name, a in arrays.items()}
+    if len({a.shape for a in arrays.values()}) > 1 or 0 in arrays["y"].shape:
+        shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+        raise SeriesError(f"Shapes {shapes}: all have to be the same, with at least one row.")
+    for name, a in arrays.items():
+        if bad := int((~np.isfinite(a)).any(axis=1).sum()):
             raise SeriesError(
-                f"{name} has {int((~np.isfinite(array)).any(axis=1).sum())} rows of "
-                f"{len(array)} that are missing or not finite; score the rows that all "
-                f"forecasts have, as compare() does."
+                f"{name} has {bad} rows of {len(a)} that are missing or not finite; score the rows that all forecasts "
+                "have, as compare() does."
             )
-    apart = None if steps_apart is None else np.asarray(steps_apart, dtype=np.float64)
-    if apart is not None and not (np.isfinite(apart) & (apart > 0)).all():
-        raise SeriesError(f"steps_apart={steps_apart!r} has to be above 0; without it there is no mase.")
-    if apart is not None:
-        apart = np.broadcast_to(apart, shapes["y"])
-    if naive is not None and not (arrays["naive"] != arrays["y"]).any():
+    apart = None
+    if steps_apart is not None:
+        apart = np.broadcast_to(np.asarray(steps_apart, dtype=np.float64), arrays["y"].shape)
+        if not (np.isfinite(apart) & (apart > 0)).all():
+            raise SeriesError(f"steps_apart={steps_apart!r} has to be above 0; without it there is no mase.")
+    if naive is not None and np.array_equal(arrays["naive"], arrays["y"]):
         raise SeriesError("naive has no error at all, so there is no skill relative to it.")
     return _scores(arrays["y"], arrays["yhat"], arrays.get("naive"), apart) | {"n": len(arrays["y"])}
 
@@ -94,16 +93,20 @@ def compare(
 ) -> pd.DataFrame:
     """Score forecasts of `part` next to the naive ones, on the same rows: those where none is missing.
 
-    forecasts : name -> (N, O) in the target's unit, such as {"LSTM": split.unscale(yhat)}
-    baseline : the forecast that skill is relative to
-    by : score by "horizon" (how many steps ahead), by "hour" (of the forecast moment, in local time) or by
-        "target" (if there are several). Measures that a group doesn't have are NaN, such as nrmse and skill
-        of solar power at night.
+    Parameters
+    ----------
+    forecasts : name -> (N, O) in the target's unit, such as {"LSTM": split.unscale(yhat)}.
+    baseline : the forecast that skill is relative to.
+    by : score by "horizon" (how many steps ahead), by "hour" (of the forecast moment, in local time) or by "target" (if
+        there are several). Measures that a group doesn't have are NaN, such as nrmse and skill of solar power at night.
 
-    Returns a row for each forecast with the columns of `metrics`, or with `by` a row for each forecast and group.
-    `n` is the number of common rows (by hour: of values). mase is relative to the training rows. Raises
-    SeriesError as `metrics` does, for an unknown baseline, and for a forecast with stamps (a DataFrame) that
-    are not those of `part`.
+    Returns
+    -------
+    DataFrame, a row for each forecast with the columns of `metrics`, or with `by` a row for each forecast and group.
+    `n` is the number of common rows (by hour: of values). mase is relative to the training rows.
+
+    Raises SeriesError as `metrics` does, for an unknown baseline, and for a forecast with stamps (a DataFrame) that are
+    not those of `part`.
 
     >>> from lstm_lib.series import load_series, ridge_forecast, windows
     >>> split = windows(load_series("fontana"))
@@ -117,71 +120,55 @@ def compare(
     """
     if not isinstance(part, Windows) or not isinstance(forecasts, Mapping):
         raise SeriesError(
-            f"compare() takes a part of a split, such as split.test, and a dict of forecasts, such as "
+            "compare() takes a part of a split, such as split.test, and a dict of forecasts, such as "
             f'{{"LSTM": values}}; got {type(part).__name__} and {type(forecasts).__name__}.'
         )
-    _check_stamps(part, forecasts)
-    naive = naive_forecasts(part)
+    naive, where = naive_forecasts(part), f"the {part.name} part"
     table = {name: naive[name] for name in dict.fromkeys(naive.columns.get_level_values(0))} | dict(forecasts)
     choose(baseline, table, "forecast")
-    shape = len(part), part.outputs
-    arrays = {name: np.asarray(values, dtype=np.float64) for name, values in table.items()}
-    for name, array in arrays.items():
-        if array.size != shape[0] * shape[1] or len(array) != len(part):
+    shape, arrays = (len(part), part.outputs), dict[str, Values]()
+    for name, values in table.items():
+        array, stamps = np.asarray(values, dtype=np.float64), getattr(values, "index", None)
+        if array.size != np.prod(shape) or len(array) != len(part):
             raise SeriesError(
-                f"Forecast {name!r} has shape {array.shape}; expected "
-                f"{shape}, a row for each window of the {part.name} part."
+                f"Forecast {name!r} has shape {array.shape}; expected {shape}, a row for each window of {where}."
             )
-    arrays = {name: array.reshape(shape) for name, array in arrays.items()}
+        if isinstance(stamps, pd.DatetimeIndex) and not stamps.equals(part.times):
+            raise SeriesError(
+                f"Forecast {name!r} is for the stamps {stamps[0]} to {stamps[-1]}; {where} has "
+                f"{part.times[0]} to {part.times[-1]}, in order of time."
+            )
+        arrays[name] = array.reshape(shape)
     common = np.logical_and.reduce([~np.isnan(array).any(axis=1) for array in arrays.values()])
     if not common.any():
-        raise SeriesError(
-            f"There is no row of the {part.name} part that has all of the forecasts "
-            f"{', '.join(map(repr, arrays))}."
-        )
+        names = ", ".join(map(repr, arrays))
+        raise SeriesError(f"There is no row of {where} that has all of the forecasts {names}.")
     actual = part.actual[common]
     arrays = {name: array[common] for name, array in arrays.items()}
-    steps_apart = np.repeat(part.steps_apart, len(part.offsets))
-    apart = steps_apart if np.isfinite(steps_apart).all() else None  # no two neighbouring rows to train on
+    steps = np.broadcast_to(np.repeat(part.steps_apart, len(part.ahead)), actual.shape)
+    apart = steps if np.isfinite(steps).all() else None  # no two neighbouring rows to train on
     if by is None:
         scores = {name: metrics(actual, array, arrays[baseline], apart) for name, array in arrays.items()}
         return pd.DataFrame(scores).T.astype({"n": int})
-    groups = _groups(part, common, choose(by, ("horizon", "hour", "target"), "way to group scores, by ="))
-    wide = None if apart is None else np.broadcast_to(apart, actual.shape)
+    labels = _labels(part, common, by)
     rows: dict[tuple[str, Any], dict[str, float]] = {}
     for name, array in arrays.items():
-        for group, chosen in groups.items():
-            parts = (a if a is None else a[chosen] for a in (actual, array, arrays[baseline], wide))
-            size = chosen.sum() if by == "hour" else len(actual)
-            rows[name, group] = _scores(*parts) | {"n": size}  # type: ignore[arg-type]  # wide alone may be None
+        for group in part.target_names if by == "target" else np.unique(labels).tolist():
+            at = labels == group
+            wide = None if apart is None else apart[at]
+            scored = _scores(actual[at], array[at], arrays[baseline][at], wide)
+            rows[name, group] = scored | {"n": at.sum() if by == "hour" else len(actual)}
     index = pd.MultiIndex.from_tuples(rows, names=["forecast", by])
     return pd.DataFrame(list(rows.values()), index=index).astype({"n": int})
 
 
-def _check_stamps(part: Windows, forecasts: Mapping[str, npt.ArrayLike]) -> None:
-    """Refuse forecasts of as many windows, but of other ones."""
-    for name, values in forecasts.items():
-        stamps = getattr(values, "index", None)
-        if (
-            isinstance(stamps, pd.DatetimeIndex)
-            and len(stamps) == len(part)
-            and not stamps.equals(part.times)
-        ):
-            raise SeriesError(
-                f"Forecast {name!r} is for the stamps {stamps[0]} to {stamps[-1]}; the {part.name} part has "
-                f"{part.times[0]} to {part.times[-1]}, in order of time."
-            )
-
-
-def _groups(part: Windows, common: npt.NDArray[np.bool_], by: str) -> dict[Any, npt.NDArray[np.bool_]]:
-    """Which of the common rows' values (N, O) belong to each group."""
-    shape = int(common.sum()), len(part.target_names), len(part.offsets)
-    if by == "horizon":
-        labels: npt.NDArray[Any] = np.broadcast_to(part.ahead, shape)
-    elif by == "hour":
-        labels = np.broadcast_to(part.series.local.hour.to_numpy()[part.target_rows[common]][:, None], shape)
-    else:
-        labels = np.broadcast_to(np.array(part.target_names, dtype=object)[:, None], shape)
-    labels = labels.reshape(len(labels), -1)
-    names = part.target_names if by == "target" else np.unique(labels).tolist()
-    return {name: labels == name for name in names}
+def _labels(part: Windows, common: Mask, by: str) -> Array:
+    """To which group each value of the common rows belongs, (rows, O)."""
+    labels: dict[str, Array] = {
+        "horizon": part.ahead,
+        "hour": part.series.local.hour.to_numpy()[part.target_rows[common]][:, None],
+        "target": np.array(part.target_names, dtype=object)[:, None],
+    }
+    chosen = labels[choose(by, labels, "way to group scores, by =")]
+    shape = int(common.sum()), len(part.target_names), len(part.ahead)
+    return np.broadcast_to(chosen, shape).reshape(shape[0], -1)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from lstm_lib.series import faults
 from lstm_lib.series.clock import calendar_features, zone_of
-from lstm_lib.series.refusal import SeriesError, choose, length, listed
+from lstm_lib.series.refusal import SeriesError, choose, length, listed, several
 
 ENERGY = re.compile(r"[kMGT]?(Wh|J)(/.*)?")  # an amount a period: added up
 LEVELS = {
@@ -29,17 +29,18 @@ LEVELS = {
 class Series:
     """An energy series on a regular grid.
 
-    name : what to call it in tables and messages
-    frame : DataFrame (n rows), float64 columns, tz-aware UTC index in regular steps; NaN is a missing value
-    target : the column to forecast
-    unit : the target's unit
-    source : the sentence that has to be shown with results (attribution)
-    timezone : the local zone, in which the calendar features are computed
-    inserted : how many stamps were missing in the file and now stand as rows of NaN
-    units : the units of other columns, as far as they are known
-    calendar : the features that were added by `with_calendar`
-    notes : what was recognised and what was done, a sentence each
-    found : what reading the file found, for `check`
+    Parameters
+    ----------
+    name : what to call it in tables and messages.
+    frame : DataFrame (n rows), float64 columns, tz-aware UTC index in regular steps; NaN is a missing value.
+    target, unit : the column to forecast, and its unit.
+    source : the sentence that has to be shown with results (attribution).
+    timezone : the local zone, in which the calendar features are computed.
+    inserted : how many stamps were missing in the file and now stand as rows of NaN.
+    units : the units of other columns, as far as they are known.
+    calendar : the features that were added by `with_calendar`.
+    notes : what was recognised and what was done, a sentence each.
+    found : what reading the file found, for `check`.
 
     Raises SeriesError if the frame is not as described.
 
@@ -68,18 +69,16 @@ class Series:
         zone_of(self.timezone)
         if not isinstance(index, pd.DatetimeIndex) or str(index.tz) != "UTC":
             raise SeriesError(
-                f"{where}the index has to be a DatetimeIndex in UTC; use "
-                f"frame.tz_localize(...).tz_convert('UTC')."
+                f"{where}the index has to be a DatetimeIndex in UTC; use frame.tz_localize(...).tz_convert('UTC')."
             )
         steps = np.diff(index.asi8)
         if len(steps) == 0 or (steps != steps[0]).any() or steps[0] <= 0:
             raise SeriesError(
-                f"{where}the stamps have to be at least 2, increasing, in equal steps; use "
-                f"frame.asfreq(...) to insert missing ones as NaN."
+                f"{where}the stamps have to be at least 2, increasing, in equal steps; use frame.asfreq(...) to "
+                "insert missing ones as NaN."
             )
-        wrong = [str(c) for c, kind in self.frame.dtypes.items() if kind != np.float64]
-        wrong += [str(c) for c in self.frame.columns if str(c) not in wrong and np.isinf(self.frame[c]).any()]
-        if wrong:
+        columns = self.frame.items()
+        if wrong := [str(c) for c, v in columns if v.dtype != np.float64 or np.isinf(v).any()]:
             raise SeriesError(
                 f"{where}columns {wrong} are not float64 or not finite; convert them, with NaN for missing."
             )
@@ -106,7 +105,7 @@ class Series:
         return [str(column) for column in self.frame.columns if column not in waves]
 
     def unit_of(self, column: str) -> str:
-        """The unit of a column, or "" if it isn't known. SeriesError for a column that isn't there.
+        """The unit of a column, or "" if it isn't known; SeriesError for a column that isn't there.
 
         >>> index = pd.date_range("2020-01-01", periods=3, freq="h", tz="UTC")
         >>> demo = Series("demo", pd.DataFrame({"load": 1.0, "air": 2.0}, index), "load", "kW", units={"air": "°C"})
@@ -157,14 +156,15 @@ class Series:
     ) -> Series:
         """The series on a coarser grid: power by its mean, energy by its sum.
 
-        step : the new step, a whole number of old ones; periods are counted from midnight UTC on 1970-01-01
-        how : "mean" or "sum", for all columns or by column; if not given, the units tell: kWh, MJ ... are
-            added up, levels such as kW, °C, W/m² are averaged
+        Parameters
+        ----------
+        step : a whole number of old ones; periods are counted from midnight UTC on 1970-01-01.
+        how : "mean" or "sum", for all columns or by column; None goes by the units: kWh, MJ ... are added up, levels
+            such as kW, °C, W/m² are averaged.
         least : the share of a period's rows that a mean needs. A sum needs all of them.
 
-        A period with fewer values is missing: nothing is taken across a gap. Calendar features are computed
-        anew. Raises SeriesError for a step that doesn't fit, and for a column of which neither its unit nor
-        `how` tells what to do.
+        A period with fewer values is missing: nothing is taken across a gap. Calendar features are computed anew.
+        Raises SeriesError for a step that doesn't fit, and for a column of which nothing tells what to do.
 
         >>> index = pd.date_range("2020-01-01", periods=8, freq="15min", tz="UTC")
         >>> frame = pd.DataFrame({"power": range(8), "energy": 1.0, "air": [np.nan] + [5.0] * 7}, index, dtype=float)
@@ -178,74 +178,67 @@ class Series:
         where, width = f"Series {self.name!r}: ", length(step, "step")
         if width % self.step != pd.Timedelta(0) or width == self.step:
             raise SeriesError(f"{where}step={step!r} has to be 2 or more whole steps of {self.step}.")
-        epoch = pd.Timestamp(0, tz="UTC")
-        if (self.index[0] - epoch) % self.step != pd.Timedelta(0):
+        if self.index[0] != self.index[0].floor(self.step):
             raise SeriesError(
-                f"{where}its stamps, such as {self.index[0]}, are not whole steps of {self.step} from midnight "
-                f"UTC, so no row lies in one period of {width} alone."
+                f"{where}its stamps, such as {self.index[0]}, are not whole steps of {self.step} from midnight UTC, "
+                f"so no row lies in one period of {width} alone."
             )
         if not 0 < least <= 1:
             raise SeriesError(f"least={least!r} has to be a share above 0, at most 1.")
         ways = {column: self._way(column, how) for column in self.measured}
         grouped = self.frame[self.measured].groupby(self.index.floor(width))
-        values, needed = grouped.count(), width // self.step
-        parts = {
-            column: (grouped[column].mean() if way == "mean" else grouped[column].sum()).where(
-                values[column] >= (least * needed if way == "mean" else needed)
-            )
-            for column, way in ways.items()
-        }
+        needed = {"mean": least * (width // self.step), "sum": width // self.step}
+        enough = {column: grouped[column].count() >= needed[way] for column, way in ways.items()}
+        parts = {column: grouped[column].agg(way).where(enough[column]) for column, way in ways.items()}
         frame = pd.DataFrame(parts).rename_axis(index="time")
         if len(frame) < 2:
             raise SeriesError(f"{where}only {len(frame)} period of {width}; a series needs at least 2.")
-        summed = [column for column, way in ways.items() if way == "sum"]
-        hours = [f"{span / pd.Timedelta('1h'):g} h" for span in (self.step, width)]
-        note = f"resampled from {hours[0]} to {hours[1]}: " + "; ".join(
-            f"{way} of {listed(names)}"
-            for way, names in (("mean", [c for c in ways if c not in summed]), ("sum", summed))
-            if names
-        )
-        plain = replace(
-            self, frame=frame, calendar=(), notes=(*self.notes, note), found=(), inserted=self.inserted
-        )
-        return plain.with_calendar(*self.calendar)
+        before, after = (f"{span / pd.Timedelta('1h'):g} h" for span in (self.step, width))
+        done = {way: [column for column, its in ways.items() if its == way] for way in needed}
+        words = "; ".join(f"{way} of {listed(names)}" for way, names in done.items() if names)
+        notes = (*self.notes, f"resampled from {before} to {after}: {words}")
+        return replace(self, frame=frame, calendar=(), notes=notes, found=()).with_calendar(*self.calendar)
 
     def _way(self, column: str, how: object) -> str:
         """Whether a column is averaged or added up."""
+        where = f"Series {self.name!r}: "
         if isinstance(how, Mapping):
             for name in how:
-                choose(name, self.measured, "column", f"Series {self.name!r}: ")
-        way = how.get(column) if isinstance(how, Mapping) else how
-        if way is not None:
-            return choose(way, ("mean", "sum"), "way to resample", f"Column {column!r}: ")
+                choose(name, self.measured, "column", where)
+            how = how.get(column)
+        if how is not None:
+            return choose(how, ("mean", "sum"), "way to resample", f"Column {column!r}: ")
         unit = self.unit_of(column)
         if ENERGY.fullmatch(unit):
             return "sum"
         if unit in LEVELS:
             return "mean"
+        has = f"the unit {unit!r}" if unit else "no known unit"
         raise SeriesError(
-            f"Series {self.name!r}: column {column!r} has {f'the unit {unit!r}' if unit else 'no known unit'}, which "
-            f"doesn't tell whether to take the mean or the sum; give how={{{column!r}: 'mean'}} or 'sum', or one of "
-            f"them for all columns."
+            f"{where}column {column!r} has {has}, which doesn't tell whether to take the mean or the sum; give "
+            f"how={{{column!r}: 'mean'}} or 'sum', or one of them for all columns."
         )
 
     # -------------------------------------------------------------------------------------- faults and cleaning
 
     def _look(self, limits: Mapping[str, float]) -> faults.Look:
         units = {column: self.unit_of(column) for column in self.measured}
-        return faults.Look(
-            self.frame[self.measured], self.step, self.timezone, units, faults.with_limits(limits)
-        )
+        limits = faults.with_limits(limits)
+        return faults.Look(self.frame[self.measured], self.step, self.timezone, units, limits)
 
     def check(self, **limits: float) -> pd.DataFrame:
         """What looks wrong: a row for each finding, in order of time. Nothing is changed.
 
-        limits : other numbers for the rules, by the names in `lstm_lib.series.LIMITS`
+        Parameters
+        ----------
+        limits : other numbers for the rules, by the names in `lstm_lib.series.LIMITS`.
 
-        Returns a DataFrame, columns kind, column, first, last (stamps in UTC), rows, size, and the rule that
-        found it. The kinds: "gap" (missing), "duplicate" (a stamp repeated in the file, or rows that repeat
-        another day), "clock change", "frozen", "spike", "jump", "outage" and "regime" (a lasting change of the
-        level; it is looked for in series of two years and more). Calendar features are not looked at.
+        Returns
+        -------
+        DataFrame, columns kind, column, first, last (stamps in UTC), rows, size, and the rule that found it. The kinds:
+        "gap" (missing), "duplicate" (a stamp repeated in the file, or rows that repeat another day), "clock change",
+        "frozen", "spike", "jump", "outage" and "regime" (a lasting change of the level; it is looked for in series of
+        two years and more). Calendar features are not looked at.
 
         Raises SeriesError for a limit that there isn't, or that isn't above 0.
 
@@ -268,14 +261,18 @@ class Series:
     ) -> tuple[Series, pd.DataFrame]:
         """Make missing what the rules that you name have found, and nothing else.
 
+        Parameters
+        ----------
         rules : kinds of findings, such as ["spike", "frozen"], or for some columns only
-            {"frozen": ["AirTemp"], "outage": "TGBT"}. None by default: then nothing is changed, and the new
-            series says so.
-        limits : as for `check`
+            {"frozen": ["AirTemp"], "outage": "TGBT"}. None by default: then nothing is changed, and a note says so.
+        limits : as for `check`.
 
-        Returns a new series and the table of what was changed: the findings applied, with the number of
-        values each has made missing (`changed`). Missing values are kept out of windows, never invented. Raises
-        SeriesError for a kind that there isn't or that can't be cleaned, and for a column that isn't there.
+        Returns
+        -------
+        series : a new one. Missing values are kept out of windows, never invented.
+        changes : the findings applied, with the number of values each has made missing (`changed`).
+
+        Raises SeriesError for a kind that there isn't or that can't be cleaned, and for a column that isn't there.
 
         >>> index = pd.date_range("2020-01-01", periods=30, freq="h", tz="UTC")
         >>> load = np.r_[np.arange(10.0), np.full(12, 4.0), np.nan, np.arange(7.0)]
@@ -287,31 +284,24 @@ class Series:
         >>> changes[["kind", "column", "changed"]].values.tolist(), int(cleaned.frame["load"].isna().sum())
         ([['frozen', 'load', 12]], 13)
         """
-        named: dict[str, list[str] | None] = {}
-        if isinstance(rules, Mapping):
-            named = {kind: [of] if isinstance(of, str) else list(of) for kind, of in rules.items()}
-        else:
-            named = dict.fromkeys([rules] if isinstance(rules, str) else rules)
+        if not isinstance(rules, Mapping):
+            rules = dict.fromkeys(several(rules), self.measured)
+        named = {kind: several(columns) for kind, columns in rules.items()}
         for kind, columns in named.items():
-            rule = faults.RULES[choose(kind, faults.RULES, "rule")]
-            if rule.kept:
-                raise SeriesError(f"{kind!r} can't be cleaned: {rule.kept}.")
-            for column in columns or ():
+            if kept := faults.RULES[choose(kind, faults.RULES, "rule")].kept:
+                raise SeriesError(f"{kind!r} can't be cleaned: {kept}.")
+            for column in columns:
                 choose(column, self.measured, "column", f"Series {self.name!r}: ")
-        frame, applied, changed = self.frame.copy(), [], []
-        for finding in faults.find(self._look(limits), tuple(named)):
-            wanted = named[finding.kind]
-            columns = [c for c in finding.columns if wanted is None or c in wanted]
-            rows = self.frame.index[finding.begin : finding.end]
-            present = int(frame.loc[rows, columns].notna().sum().sum())
-            if present:
+        frame, applied, changed = self.frame.copy(), list[faults.Finding](), list[int]()
+        for finding in faults.find(self._look(limits), named):
+            columns = [column for column in finding.columns if column in named[finding.kind]]
+            rows = frame.index[finding.begin : finding.end]
+            if present := int(frame.loc[rows, columns].notna().sum().sum()):
                 frame.loc[rows, columns] = np.nan
                 applied.append(replace(finding, columns=tuple(columns)))
                 changed.append(present)
         changes = faults.table(applied, self.index, len(self.measured))
         changes["changed"] = np.array(changed, dtype=np.int64)
-        if not named:
-            note = "clean: nothing was changed, since no rule was named"
-        else:
-            note = f"clean: {sum(changed)} values made missing by {', '.join(named)}"
+        note = f"{sum(changed)} values made missing by {', '.join(named)}"
+        note = f"clean: {note if named else 'nothing was changed, since no rule was named'}"
         return replace(self, frame=frame, notes=(*self.notes, note)), changes
