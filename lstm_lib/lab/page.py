@@ -11,6 +11,7 @@ import html
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pandas as pd
 from lstm_lib.lab import figures, grid, views
 from lstm_lib.lab import state as transitions
 from lstm_lib.lab.controls import YOURS, Controls
-from lstm_lib.lab.runs import OPTIONS, SHARES, Settings, load, read_units, to_csv, to_zip
+from lstm_lib.lab.runs import SHARES, LastRows, Settings, read_units, to_csv, to_zip
 from lstm_lib.lab.state import State, attempt, new
 from lstm_lib.lab.training import Training, jobs
 from lstm_lib.training.statistics import STATISTICS
@@ -32,9 +33,8 @@ class Page(Controls):
     """The widgets, the state they show, and the training under way. `widget` is what a notebook displays."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        settings = settings or Settings()
-        self.state = new(settings, inputs=len(load(settings).inputs))
-        super().__init__(self.state)
+        self.state = new(settings)
+        super().__init__(self.state.settings)
         self.training: Training | None = None
         self.following: asyncio.Task[None] | None = None
         self.uploads = tempfile.TemporaryDirectory(prefix="lstm_lib_")
@@ -43,14 +43,20 @@ class Page(Controls):
         self._wire()
         # what draws a part of the page, and on what of the state it depends
         self.views: dict[Callable[[State], None], Callable[[State], Any]] = {
-            self._draw_items: lambda s: (s.spec, s.blocks),
-            self._draw_shades: lambda s: (s.spec, s.blocks, s.statistic, s.runs),
+            self._draw_map: lambda s: (s.spec, s.blocks, s.statistic, s.runs),
             self._draw_selection: lambda s: (s.zone, s.blocks),
             self._draw_statistics: lambda s: (s.runs, s.spec, s.statistic),
-            self._draw_price: lambda s: (s.live is None, *_priced(s)),
-            self._draw_controls: _priced,
-            self._draw_message: lambda s: s.message,
-            self._draw_live: lambda s: s.live,
+            self._draw_isolation: lambda s: (
+                s.settings,
+                s.zone,
+                s.depth,
+                s.span,
+                s.from_epoch,
+                s.redraw,
+                s.blocks,
+                s.live is None,
+            ),
+            self._draw_news: lambda s: (s.message, s.live),
             self._draw_curves: lambda s: (s.runs, s.live),
             self._draw_runs: lambda s: s.runs,
             self._draw_forecast: lambda s: (s.runs, s.shown, s.week),
@@ -64,7 +70,7 @@ class Page(Controls):
         """The next state, and what has changed of the page."""
         self.state = attempt(self.state, transition, *given)
         if self.state.wrong:  # a control may show what was refused; a text stays, to be mended
-            for view in (self._draw_controls, self._draw_statistics):
+            for view in (self._draw_isolation, self._draw_statistics):
                 self.seen.pop(view, None)
         self.draw()
 
@@ -73,8 +79,8 @@ class Page(Controls):
         self._drawing = True
         try:
             for view, reads in self.views.items():
-                if view not in self.seen or reads(self.state) != self.seen[view]:
-                    self.seen[view] = reads(self.state)
+                if (read := reads(self.state)) != self.seen.get(view):
+                    self.seen[view] = read
                     view(self.state)
         finally:
             self._drawing = False
@@ -88,7 +94,7 @@ class Page(Controls):
         except ValueError as error:
             self.do(transitions.say, str(error), True)
             return
-        self.do(transitions.begin, asked[0].name, asked[0].settings)
+        self.do(transitions.follow, asked[0].start)
         self.training = Training(asked)
         try:
             self.following = asyncio.get_running_loop().create_task(self._follow(self.training))
@@ -124,16 +130,22 @@ class Page(Controls):
             return
         try:
             settings = self._settings()
-            self.do(transitions.with_settings, settings, len(load(settings).inputs))
+            settings.task.split()  # a file that can't be read is refused here
+            self.do(transitions.with_settings, settings)
         except (ValueError, OSError) as error:
             self.do(transitions.refuse_settings, str(error))
 
     def _settings(self) -> Settings:
-        yours = self.series.value == YOURS
+        task = LastRows(self.series.value, share=SHARES[self.share.value])
+        if self.series.value == YOURS:
+            given = {name: text for name, field in self.options.items() if (text := field.value.strip())}
+            reading: dict[str, Any] = {name: given[name] for name in given if name != "target"}
+            if "columns" in given:
+                reading["columns"] = [column.strip() for column in given["columns"].split(",")]
+            path = self.path.value.strip()
+            task = replace(task, series=path, target=given.get("target"), reading=reading)
         return Settings(
-            series=self.path.value.strip() if yours else self.series.value,
-            options=tuple((name, self.options[name].value) for name in OPTIONS) if yours else (),
-            share=SHARES[self.share.value],
+            task=task,
             units=read_units(self.units.value),
             cell=self.cell.value,
             epochs=self.epochs.value,
@@ -179,7 +191,9 @@ class Page(Controls):
             self.halt: self.stop,
             self.csv: lambda: self.save("runs.csv", "text/csv", to_csv(self.state.runs)),
             self.zip: lambda: self.save("runs.zip", "application/zip", to_zip(self.state.runs)),
-            self.png: lambda: self.save("runs.png", "image/png", _bytes(figures.all_runs(self.state), "png")),
+            self.png: lambda: self.save(
+                "runs.png", "image/png", figures.as_bytes(figures.all_runs(self.state), "png")
+            ),
         }
         for button, action in clicks.items():
             button.on_click(lambda _, action=action: action())
@@ -191,24 +205,20 @@ class Page(Controls):
 
     # ---------------------------------------------------------------------------------------------------- the views
 
-    def _draw_items(self, state: State) -> None:
-        with self.map.hold_sync():
-            self.map.size = [grid.WIDTH, grid.TOP + grid.ROWS]
-            units = "+".join(map(str, state.spec.units))
-            self.map.label = f"Map of the network: layers of {units} units, and the head"
-            self.map.items = [vars(item) for item in grid.make_grid(state.spec, state.blocks).items]
-        self.blocks.value = state.blocks
-
-    def _draw_shades(self, state: State) -> None:
-        found = grid.make_grid(state.spec, state.blocks)
+    def _draw_map(self, state: State) -> None:
+        found, units = grid.make_grid(state.spec, state.blocks), "+".join(map(str, state.spec.units))
         mean: pd.Series[float] = transitions.scores(state, found.cut).values / found.sizes
         with self.map.hold_sync():
+            self.map.size = [grid.WIDTH, grid.TOP + grid.ROWS]
+            self.map.label = f"Map of the network: layers of {units} units, and the head"
+            self.map.items = [vars(item) for item in found.items]
             self.map.shades = grid.shades(mean)
             self.map.values = {
                 str(name): f"{size:,.0f} arcs · {state.statistic} {value:.3g}"
                 for (name, value), size in zip(mean.items(), found.sizes, strict=True)
             }
             self.map.legend = f"{state.statistic}, by rank"
+        self.blocks.value = state.blocks
 
     def _draw_selection(self, state: State) -> None:
         self.map.shares = grid.shares(state.zone, grid.make_grid(state.spec, state.blocks))
@@ -222,22 +232,17 @@ class Page(Controls):
         about = STATISTICS[state.statistic]
         self.says.value = views.small(f"{about.says} · {about.source}")
 
-    def _draw_price(self, state: State) -> None:
+    def _draw_isolation(self, state: State) -> None:
         self.price.value, unfit = views.price(state)
         self.go.disabled = unfit or state.live is not None
-
-    def _draw_controls(self, state: State) -> None:
-        self.span.max = state.settings.lookback
-        self.from_epoch.max = state.settings.epochs
-        self.depth.value, self.span.value = state.depth, state.span or state.settings.lookback
+        self.span.max, self.from_epoch.max = state.settings.task.lookback, state.settings.epochs
+        self.depth.value, self.span.value = state.depth, state.span or self.span.max
         self.from_epoch.value, self.redraw.value = state.from_epoch, state.redraw
         for name, text in views.explained(state).items():
             self.how[name].value = views.small(text)
 
-    def _draw_message(self, state: State) -> None:
+    def _draw_news(self, state: State) -> None:
         self.message.value = views.message(state)
-
-    def _draw_live(self, state: State) -> None:
         self.halt.disabled = state.live is None
         self.bar.value = 0 if state.live is None else state.live.done
         self.status.value = views.live(state)
@@ -254,7 +259,7 @@ class Page(Controls):
     def _draw_runs(self, state: State) -> None:
         self.table.value = views.table(state)
         self.points.value = _picture(
-            lambda: figures.all_runs(state), "Runs appear here when you have trained."
+            lambda: figures.all_runs(state) if state.runs else None, "Runs appear here when you have trained."
         )
         for button in (self.csv, self.png, self.zip):
             button.disabled = not state.runs
@@ -273,16 +278,6 @@ class Page(Controls):
 
 
 # --------------------------------------------------------------------------------------------------------- details
-
-
-def _priced(state: State) -> tuple[Any, ...]:
-    """All that the price depends on."""
-    s = state
-    return s.settings, s.zone, s.depth, s.span, s.from_epoch, s.redraw, s.blocks
-
-
-def _bytes(drawn: figures.Drawn | None, form: str) -> bytes:
-    return b"" if drawn is None else figures.as_bytes(drawn, form)
 
 
 def _picture(draw: Callable[[], figures.Drawn | None], otherwise: str) -> str:

@@ -48,7 +48,7 @@ def price(state: State) -> Estimate:
     1.0
     """
     dense_plan, plan = plans(state)
-    T, batch = state.settings.lookback, state.settings.batch
+    T, batch = state.settings.task.lookback, state.settings.batch
     dense, cost = dense_plan.cost(T, batch), plan.cost(T, batch)
     step, size = cost.speed_up(dense), state.spec.size
     share = 100 / dense.seconds.total
