@@ -26,6 +26,13 @@ class Drawn(NamedTuple):
     figure: Figure
     words: str
 
+    def as_bytes(self, form: str = "svg") -> bytes:
+        """The figure as "svg" or "png", and closed."""
+        file = io.BytesIO()
+        self.figure.savefig(file, format=form, dpi=200, metadata={"Date": None} if form == "svg" else None)
+        plt.close(self.figure)
+        return file.getvalue()
+
 
 def curves(state: State) -> Drawn | None:
     """Validation error over training time of the run under way, or of the last one, beside the dense run."""
@@ -106,11 +113,3 @@ def _shown(state: State) -> list[Run]:
 
 def _with_unit(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
-
-
-def as_bytes(drawn: Drawn, form: str = "svg") -> bytes:
-    """The figure as "svg" or "png", and closed."""
-    file = io.BytesIO()
-    drawn.figure.savefig(file, format=form, dpi=200, metadata={"Date": None} if form == "svg" else None)
-    plt.close(drawn.figure)
-    return file.getvalue()

@@ -9,9 +9,10 @@ import asyncio
 import base64
 import html
 import tempfile
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +24,19 @@ from lstm_lib.lab import state as transitions
 from lstm_lib.lab.controls import YOURS, Controls
 from lstm_lib.lab.runs import SHARES, LastRows, Settings, read_units, to_csv, to_zip
 from lstm_lib.lab.state import State, attempt, new
-from lstm_lib.lab.training import Training, jobs
+from lstm_lib.lab.training import jobs, train_all
 from lstm_lib.training.statistics import STATISTICS
 
 REDRAW = 1.0  # seconds between two pictures of a curve that grows
 
 
 class Page(Controls):
-    """The widgets, the state they show, and the training under way. `widget` is what a notebook displays."""
+    """The widgets, and the state they show. `widget` is what a notebook displays."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.state = new(settings)
         super().__init__(self.state.settings)
-        self.training: Training | None = None
-        self.following: asyncio.Task[None] | None = None
+        self.halted = threading.Event()  # whether the training under way is to end
         self.uploads = tempfile.TemporaryDirectory(prefix="lstm_lib_")
         self._drawing = False
         self._next_picture = 0.0
@@ -45,22 +45,14 @@ class Page(Controls):
         self.views: dict[Callable[[State], None], Callable[[State], Any]] = {
             self._draw_map: lambda s: (s.spec, s.blocks, s.statistic, s.runs),
             self._draw_selection: lambda s: (s.zone, s.blocks),
-            self._draw_statistics: lambda s: (s.runs, s.spec, s.statistic),
             self._draw_isolation: lambda s: (
-                s.settings,
-                s.zone,
-                s.depth,
-                s.span,
-                s.from_epoch,
-                s.redraw,
-                s.blocks,
-                s.live is None,
+                s.settings, s.zone, s.depth, s.span, s.from_epoch, s.redraw, s.blocks, s.live is None
             ),
             self._draw_news: lambda s: (s.message, s.live),
             self._draw_curves: lambda s: (s.runs, s.live),
             self._draw_runs: lambda s: s.runs,
             self._draw_forecast: lambda s: (s.runs, s.shown, s.week),
-        }
+        }  # fmt: skip
         self.seen: dict[Callable[[State], None], Any] = {}
         self.draw()
 
@@ -70,7 +62,7 @@ class Page(Controls):
         """The next state, and what has changed of the page."""
         self.state = attempt(self.state, transition, *given)
         if self.state.wrong:  # a control may show what was refused; a text stays, to be mended
-            for view in (self._draw_isolation, self._draw_statistics):
+            for view in (self._draw_map, self._draw_isolation):
                 self.seen.pop(view, None)
         self.draw()
 
@@ -86,8 +78,8 @@ class Page(Controls):
             self._drawing = False
 
     def train(self) -> None:
-        """Start what is asked for, in a thread, and follow it."""
-        if self.training is not None and self.training.running:
+        """Start what is asked for, in a thread."""
+        if self.state.live is not None:
             return  # a second click that came before the button was greyed
         try:
             asked = jobs(self.state)
@@ -95,28 +87,19 @@ class Page(Controls):
             self.do(transitions.say, str(error), True)
             return
         self.do(transitions.follow, asked[0].start)
-        self.training = Training(asked)
+        self.halted.clear()
         try:
-            self.following = asyncio.get_running_loop().create_task(self._follow(self.training))
-        except RuntimeError:  # no loop runs outside of Jupyter
-            self.training.join()
-            self.hear(self.training)
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # none runs outside of Jupyter
+            train_all(asked, self.hear, self.halted.is_set)
+        else:
+            given = asked, partial(loop.call_soon_threadsafe, self.hear), self.halted.is_set
+            threading.Thread(target=train_all, args=given, name="training", daemon=True).start()
 
-    async def _follow(self, training: Training) -> None:
-        while training.running:
-            self.hear(training)
-            await asyncio.sleep(0.1)
-
-    def hear(self, training: Training) -> None:
-        """Apply what the training has told."""
-        for transition, given in training.events():
-            self.state = attempt(self.state, transition, *given)
+    def hear(self, transition: Callable[..., State], *given: Any) -> None:
+        """Apply what the training tells."""
+        self.state = transition(self.state, *given)
         self.draw()
-
-    def stop(self) -> None:
-        """End the training soon."""
-        if self.training is not None:
-            self.training.stop()
 
     def save(self, name: str, kind: str, content: bytes) -> None:
         """Let the browser save a file."""
@@ -136,21 +119,17 @@ class Page(Controls):
             self.do(transitions.refuse_settings, str(error))
 
     def _settings(self) -> Settings:
-        task = LastRows(self.series.value, share=SHARES[self.share.value])
-        if self.series.value == YOURS:
+        series, given = self.series.value, dict[str, Any]()
+        if series == YOURS:
+            series = self.path.value.strip()
             given = {name: text for name, field in self.options.items() if (text := field.value.strip())}
-            reading: dict[str, Any] = {name: given[name] for name in given if name != "target"}
-            if "columns" in given:
-                reading["columns"] = [column.strip() for column in given["columns"].split(",")]
-            path = self.path.value.strip()
-            task = replace(task, series=path, target=given.get("target"), reading=reading)
+        if "columns" in given:
+            given["columns"] = [column.strip() for column in given["columns"].split(",")]
+        target = given.pop("target", None)
         return Settings(
-            task=task,
-            units=read_units(self.units.value),
-            cell=self.cell.value,
-            epochs=self.epochs.value,
-            seed=self.seed.value,
-        )
+            task=LastRows(series, target=target, reading=given, share=SHARES[self.share.value]),
+            units=read_units(self.units.value), cell=self.cell.value, epochs=self.epochs.value, seed=self.seed.value,
+        )  # fmt: skip
 
     def _uploaded(self, change: Any) -> None:
         """An uploaded file becomes a file of its own name, since its name may say what it is."""
@@ -169,8 +148,8 @@ class Page(Controls):
         def to(transition: Callable[..., State], *given: widgets.Widget) -> None:
             on(lambda: self.do(transition, *(widget.value for widget in given)), *given)
 
-        on(self.change_settings, self.series, self.share, self.cell, self.units, self.epochs, self.seed)
-        on(self.change_settings, self.path, *self.options.values())
+        on(self.change_settings, self.series, self.share, self.cell, self.units, self.epochs, self.seed,
+           self.path, *self.options.values())  # fmt: skip
         to(transitions.with_blocks, self.blocks)
         to(transitions.with_statistic, self.statistic)
         to(transitions.pick, self.text)
@@ -188,11 +167,11 @@ class Page(Controls):
             self.clear: lambda: self.do(transitions.clear),
             self.invert: lambda: self.do(transitions.invert),
             self.go: self.train,
-            self.halt: self.stop,
+            self.halt: self.halted.set,
             self.csv: lambda: self.save("runs.csv", "text/csv", to_csv(self.state.runs)),
             self.zip: lambda: self.save("runs.zip", "application/zip", to_zip(self.state.runs)),
             self.png: lambda: self.save(
-                "runs.png", "image/png", figures.as_bytes(figures.all_runs(self.state), "png")
+                "runs.png", "image/png", figures.all_runs(self.state).as_bytes("png")
             ),
         }
         for button, action in clicks.items():
@@ -218,19 +197,16 @@ class Page(Controls):
                 for (name, value), size in zip(mean.items(), found.sizes, strict=True)
             }
             self.map.legend = f"{state.statistic}, by rank"
-        self.blocks.value = state.blocks
+        self.statistic.options = [
+            (f"{name} (train first)" if transitions.lacks(state, name) else name, name) for name in STATISTICS
+        ]
+        self.blocks.value, self.statistic.value = state.blocks, state.statistic
+        about = STATISTICS[state.statistic]
+        self.says.value = views.small(f"{about.says} · {about.source}")
 
     def _draw_selection(self, state: State) -> None:
         self.map.shares = grid.shares(state.zone, grid.make_grid(state.spec, state.blocks))
         self.text.value = str(state.zone) if state.zone.size else ""
-
-    def _draw_statistics(self, state: State) -> None:
-        self.statistic.options = [
-            (f"{name} (train first)" if transitions.lacks(state, name) else name, name) for name in STATISTICS
-        ]
-        self.statistic.value = state.statistic
-        about = STATISTICS[state.statistic]
-        self.says.value = views.small(f"{about.says} · {about.source}")
 
     def _draw_isolation(self, state: State) -> None:
         self.price.value, unfit = views.price(state)
@@ -288,5 +264,5 @@ def _picture(draw: Callable[[], figures.Drawn | None], otherwise: str) -> str:
         drawn, otherwise = None, f"This can't be drawn: {error}"
     if drawn is None:
         return f"<div class='lab-empty'>{html.escape(otherwise, quote=False)}</div>"
-    content = base64.b64encode(figures.as_bytes(drawn)).decode()
+    content = base64.b64encode(drawn.as_bytes()).decode()
     return f"<img class='lab-picture' alt='{html.escape(drawn.words)}' src='data:image/svg+xml;base64,{content}'>"

@@ -54,13 +54,9 @@ def price(state: State) -> Estimate:
     share = 100 / dense.seconds.total
     return Estimate(
         parts={p: (share * getattr(dense.seconds, p), share * getattr(cost.seconds, p)) for p in PARTS},
-        step=step,
-        whole=over_epochs(step, state),
-        arcs=plan.zone.share,
-        adam=(size - plan.zone.size) * MOMENTS_BYTES,
-        adam_dense=size * MOMENTS_BYTES,
-        notes=_notes(state, plan),
-    )
+        step=step, whole=over_epochs(step, state), arcs=plan.zone.share,
+        adam=(size - plan.zone.size) * MOMENTS_BYTES, adam_dense=size * MOMENTS_BYTES, notes=_notes(state, plan),
+    )  # fmt: skip
 
 
 def over_epochs(step: float, state: State) -> float:

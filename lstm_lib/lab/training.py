@@ -1,15 +1,13 @@
-"""A training in a thread: what it is asked for, and what it tells.
+"""A training: what it is asked for, and what it tells.
 
-Nouns: a `Job` is one training that was asked for; an event is a transition of `state` with its arguments, put into a
-queue by the thread; the page takes them out and applies them, so that the state is changed in one place alone.
+A `Job` is one training that was asked for. It runs in a thread of its own and changes no state: it tells the page a
+transition of `state` and its arguments, so that the state is changed in one place alone.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,7 +17,7 @@ from lstm_lib.lab import state as transitions
 from lstm_lib.lab.price import over_epochs, plans, price
 from lstm_lib.lab.runs import Run
 from lstm_lib.lab.state import Live, State, is_dense, isolation, needs_dense, what
-from lstm_lib.network.spec import Params, Spec
+from lstm_lib.network.spec import Params
 from lstm_lib.series import Split, Windows
 from lstm_lib.training.callbacks import Callback, Progress
 from lstm_lib.training.loop import fit
@@ -27,7 +25,6 @@ from lstm_lib.training.record import Diverged
 from lstm_lib.training.samples import predict
 from lstm_lib.training.timing import speed_up, steps_in_turn
 
-Event = tuple[Callable[..., State], tuple[Any, ...]]
 Tell = Callable[..., None]  # a transition, and its arguments behind the state
 FIRST_POINT = 0.25  # seconds of training before a curve's first point
 ROUNDS = 30  # steps that take turns with dense ones, for the measured speed-up
@@ -59,45 +56,18 @@ def jobs(state: State) -> list[Job]:
     return [Job(first + k, one) for k, one in enumerate(asked)]
 
 
-class Training(threading.Thread):
-    """Jobs under way in a thread. `events` yields what it has told since it was last asked."""
-
-    def __init__(self, asked: list[Job]) -> None:
-        super().__init__(name="training", daemon=True)
-        self.asked, self.halt = asked, threading.Event()
-        self.told: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.start()
-
-    def stop(self) -> None:
-        """Ask it to end soon; what was learned is kept."""
-        self.halt.set()
-
-    @property
-    def running(self) -> bool:
-        """Whether there is, or may be, more to hear."""
-        return self.is_alive() or not self.told.empty()
-
-    def events(self) -> Iterator[Event]:
-        """What it has told since it was last asked."""
-        while not self.told.empty():
-            yield self.told.get()
-
-    def tell(self, transition: Callable[..., State], *given: Any) -> None:
-        """What the page is to hear."""
-        self.told.put((transition, given))
-
-    def run(self) -> None:
-        """One job after the other, until all are done or it was asked to stop."""
-        message, wrong = "", False
-        try:
-            for number, job in enumerate(self.asked):
-                if not self.halt.is_set():
-                    train(job, self.tell, self.halt.is_set, (number / len(self.asked), 1 / len(self.asked)))
-        except Exception as error:  # whatever it is, it has to be shown in the page
-            wrong, message = True, f"The training ended: {error}"
-        if self.halt.is_set():
-            message = "Stopped. What was learned until then is kept."
-        self.tell(transitions.end, message, wrong)
+def train_all(asked: list[Job], tell: Tell, stopped: Callable[[], bool]) -> None:
+    """Train one job after the other, until all are done or it was stopped; the last that it tells is the end."""
+    message, wrong = "", False
+    try:
+        for number, job in enumerate(asked):
+            if not stopped():
+                train(job, tell, stopped, (number / len(asked), 1 / len(asked)))
+    except Exception as error:  # whatever it is, it has to be shown in the page
+        wrong, message = True, f"The training ended: {error}"
+    if stopped():
+        message = "Stopped. What was learned until then is kept."
+    tell(transitions.end, message, wrong)
 
 
 def train(
@@ -141,18 +111,16 @@ def train(
 class Reporter(Callback):
     """Tells how a training goes, and ends it when it was stopped; `live` is what it has told last."""
 
-    last: Progress
-
     def __init__(
         self, live: Live, valid: Windows, tell: Tell, stopped: Callable[[], bool], part: tuple[float, float]
     ) -> None:
         self.live, self.valid, self.tell, self.stopped, self.part = live, valid, tell, stopped, part
-        self.next_point, self.next_told = FIRST_POINT, 0.1
+        self.next_point, self.next_told, self.seconds = FIRST_POINT, 0.1, 0.0
         self.report()
 
     def after_step(self, now: Progress) -> str | None:
         """As `fit` calls it."""
-        self.last, over = now, now.step == now.steps
+        self.seconds, over = now.seconds, now.step == now.steps
         self.live = self.live._replace(place=f"epoch {now.epoch} of {now.epochs}")
         if self.stopped():
             return f"stopped in {self.live.place}"
@@ -170,9 +138,10 @@ class Reporter(Callback):
         return None
 
     def point(self, params: Params) -> None:
-        """Add a point to the curve: the error with these parameters."""
-        error = rmse(self.live.settings.spec, params, self.valid)
-        self.report(curve=(*self.live.curve, (self.last.seconds, error)))
+        """Add a point to the curve: the error with these parameters, in the unit of the series."""
+        error = predict(self.live.settings.spec, params, self.valid) - self.valid.y
+        rmse = float(np.sqrt(np.mean(error**2)) * self.valid.scale)
+        self.report(curve=(*self.live.curve, (self.seconds, rmse)))
 
     def report(self, **news: Any) -> None:
         """Tell the page; what is not new stays as it was told before."""
@@ -185,8 +154,3 @@ def step_speed_up(state: State, split: Split) -> float:
     both = dict(zip(("dense", "isolated"), plans(state), strict=True))
     seconds = steps_in_turn(state.spec, both, split.train, state.settings.batch, ROUNDS)
     return float(speed_up(seconds)["speed-up"]["isolated"])
-
-
-def rmse(spec: Spec, params: Params, part: Windows) -> float:
-    """Root mean square error over a part, in the unit of the series."""
-    return float(np.sqrt(np.mean((predict(spec, params, part) - part.y) ** 2)) * part.scale)
