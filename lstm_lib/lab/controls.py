@@ -85,9 +85,8 @@ class Controls:
         self.text = _text("Zone", "", None, "such as 0/Wh/f[0:32] | 0/Wx/g, then Enter")
         # how to isolate
         self.price = widgets.HTML()
-        self.depth = widgets.ToggleButtons(
-            options=list(DEPTHS), style={"button_width": "66px"}, layout={"width": "auto"}
-        )
+        wide = {"button_width": "66px"}
+        self.depth = widgets.ToggleButtons(options=list(DEPTHS), style=wide, layout={"width": "auto"})
         self.span = _slider("Span", task.lookback)
         self.from_epoch = _slider("From epoch", settings.epochs)
         self.redraw = widgets.Checkbox(value=False, description="redraw", indent=False, layout=_wide(90))
@@ -98,8 +97,7 @@ class Controls:
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(flex="1 1 80px", width="auto"))
         self.status = widgets.HTML()
         # results
-        self.curves = widgets.HTML()
-        self.table, self.points, self.week_picture = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.curves, self.table, self.points, self.week_picture = (widgets.HTML() for _ in range(4))
         self.csv = _button("CSV", "save the table", "download")
         self.png = _button("PNG", "save the picture of all runs", "download")
         self.zip = _button("All runs", "save all runs in one file, to load again", "download", pixels=100)
@@ -132,9 +130,8 @@ class Controls:
         tabs = _box(widgets.Tab, "lab-tabs", runs, column("lab-tab", self.points), forecasts)
         tabs.titles = ("Runs", "Time and error", "Test week")
         style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text()}</style>")
-        above, below = row(left, right), row(column("lab-curves", self.curves), tabs)
-        for box in (above, below):
-            box.add_class("lab-halves")
+        halves = partial(_box, widgets.HBox, "lab-row lab-halves")
+        above, below = halves(left, right), halves(column("lab-curves", self.curves), tabs)
         return _box(Whole, "lab-page", style, settings, self.file_row, self.message, above, below)
 
 
@@ -145,11 +142,9 @@ def _wide(pixels: int) -> widgets.Layout:
     return widgets.Layout(width=f"{pixels}px")
 
 
-def _box(kind: Any, name: str, *children: Any) -> Any:
-    """A box of this class in the style sheet."""
-    box = kind(list(children))
-    box.add_class(name)
-    return box
+def _box(kind: Any, names: str, *children: Any) -> Any:
+    """A box of these classes in the style sheet."""
+    return kind(list(children), _dom_classes=names.split())
 
 
 def _labelled(kind: Any, label: str, pixels: int | None, **options: Any) -> Any:
@@ -172,9 +167,7 @@ def _text(label: str, value: str, pixels: int | None, hint: str) -> widgets.Text
 
 def _slider(label: str, most: int) -> widgets.IntSlider:
     style = {"description_width": "78px"}
-    return _labelled(
-        widgets.IntSlider, label, None, min=1, max=most, value=1, continuous_update=False, style=style
-    )
+    return _labelled(widgets.IntSlider, label, None, min=1, max=most, continuous_update=False, style=style)
 
 
 def _button(label: str, hint: str, icon: str, style: str = "", pixels: int = 84) -> widgets.Button:

@@ -17,6 +17,7 @@ from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.zones import Zone
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Spec
+from lstm_lib.training.statistics import sizes
 
 # Pixels: of all, of a layer's rows together, of the headings above them; of the headings beside rows, between matrices,
 # between layers.
@@ -105,10 +106,9 @@ class Grid:
 def make_grid(spec: Spec, blocks: int) -> Grid:
     """The map of a network whose layers are cut into so many ranges of units; remembered."""
     cut, found = partition(spec, blocks), tuple(items(spec, blocks))
-    arcs = cut.sums({name: np.ones(shape) for name, shape in spec.shapes.items()})
-    sizes = np.array(list(arcs.values()))
-    under = np.array([[_under(name, item) for name in cut] for item in found]) * sizes
-    return Grid(cut, found, sizes, under / under.sum(axis=1, keepdims=True))
+    arcs = np.array(list(sizes(cut).values()))
+    under = np.array([[_under(name, item) for name in cut] for item in found]) * arcs
+    return Grid(cut, found, arcs, under / under.sum(axis=1, keepdims=True))
 
 
 def _under(cell: str, item: Item) -> bool:

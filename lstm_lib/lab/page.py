@@ -12,7 +12,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ class Page(Controls):
         except RuntimeError:  # none runs outside of Jupyter
             train_all(asked, self.hear, self.halted.is_set)
         else:
-            given = asked, partial(loop.call_soon_threadsafe, self.hear), self.halted.is_set
+            given = asked, lambda *news: loop.call_soon_threadsafe(self.hear, *news), self.halted.is_set
             threading.Thread(target=train_all, args=given, name="training", daemon=True).start()
 
     def hear(self, transition: Callable[..., State], *given: Any) -> None:

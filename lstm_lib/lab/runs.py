@@ -213,17 +213,15 @@ def to_zip(runs: Sequence[Run]) -> bytes:
 
     What a record knows of the way there is left out: Jupyter takes no upload above 10 MB.
     """
-    file, about = io.BytesIO(), []
+    file = io.BytesIO()
     # LZMA, since the parameters stand in a record three times
     with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as folder, TemporaryDirectory() as kept:
+        about = [vars(run) | {"settings": asdict(run.settings), "record": None} for run in runs]
+        folder.writestr("runs.json", json.dumps(about))
         for k, run in enumerate(runs):
             done, adam = run.record, run.settings.adam
             start = Record.begin(done.spec, done.config, done.params, adam.init(done.params))
             folder.write(start.save(f"{kept}/{k}.npz"), f"{k}.npz")
-            about.append(
-                {k: v for k, v in vars(run).items() if k != "record"} | {"settings": asdict(run.settings)}
-            )
-        folder.writestr("runs.json", json.dumps(about))
     return file.getvalue()
 
 
@@ -240,15 +238,11 @@ def from_zip(content: bytes) -> tuple[Run, ...]:
 
 
 def _run(row: dict[str, Any], path: str) -> Run:
-    settings = row.pop("settings")
+    *before, last = ((float(seconds), float(error)) for seconds, error in row["curve"])  # one point at least
+    settings = row["settings"]
     settings = Settings(**settings | {"task": LastRows(**settings["task"])})
-    number, curve = (
-        int(row.pop("number")),
-        tuple((float(time), float(error)) for time, error in row.pop("curve")),
-    )
-    if not curve:
-        raise ValueError(f"run {number} has no errors")
-    return Run(number, **row, settings=settings, curve=curve, record=Record.load(path))
+    read = {"number": int(row["number"]), "settings": settings, "curve": (*before, last)}
+    return Run(**row | read | {"record": Record.load(path)})
 
 
 # ----------------------------------------------------------------------------------------------------- test weeks
