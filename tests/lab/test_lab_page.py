@@ -169,6 +169,9 @@ def test_a_bad_file_is_answered_and_loses_nothing(page, file, tmp_path):
     bad.write_text(file.read_text().replace(",2.", ",two.", 1))
     page.path.value = str(bad)
     assert "bad.csv" in page.message.value and "line" in page.message.value
+    page.share.value = "last half"
+    assert "line" in page.message.value and "more of its rows" not in page.message.value
+    page.share.value = "all"
     assert page.state.settings.task.series == str(file)
     page.go.click()  # would train what doesn't stand there
     assert "Mend the settings first" in page.message.value

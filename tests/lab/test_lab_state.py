@@ -396,8 +396,10 @@ def test_a_record_that_is_none_is_refused(parts):
 
 def test_a_file_of_runs_is_about_as_large_as_their_parameters():
     """Jupyter takes no upload above 10 MB."""
-    size = SMALL.spec.size * 4
-    assert len(to_zip([a_run()] * 3)) < 3 * (size + 4000)
+    big = Settings()
+    params = ll.init_params(big.spec)
+    record = ll.Record.begin(big.spec, {}, params, big.adam.init(params), watch=True)
+    assert len(to_zip([a_run(settings=big, record=record)])) < 1.2 * 4 * big.spec.size
 
 
 def test_forecasts_of_runs_that_are_there(state):
