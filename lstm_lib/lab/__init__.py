@@ -25,8 +25,10 @@ The modules, lowest first; each imports only those above it:
 from typing import Any
 
 from lstm_lib.extras import needed
-from lstm_lib.lab.runs import Run, Settings
-from lstm_lib.lab.state import State, new
+
+with needed("lab", "lstm_lib.lab"):
+    from lstm_lib.lab.runs import Run, Settings
+    from lstm_lib.lab.state import State, new
 
 __all__ = ["Run", "Settings", "State", "new", "page"]
 

@@ -11,13 +11,14 @@ import ipywidgets as widgets
 import traitlets
 
 from lstm_lib.isolation.plan import DEPTHS
-from lstm_lib.lab.runs import EMBEDDED, OPTIONS, SHARES
-from lstm_lib.lab.state import State
+from lstm_lib.lab.runs import SHARES, Settings
 from lstm_lib.network.cells import CELLS
+from lstm_lib.series.layouts import EMBEDDED
 from lstm_lib.training.statistics import STATISTICS
 
 HERE = Path(__file__).parent
 YOURS = "your file …"
+OPTIONS = ("target", "time", "timezone", "unit", "columns")  # of a file, as `load_series` names them
 
 
 class Map(anywidget.AnyWidget):
@@ -42,52 +43,52 @@ class Whole(widgets.VBox):  # type: ignore[misc]
 
 
 class Controls:
-    """All widgets, as a state wants them at first; `widget` is the whole page."""
+    """All widgets, those of the settings as they are at first; `widget` is the whole page."""
 
-    def __init__(self, s: State) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.map = Map()
         self.message = widgets.HTML()
         # settings
-        settings, given = s.settings, dict(s.settings.options)
-        embedded = settings.series in EMBEDDED
-        share = next(name for name, share in SHARES.items() if share == settings.share)
-        units = "+".join(map(str, settings.units))
-        self.series = _dropdown("Series", [*EMBEDDED, YOURS], 190, settings.series if embedded else YOURS)
+        task, units = settings.task, "+".join(map(str, settings.units))
+        given = {"target": task.target or "", **task.reading}
+        given["columns"] = ", ".join(given.get("columns", ()))
+        embedded = task.series in EMBEDDED
+        share = next(name for name, share in SHARES.items() if share == task.share)
+        self.series = _dropdown("Series", [*EMBEDDED, YOURS], 190, task.series if embedded else YOURS)
         self.share = _dropdown("Rows", list(SHARES), 160, share)
         self.cell = _dropdown("Cell", list(CELLS), 150, settings.cell)
         self.units = _text("Units", units, 130, "hidden units, one number a layer")
-        self.blocks = _number("Blocks", s.blocks, 1, 32, 115)
+        self.blocks = _number("Blocks", 1, 1, 32, 115)
         self.epochs = _number("Epochs", settings.epochs, 1, 1000, 120)
         self.seed = _number("Seed", settings.seed, 0, 10**6, 115)
         self.upload = widgets.FileUpload(
             accept=".csv,.gz,.parquet,.pq", description="Upload", layout=_wide(110),
             tooltip="up to 10 MB; of a larger file, type the path",
         )  # fmt: skip
-        self.path = _text("File", "" if embedded else settings.series, 250, "path of a CSV or Parquet file")
+        self.path = _text("File", "" if embedded else task.series, 250, "path of a CSV or Parquet file")
         self.options = {name: _text(name.capitalize(), given.get(name, ""), 155, "") for name in OPTIONS}
         self.file_row = _box(widgets.HBox, "lab-row", self.upload, self.path, *self.options.values())
         self.file_row.layout.display = "none" if embedded else ""
         # selection
         self.statistic = _dropdown("Colour by", list(STATISTICS), 200)
         self.says = widgets.HTML()
-        self.by = _dropdown("", [("rows", "unit"), ("cells", "gate")], 74, s.by)
+        self.by = _dropdown("", [("rows", "unit"), ("cells", "gate")], 74, "unit")
         self.by.tooltip = "what a budget picks"
         self.budget = _labelled(
             widgets.FloatSlider, "Pick lowest %", 222,
             value=0, min=0, max=95, step=5, readout_format=".0f", continuous_update=False,
         )  # fmt: skip
-        self.of = _dropdown("", [("of arcs", "arcs"), ("of work", "work")], 90, s.of)
+        self.of = _dropdown("", [("of arcs", "arcs"), ("of work", "work")], 90, "arcs")
         self.undo = _button("Undo", "the selection as it was before", "undo")
         self.clear = _button("Clear", "isolate nothing", "times")
         self.invert = _button("Invert", "isolate what is active, and the other way round", "adjust")
         self.text = _text("Zone", "", None, "such as 0/Wh/f[0:32] | 0/Wx/g, then Enter")
         # how to isolate
         self.price = widgets.HTML()
-        self.depth = widgets.ToggleButtons(
-            options=list(DEPTHS), value=s.depth, style={"button_width": "66px"}, layout={"width": "auto"}
-        )
-        self.span = _slider("Span", settings.lookback, settings.lookback)
-        self.from_epoch = _slider("From epoch", settings.epochs, 1)
+        wide = {"button_width": "66px"}
+        self.depth = widgets.ToggleButtons(options=list(DEPTHS), style=wide, layout={"width": "auto"})
+        self.span = _slider("Span", task.lookback)
+        self.from_epoch = _slider("From epoch", settings.epochs)
         self.redraw = widgets.Checkbox(value=False, description="redraw", indent=False, layout=_wide(90))
         self.how = {name: widgets.HTML() for name in ("depth", "span", "schedule")}
         # training
@@ -96,8 +97,7 @@ class Controls:
         self.bar = widgets.FloatProgress(min=0, max=1, layout=widgets.Layout(flex="1 1 80px", width="auto"))
         self.status = widgets.HTML()
         # results
-        self.curves = widgets.HTML()
-        self.table, self.points, self.week_picture = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.curves, self.table, self.points, self.week_picture = (widgets.HTML() for _ in range(4))
         self.csv = _button("CSV", "save the table", "download")
         self.png = _button("PNG", "save the picture of all runs", "download")
         self.zip = _button("All runs", "save all runs in one file, to load again", "download", pixels=100)
@@ -108,17 +108,15 @@ class Controls:
 
     def _arranged(self) -> widgets.VBox:
         row, column = partial(_box, widgets.HBox, "lab-row"), partial(_box, widgets.VBox)
-        title = widgets.HTML("<div class='lab-title'>Isolation lab</div>")
         settings = row(
-            title, self.series, self.share, self.cell, self.units, self.blocks, self.epochs, self.seed
-        )
+            widgets.HTML("<div class='lab-title'>Isolation lab</div>"),
+            self.series, self.share, self.cell, self.units, self.blocks, self.epochs, self.seed,
+        )  # fmt: skip
         left = column(
             "lab-left",
-            row(self.statistic, self.budget, self.of, self.by),
-            self.says,
-            self.map,
-            row(self.text, self.undo, self.clear, self.invert),
-        )
+            row(self.statistic, self.budget, self.of, self.by), self.says,
+            self.map, row(self.text, self.undo, self.clear, self.invert),
+        )  # fmt: skip
         right = column(
             "lab-right",
             self.price,
@@ -129,13 +127,11 @@ class Controls:
         )  # fmt: skip
         runs = column("lab-tab", self.table, row(self.csv, self.png, self.zip, self.load))
         forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
-        tabs = widgets.Tab([runs, column("lab-tab", self.points), forecasts])
+        tabs = _box(widgets.Tab, "lab-tabs", runs, column("lab-tab", self.points), forecasts)
         tabs.titles = ("Runs", "Time and error", "Test week")
-        tabs.add_class("lab-tabs")
         style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text()}</style>")
-        above, below = row(left, right), row(column("lab-curves", self.curves), tabs)
-        for box in (above, below):
-            box.add_class("lab-halves")
+        halves = partial(_box, widgets.HBox, "lab-row lab-halves")
+        above, below = halves(left, right), halves(column("lab-curves", self.curves), tabs)
         return _box(Whole, "lab-page", style, settings, self.file_row, self.message, above, below)
 
 
@@ -146,11 +142,9 @@ def _wide(pixels: int) -> widgets.Layout:
     return widgets.Layout(width=f"{pixels}px")
 
 
-def _box(kind: Any, name: str, *children: Any) -> Any:
-    """A box of this class in the style sheet."""
-    box = kind(list(children))
-    box.add_class(name)
-    return box
+def _box(kind: Any, names: str, *children: Any) -> Any:
+    """A box of these classes in the style sheet."""
+    return kind(list(children), _dom_classes=names.split())
 
 
 def _labelled(kind: Any, label: str, pixels: int | None, **options: Any) -> Any:
@@ -160,9 +154,7 @@ def _labelled(kind: Any, label: str, pixels: int | None, **options: Any) -> Any:
 
 
 def _dropdown(label: str, options: list[Any], pixels: int, value: str | None = None) -> widgets.Dropdown:
-    found = _labelled(widgets.Dropdown, label, pixels, options=options)
-    found.value = found.value if value is None else value
-    return found
+    return _labelled(widgets.Dropdown, label, pixels, options=options, value=value)
 
 
 def _number(label: str, value: int, least: int, most: int, pixels: int) -> widgets.BoundedIntText:
@@ -173,11 +165,9 @@ def _text(label: str, value: str, pixels: int | None, hint: str) -> widgets.Text
     return _labelled(widgets.Text, label, pixels, value=value, placeholder=hint, continuous_update=False)
 
 
-def _slider(label: str, most: int, value: int) -> widgets.IntSlider:
+def _slider(label: str, most: int) -> widgets.IntSlider:
     style = {"description_width": "78px"}
-    return _labelled(
-        widgets.IntSlider, label, None, min=1, max=most, value=value, continuous_update=False, style=style
-    )
+    return _labelled(widgets.IntSlider, label, None, min=1, max=most, continuous_update=False, style=style)
 
 
 def _button(label: str, hint: str, icon: str, style: str = "", pixels: int = 84) -> widgets.Button:

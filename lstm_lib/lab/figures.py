@@ -7,14 +7,15 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lstm_lib.lab.runs import dense_of, forecast, history, last_value_error, load, weeks
+from lstm_lib.lab.runs import Run, dense_of, forecast, last_value_error, weeks
 from lstm_lib.lab.state import State
+from lstm_lib.plots import lines
 from lstm_lib.plots.forecasts import forecast as forecast_figure
-from lstm_lib.plots.isolation import time_and_error
-from lstm_lib.plots.look import PALETTE, SEQUENCE, canvas
+from lstm_lib.plots.look import PALETTE, SEQUENCE, canvas, legend_above
 
 SIZE, WIDE = (5.6, 2.5), (6.9, 2.2)  # inches, of 100 pixels each on the page
 
@@ -25,38 +26,45 @@ class Drawn(NamedTuple):
     figure: Figure
     words: str
 
+    def as_bytes(self, form: str = "svg") -> bytes:
+        """The figure as "svg" or "png", and closed."""
+        file = io.BytesIO()
+        self.figure.savefig(file, format=form, dpi=200, metadata={"Date": None} if form == "svg" else None)
+        plt.close(self.figure)
+        return file.getvalue()
+
 
 def curves(state: State) -> Drawn | None:
     """Validation error over training time of the run under way, or of the last one, beside the dense run."""
     shown = state.live or (state.runs[-1] if state.runs else None)
     if shown is None:
         return None
-    settings = shown.settings
-    both = [dense_of(state.runs, settings), shown]
-    named = {one.name: history(one.curve) for one in both if one is not None and one.curve}
+    both = [dense_of(state.runs, shown.settings), shown]
+    named = {one.name: np.array(one.curve) for one in both if one is not None and one.curve}
     if not named:
         return None
-    split = load(settings)
+    split = shown.settings.task.split()
     unit = split.series.unit
     fig, ax = canvas(size=SIZE, layout="none")  # in half the time, and axes stand still while a curve grows
     fig.subplots_adjust(0.125, 0.2, 0.98, 0.87)
-    time_and_error(named, unit, {"last value": last_value_error(split)}, ax=ax)
-    ax.set_xlabel("training time (s)")
-    ax.set_ylabel(_with_unit("validation RMSE", unit))
-    last = "; ".join(f"{name}: {curve['valid_rmse'].iloc[-1]:.3f}" for name, curve in named.items())
+    lines.curves(
+        {name: (curve[:, 0], curve[:, 1]) for name, curve in named.items()}, "training time (s)",
+        _with_unit("validation RMSE", unit), limits={"last value": last_value_error(split)}, marks="equal", ax=ax,
+    )  # fmt: skip
+    ax.set_xlim(left=0)
+    legend_above(ax, len(named))
+    last = "; ".join(f"{name}: {curve[-1, 1]:.3f}" for name, curve in named.items())
     return Drawn(fig, f"Validation RMSE over training time. Latest values: {last} {unit}.")
 
 
-def all_runs(state: State) -> Drawn | None:
-    """Every run as a point: training time across, validation error up; dense runs are squares."""
-    if not state.runs:
-        return None
+def all_runs(state: State) -> Drawn:
+    """Every run as a point, at least one: training time across, validation error up; dense runs are squares."""
     fig, ax = canvas(size=WIDE)
     for k, run in enumerate(state.runs):
         marker, colour = ("s", PALETTE["black"]) if run.dense else ("o", SEQUENCE[k % len(SEQUENCE)])
         face = "none" if run.stopped else colour
         ax.plot(run.seconds, run.rmse, marker=marker, color=colour, markerfacecolor=face, ls="", ms=7)
-        ax.annotate(run.name.partition(" ")[0], (run.seconds, run.rmse), (6, 5), textcoords="offset points")
+        ax.annotate(str(run.number), (run.seconds, run.rmse), (6, 5), textcoords="offset points")
     ax.set(xlabel="training time (s)", ylabel=_with_unit("validation RMSE", state.runs[-1].unit))
     ax.set_xlim(left=0)
     low, high = min(run.rmse for run in state.runs), max(run.rmse for run in state.runs)
@@ -68,50 +76,40 @@ def all_runs(state: State) -> Drawn | None:
     return Drawn(fig, f"Training time and validation RMSE of all runs. {points}.")
 
 
-def week(state: State) -> Drawn | None:
-    """The chosen test week as measured and as forecast, by two runs side by side.
+def week(state: State) -> Drawn:
+    """The chosen test week as measured and as forecast, by the two runs that are shown, side by side.
 
     Raises ValueError or OSError if the series of a run can't be read any more.
     """
-    named = {run.name: run for run in state.runs}
-    chosen = [named[name] for name in state.shown if name in named]
-    if not chosen:
-        return None
+    words = []
     with mpl.rc_context({"font.size": 8}):
         fig, axes = canvas(1, 2, WIDE, sharey=True)
-        words = []
-        for ax, run in zip(axes, chosen, strict=True):
-            split = load(run.settings)
-            number = min(state.week, len(weeks(split.test)) - 1)
-            frame = forecast(run, split, number)
-            times = pd.DatetimeIndex(frame.index)
-            forecast_figure(
-                times, frame["measured"].to_numpy(), {run.name: frame["forecast"].to_numpy()}, run.unit, ax=ax
-            )
-            error = float(((frame["forecast"] - frame["measured"]) ** 2).mean() ** 0.5)
-            words.append(f"{run.name}: RMSE {error:.3f} {run.unit}")
-            ax.set_xlabel(f"RMSE of this week: {error:.3f} {run.unit}")
+        for ax, run in zip(axes, _shown(state), strict=True):
+            split = run.settings.task.split()
+            frame = forecast(run, split, min(state.week, len(weeks(split.test)) - 1))
+            measured, yhat = frame["measured"].to_numpy(), frame["forecast"].to_numpy()
+            forecast_figure(pd.DatetimeIndex(frame.index), measured, {run.name: yhat}, run.unit, ax=ax)
+            error = f"{np.sqrt(np.nanmean((yhat - measured) ** 2)):.3f} {run.unit}"
+            words.append(f"{run.name}: RMSE {error}")
+            ax.set_xlabel(f"RMSE of this week: {error}")
             ax.set_ylabel(_with_unit(split.series.target, run.unit))
         axes[1].set_ylabel("")
     return Drawn(fig, f"A week of the test part, measured and forecast. {'; '.join(words)}.")
 
 
-def _with_unit(name: str, unit: str) -> str:
-    return f"{name} ({unit})" if unit else name
-
-
 def weeks_to_test(state: State) -> list[pd.Timestamp]:
     """The beginnings of the weeks that can be chosen: those of the run on the left; none if it can't be read."""
-    run = next((run for run in state.runs if run.name == state.shown[0]), None)
     try:
-        return [] if run is None else weeks(load(run.settings).test)
+        return weeks(_shown(state)[0].settings.task.split().test)
     except (ValueError, OSError):
         return []
 
 
-def as_bytes(drawn: Drawn, form: str = "svg") -> bytes:
-    """The figure as "svg" or "png", and closed."""
-    file = io.BytesIO()
-    drawn.figure.savefig(file, format=form, dpi=200, metadata={"Date": None} if form == "svg" else None)
-    plt.close(drawn.figure)
-    return file.getvalue()
+def _shown(state: State) -> list[Run]:
+    """The runs whose forecasts stand side by side; there is one at least."""
+    named = {run.name: run for run in state.runs}
+    return [named[name] for name in state.shown]
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit else name

@@ -17,6 +17,7 @@ from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.zones import Zone
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Spec
+from lstm_lib.training.statistics import sizes
 
 # Pixels: of all, of a layer's rows together, of the headings above them; of the headings beside rows, between matrices,
 # between layers.
@@ -48,50 +49,37 @@ def items(spec: Spec, blocks: int) -> list[Item]:
     >>> sum(item.kind == "cell" for item in found)
     26
     """
-    names = list(partition(spec, blocks))
-    matrices = {matrix: (gates, _width(spec, matrix)) for matrix, gates in spec.row.matrices.items()}
-    columns = sum(len(gates) * w for gates, w in matrices.values())  # of a layer
-    around = SIDE + GAP * (len(matrices) - 1)
+    wide = {matrix: 1.0 if len(spec.shapes[f"0/{matrix}"]) == 2 else THIN for matrix in spec.row.matrices}
+    columns = sum(len(gates) * wide[matrix] for matrix, gates in spec.row.matrices.items())  # of a layer
+    around = SIDE + GAP * (len(wide) - 1)
     spare = WIDTH - spec.layers * (around + APART) - 2 * GAP
-    wide = min(WIDEST, spare / (columns * spec.layers + 2.6))
+    cell = min(WIDEST, spare / (columns * spec.layers + 2.6))
+    across, rows = around + columns * cell, list(partition(spec, blocks, by="unit"))
     found: list[Item] = []
-    left = 0.0
     for k in range(spec.layers):
-        first = _block(k, "Wx", spec.row.gates, spec.row.gates[0])
-        brackets = [name.removeprefix(first) for name in names if name.startswith(first)]
-        across = around + columns * wide
+        left = k * (across + APART)
+        brackets = [name.removeprefix(f"{k}") for name in rows if name.partition("[")[0] == f"{k}"]
         found.append(Item("layer", f"{k}", f"layer {k}", left, 0, across, 19))
-        found += _layer(k, brackets, {m: (gates, w * wide) for m, (gates, w) in matrices.items()}, left)
-        left += across + APART
-    return found + list(_head(left, wide))
+        found += _layer(spec, k, brackets, {matrix: cell * w for matrix, w in wide.items()}, left)
+    return found + list(_head(spec.layers * (across + APART), cell))
 
 
-def _block(k: int, matrix: str, gates: str, gate: str) -> str:
-    """The name of a gate's rows of a matrix."""
-    return f"{k}/{matrix}/{gate}" if len(gates) > 1 else f"{k}/{matrix}"
-
-
-def _width(spec: Spec, matrix: str) -> float:
-    """Of a matrix's cells, beside each other."""
-    return 1.0 if len(spec.shapes[f"0/{matrix}"]) == 2 else THIN
-
-
-def _layer(
-    k: int, brackets: list[str], matrices: dict[str, tuple[str, float]], left: float
-) -> Iterator[Item]:
+def _layer(spec: Spec, k: int, brackets: list[str], wide: dict[str, float], left: float) -> Iterator[Item]:
     high = ROWS / len(brackets)
-    for row, bracket in enumerate(brackets):
+    rows = [(TOP + row * high, bracket) for row, bracket in enumerate(brackets)]
+    for y, bracket in rows:
         first, colon, last = bracket.strip("[]").partition(":")
         units = f"{first}–{int(last) - 1}" if colon else first or "all"
-        yield Item("row", f"{k}{bracket}", units, left, TOP + row * high, SIDE - 3, high)
+        yield Item("row", f"{k}{bracket}", units, left, y, SIDE - 3, high)
     x = left + SIDE
-    for matrix, (gates, w) in matrices.items():
+    for matrix, gates in spec.row.matrices.items():
+        w = wide[matrix]
         yield Item("matrix", f"{k}/{matrix}", matrix, x, 20, len(gates) * w, 18)
         for gate in gates:
-            name = _block(k, matrix, gates, gate)
+            name = f"{k}/{matrix}/{gate}" if len(gates) > 1 else f"{k}/{matrix}"
             yield Item("column", name, gate, x, 39, w, 18)
-            for row, bracket in enumerate(brackets):
-                yield Item("cell", f"{name}{bracket}", "", x, TOP + row * high, w, high)
+            for y, bracket in rows:
+                yield Item("cell", f"{name}{bracket}", "", x, y, w, high)
             x += w
         x += GAP
 
@@ -118,10 +106,9 @@ class Grid:
 def make_grid(spec: Spec, blocks: int) -> Grid:
     """The map of a network whose layers are cut into so many ranges of units; remembered."""
     cut, found = partition(spec, blocks), tuple(items(spec, blocks))
-    arcs = cut.sums({name: np.ones(shape) for name, shape in spec.shapes.items()})
-    sizes = np.array(list(arcs.values()))
-    under = np.array([[_under(name, item) for name in cut] for item in found]) * sizes
-    return Grid(cut, found, sizes, under / under.sum(axis=1, keepdims=True))
+    arcs = np.array(list(sizes(cut).values()))
+    under = np.array([[_under(name, item) for name in cut] for item in found]) * arcs
+    return Grid(cut, found, arcs, under / under.sum(axis=1, keepdims=True))
 
 
 def _under(cell: str, item: Item) -> bool:
@@ -153,5 +140,5 @@ def shades(values: pd.Series) -> dict[str, float]:
     >>> shades(pd.Series({"a": 5.0, "b": 0.1, "c": 900.0}))
     {'a': 0.5, 'b': 0.0, 'c': 1.0}
     """
-    ranks = values.rank(method="average") - 1
-    return {str(name): float(rank) / max(float(ranks.max()), 1.0) for name, rank in ranks.items()}
+    ranks = values.rank() - 1
+    return (ranks / max(ranks.max(), 1)).to_dict()  # type: ignore[return-value]  # the index has names

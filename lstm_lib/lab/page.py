@@ -9,6 +9,7 @@ import asyncio
 import base64
 import html
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,41 +21,37 @@ import pandas as pd
 from lstm_lib.lab import figures, grid, views
 from lstm_lib.lab import state as transitions
 from lstm_lib.lab.controls import YOURS, Controls
-from lstm_lib.lab.runs import OPTIONS, SHARES, Settings, load, read_units, to_csv, to_zip
+from lstm_lib.lab.runs import SHARES, LastRows, Settings, read_units, to_csv, to_zip
 from lstm_lib.lab.state import State, attempt, new
-from lstm_lib.lab.training import Training, jobs
+from lstm_lib.lab.training import jobs, train_all
 from lstm_lib.training.statistics import STATISTICS
 
 REDRAW = 1.0  # seconds between two pictures of a curve that grows
 
 
 class Page(Controls):
-    """The widgets, the state they show, and the training under way. `widget` is what a notebook displays."""
+    """The widgets, and the state they show. `widget` is what a notebook displays."""
 
     def __init__(self, settings: Settings | None = None) -> None:
-        settings = settings or Settings()
-        self.state = new(settings, inputs=len(load(settings).inputs))
-        super().__init__(self.state)
-        self.training: Training | None = None
-        self.following: asyncio.Task[None] | None = None
+        self.state = new(settings)
+        super().__init__(self.state.settings)
+        self.halted = threading.Event()  # whether the training under way is to end
         self.uploads = tempfile.TemporaryDirectory(prefix="lstm_lib_")
         self._drawing = False
         self._next_picture = 0.0
         self._wire()
         # what draws a part of the page, and on what of the state it depends
         self.views: dict[Callable[[State], None], Callable[[State], Any]] = {
-            self._draw_items: lambda s: (s.spec, s.blocks),
-            self._draw_shades: lambda s: (s.spec, s.blocks, s.statistic, s.runs),
+            self._draw_map: lambda s: (s.spec, s.blocks, s.statistic, s.runs),
             self._draw_selection: lambda s: (s.zone, s.blocks),
-            self._draw_statistics: lambda s: (s.runs, s.spec, s.statistic),
-            self._draw_price: lambda s: (s.live is None, *_priced(s)),
-            self._draw_controls: _priced,
-            self._draw_message: lambda s: s.message,
-            self._draw_live: lambda s: s.live,
+            self._draw_isolation: lambda s: (
+                s.settings, s.zone, s.depth, s.span, s.from_epoch, s.redraw, s.blocks, s.live is None
+            ),
+            self._draw_news: lambda s: (s.message, s.live),
             self._draw_curves: lambda s: (s.runs, s.live),
             self._draw_runs: lambda s: s.runs,
             self._draw_forecast: lambda s: (s.runs, s.shown, s.week),
-        }
+        }  # fmt: skip
         self.seen: dict[Callable[[State], None], Any] = {}
         self.draw()
 
@@ -64,7 +61,7 @@ class Page(Controls):
         """The next state, and what has changed of the page."""
         self.state = attempt(self.state, transition, *given)
         if self.state.wrong:  # a control may show what was refused; a text stays, to be mended
-            for view in (self._draw_controls, self._draw_statistics):
+            for view in (self._draw_map, self._draw_isolation):
                 self.seen.pop(view, None)
         self.draw()
 
@@ -73,44 +70,35 @@ class Page(Controls):
         self._drawing = True
         try:
             for view, reads in self.views.items():
-                if view not in self.seen or reads(self.state) != self.seen[view]:
-                    self.seen[view] = reads(self.state)
+                if (read := reads(self.state)) != self.seen.get(view):
+                    self.seen[view] = read
                     view(self.state)
         finally:
             self._drawing = False
 
     def train(self) -> None:
-        """Start what is asked for, in a thread, and follow it."""
-        if self.training is not None and self.training.running:
+        """Start what is asked for, in a thread."""
+        if self.state.live is not None:
             return  # a second click that came before the button was greyed
         try:
             asked = jobs(self.state)
         except ValueError as error:
             self.do(transitions.say, str(error), True)
             return
-        self.do(transitions.begin, asked[0].name, asked[0].settings)
-        self.training = Training(asked)
+        self.do(transitions.follow, asked[0].start)
+        self.halted.clear()
         try:
-            self.following = asyncio.get_running_loop().create_task(self._follow(self.training))
-        except RuntimeError:  # no loop runs outside of Jupyter
-            self.training.join()
-            self.hear(self.training)
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # none runs outside of Jupyter
+            train_all(asked, self.hear, self.halted.is_set)
+        else:
+            given = asked, lambda *news: loop.call_soon_threadsafe(self.hear, *news), self.halted.is_set
+            threading.Thread(target=train_all, args=given, name="training", daemon=True).start()
 
-    async def _follow(self, training: Training) -> None:
-        while training.running:
-            self.hear(training)
-            await asyncio.sleep(0.1)
-
-    def hear(self, training: Training) -> None:
-        """Apply what the training has told."""
-        for transition, given in training.events():
-            self.state = attempt(self.state, transition, *given)
+    def hear(self, transition: Callable[..., State], *given: Any) -> None:
+        """Apply what the training tells."""
+        self.state = transition(self.state, *given)
         self.draw()
-
-    def stop(self) -> None:
-        """End the training soon."""
-        if self.training is not None:
-            self.training.stop()
 
     def save(self, name: str, kind: str, content: bytes) -> None:
         """Let the browser save a file."""
@@ -124,21 +112,23 @@ class Page(Controls):
             return
         try:
             settings = self._settings()
-            self.do(transitions.with_settings, settings, len(load(settings).inputs))
+            settings.task.split()  # a file that can't be read is refused here
+            self.do(transitions.with_settings, settings)
         except (ValueError, OSError) as error:
             self.do(transitions.refuse_settings, str(error))
 
     def _settings(self) -> Settings:
-        yours = self.series.value == YOURS
+        series, given = self.series.value, dict[str, Any]()
+        if series == YOURS:
+            series = self.path.value.strip()
+            given = {name: text for name, field in self.options.items() if (text := field.value.strip())}
+        if "columns" in given:
+            given["columns"] = [column.strip() for column in given["columns"].split(",")]
+        target = given.pop("target", None)
         return Settings(
-            series=self.path.value.strip() if yours else self.series.value,
-            options=tuple((name, self.options[name].value) for name in OPTIONS) if yours else (),
-            share=SHARES[self.share.value],
-            units=read_units(self.units.value),
-            cell=self.cell.value,
-            epochs=self.epochs.value,
-            seed=self.seed.value,
-        )
+            task=LastRows(series, target=target, reading=given, share=SHARES[self.share.value]),
+            units=read_units(self.units.value), cell=self.cell.value, epochs=self.epochs.value, seed=self.seed.value,
+        )  # fmt: skip
 
     def _uploaded(self, change: Any) -> None:
         """An uploaded file becomes a file of its own name, since its name may say what it is."""
@@ -157,8 +147,8 @@ class Page(Controls):
         def to(transition: Callable[..., State], *given: widgets.Widget) -> None:
             on(lambda: self.do(transition, *(widget.value for widget in given)), *given)
 
-        on(self.change_settings, self.series, self.share, self.cell, self.units, self.epochs, self.seed)
-        on(self.change_settings, self.path, *self.options.values())
+        on(self.change_settings, self.series, self.share, self.cell, self.units, self.epochs, self.seed,
+           self.path, *self.options.values())  # fmt: skip
         to(transitions.with_blocks, self.blocks)
         to(transitions.with_statistic, self.statistic)
         to(transitions.pick, self.text)
@@ -176,10 +166,12 @@ class Page(Controls):
             self.clear: lambda: self.do(transitions.clear),
             self.invert: lambda: self.do(transitions.invert),
             self.go: self.train,
-            self.halt: self.stop,
+            self.halt: self.halted.set,
             self.csv: lambda: self.save("runs.csv", "text/csv", to_csv(self.state.runs)),
             self.zip: lambda: self.save("runs.zip", "application/zip", to_zip(self.state.runs)),
-            self.png: lambda: self.save("runs.png", "image/png", _bytes(figures.all_runs(self.state), "png")),
+            self.png: lambda: self.save(
+                "runs.png", "image/png", figures.all_runs(self.state).as_bytes("png")
+            ),
         }
         for button, action in clicks.items():
             button.on_click(lambda _, action=action: action())
@@ -191,53 +183,41 @@ class Page(Controls):
 
     # ---------------------------------------------------------------------------------------------------- the views
 
-    def _draw_items(self, state: State) -> None:
-        with self.map.hold_sync():
-            self.map.size = [grid.WIDTH, grid.TOP + grid.ROWS]
-            units = "+".join(map(str, state.spec.units))
-            self.map.label = f"Map of the network: layers of {units} units, and the head"
-            self.map.items = [vars(item) for item in grid.make_grid(state.spec, state.blocks).items]
-        self.blocks.value = state.blocks
-
-    def _draw_shades(self, state: State) -> None:
-        found = grid.make_grid(state.spec, state.blocks)
+    def _draw_map(self, state: State) -> None:
+        found, units = grid.make_grid(state.spec, state.blocks), "+".join(map(str, state.spec.units))
         mean: pd.Series[float] = transitions.scores(state, found.cut).values / found.sizes
         with self.map.hold_sync():
+            self.map.size = [grid.WIDTH, grid.TOP + grid.ROWS]
+            self.map.label = f"Map of the network: layers of {units} units, and the head"
+            self.map.items = [vars(item) for item in found.items]
             self.map.shades = grid.shades(mean)
             self.map.values = {
                 str(name): f"{size:,.0f} arcs · {state.statistic} {value:.3g}"
                 for (name, value), size in zip(mean.items(), found.sizes, strict=True)
             }
             self.map.legend = f"{state.statistic}, by rank"
+        self.statistic.options = [
+            (f"{name} (train first)" if transitions.lacks(state, name) else name, name) for name in STATISTICS
+        ]
+        self.blocks.value, self.statistic.value = state.blocks, state.statistic
+        about = STATISTICS[state.statistic]
+        self.says.value = views.small(f"{about.says} · {about.source}")
 
     def _draw_selection(self, state: State) -> None:
         self.map.shares = grid.shares(state.zone, grid.make_grid(state.spec, state.blocks))
         self.text.value = str(state.zone) if state.zone.size else ""
 
-    def _draw_statistics(self, state: State) -> None:
-        self.statistic.options = [
-            (f"{name} (train first)" if transitions.lacks(state, name) else name, name) for name in STATISTICS
-        ]
-        self.statistic.value = state.statistic
-        about = STATISTICS[state.statistic]
-        self.says.value = views.small(f"{about.says} · {about.source}")
-
-    def _draw_price(self, state: State) -> None:
+    def _draw_isolation(self, state: State) -> None:
         self.price.value, unfit = views.price(state)
         self.go.disabled = unfit or state.live is not None
-
-    def _draw_controls(self, state: State) -> None:
-        self.span.max = state.settings.lookback
-        self.from_epoch.max = state.settings.epochs
-        self.depth.value, self.span.value = state.depth, state.span or state.settings.lookback
+        self.span.max, self.from_epoch.max = state.settings.task.lookback, state.settings.epochs
+        self.depth.value, self.span.value = state.depth, state.span or self.span.max
         self.from_epoch.value, self.redraw.value = state.from_epoch, state.redraw
         for name, text in views.explained(state).items():
             self.how[name].value = views.small(text)
 
-    def _draw_message(self, state: State) -> None:
+    def _draw_news(self, state: State) -> None:
         self.message.value = views.message(state)
-
-    def _draw_live(self, state: State) -> None:
         self.halt.disabled = state.live is None
         self.bar.value = 0 if state.live is None else state.live.done
         self.status.value = views.live(state)
@@ -254,7 +234,7 @@ class Page(Controls):
     def _draw_runs(self, state: State) -> None:
         self.table.value = views.table(state)
         self.points.value = _picture(
-            lambda: figures.all_runs(state), "Runs appear here when you have trained."
+            lambda: figures.all_runs(state) if state.runs else None, "Runs appear here when you have trained."
         )
         for button in (self.csv, self.png, self.zip):
             button.disabled = not state.runs
@@ -275,16 +255,6 @@ class Page(Controls):
 # --------------------------------------------------------------------------------------------------------- details
 
 
-def _priced(state: State) -> tuple[Any, ...]:
-    """All that the price depends on."""
-    s = state
-    return s.settings, s.zone, s.depth, s.span, s.from_epoch, s.redraw, s.blocks
-
-
-def _bytes(drawn: figures.Drawn | None, form: str) -> bytes:
-    return b"" if drawn is None else figures.as_bytes(drawn, form)
-
-
 def _picture(draw: Callable[[], figures.Drawn | None], otherwise: str) -> str:
     """A figure as it stands in the page, with its words for a screen reader; or why there is none."""
     try:
@@ -293,5 +263,5 @@ def _picture(draw: Callable[[], figures.Drawn | None], otherwise: str) -> str:
         drawn, otherwise = None, f"This can't be drawn: {error}"
     if drawn is None:
         return f"<div class='lab-empty'>{html.escape(otherwise, quote=False)}</div>"
-    content = base64.b64encode(figures.as_bytes(drawn)).decode()
+    content = base64.b64encode(drawn.as_bytes()).decode()
     return f"<img class='lab-picture' alt='{html.escape(drawn.words)}' src='data:image/svg+xml;base64,{content}'>"

@@ -48,19 +48,15 @@ def price(state: State) -> Estimate:
     1.0
     """
     dense_plan, plan = plans(state)
-    T, batch = state.settings.lookback, state.settings.batch
+    T, batch = state.settings.task.lookback, state.settings.batch
     dense, cost = dense_plan.cost(T, batch), plan.cost(T, batch)
     step, size = cost.speed_up(dense), state.spec.size
     share = 100 / dense.seconds.total
     return Estimate(
         parts={p: (share * getattr(dense.seconds, p), share * getattr(cost.seconds, p)) for p in PARTS},
-        step=step,
-        whole=over_epochs(step, state),
-        arcs=plan.zone.share,
-        adam=(size - plan.zone.size) * MOMENTS_BYTES,
-        adam_dense=size * MOMENTS_BYTES,
-        notes=_notes(state, plan),
-    )
+        step=step, whole=over_epochs(step, state), arcs=plan.zone.share,
+        adam=(size - plan.zone.size) * MOMENTS_BYTES, adam_dense=size * MOMENTS_BYTES, notes=_notes(state, plan),
+    )  # fmt: skip
 
 
 def over_epochs(step: float, state: State) -> float:

@@ -1,91 +1,100 @@
 """Settings, and the Run that a training leaves: as a table, as a file that is loaded again, as a forecast.
 
-Nouns: `Settings` say on what and how is trained, all but the isolation; a `Run` is one finished training; a `Curve` is
-pairs of training seconds and validation RMSE.
+Nouns, beside those of `lstm_lib.experiments`: `LastRows` is a task on the last rows of a series; `Settings` are a
+configuration that isolates nothing, and a seed; a `Run` is one finished training: its settings, what was isolated, its
+record; a `Curve` is pairs of training seconds and validation RMSE.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
+from pathlib import PureWindowsPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lstm_lib.network.cells import get_cell
-from lstm_lib.network.spec import Params, Spec, is_whole
-from lstm_lib.series import SeriesError, Split, Windows, load_series, naive_forecasts, windows
-from lstm_lib.series.reading import file_of
-from lstm_lib.training.evidence import Evidence
-from lstm_lib.training.samples import predict
+from lstm_lib.experiments.configuration import Configuration, Task
+from lstm_lib.network.spec import is_whole
+from lstm_lib.series import Series, SeriesError, Split, Windows, naive_forecasts
+from lstm_lib.training.record import Record
 
-EMBEDDED = ("sceaux", "fontana")
 SHARES = {"last quarter": 0.25, "last half": 0.5, "all": 1.0}  # of the rows of a series
-OPTIONS = ("target", "time", "timezone", "unit", "columns")  # of a file, as `load_series` names them
 Curve = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
-class Settings:
-    """On what and how is trained; runs with equal settings are compared.
+class LastRows(Task):
+    """A task on the last rows of a series, with the weekday and, where its step is below a day, the hour.
 
-    Parameters
-    ----------
-    series : "sceaux", "fontana", or the path of a file.
-    options : for a file, pairs of a name in `OPTIONS` and a text; "columns" takes names with commas between.
-    share : of the rows of the series, its last ones, in (0, 1].
-    units, cell : of the network, as in `Spec`.
-    epochs, seed, batch, lookback, lr : as `fit`, `windows` and `Adam` name them; lr falls to 0 by a cosine.
+    share : of the rows, in (0, 1].
 
-    Raises ValueError that names the setting and what was expected.
+    >>> LastRows(share=0.5, lookback=24).split().inputs[-4:]
+    ('hour_sin', 'hour_cos', 'weekday_sin', 'weekday_cos')
+    """
+
+    share: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.series:
+            raise ValueError("no file is given; type its path, or upload it")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share is {self.share!r}; expected a number above 0 and at most 1")
+
+    def load(self) -> Series:
+        """The last rows, read anew; what `load_series` raises for a file that can't be read."""
+        series = super().load()
+        series = series.with_calendar(*(["hour"] if series.step < pd.Timedelta("1D") else []), "weekday")
+        rows = max(2, round(self.share * len(series.frame)))
+        return replace(series, frame=series.frame.iloc[-rows:])
+
+    def split(self) -> Split:
+        """The three parts; SeriesError for what can't be cut, with what might help."""
+        try:
+            return super().split()
+        except SeriesError as error:
+            self.load()  # a file that can't be read has its own error: more rows are no help
+            more = "" if self.share == 1 else f" Or take more of its rows than the last {self.share:.0%}."
+            raise SeriesError(f"{error}{more}") from None
+
+
+@dataclass(frozen=True)
+class Settings(Configuration):
+    """On what and how is trained: a `Configuration` that isolates nothing, and its seed.
+
+    Runs with equal settings are compared. Raises ValueError that names the setting and what was expected.
 
     >>> Settings(units=(32, 16)).network
     'sceaux last quarter, 32+16 units, 4 epochs, seed 0'
     """
 
-    series: str = "sceaux"
-    options: tuple[tuple[str, str], ...] = ()
-    share: float = 0.25
-    units: tuple[int, ...] = (64,)
+    name: str = "lab"
+    task: LastRows = LastRows()
     epochs: int = 4
-    seed: int = 0
     batch: int = 32
-    lookback: int = 72
     lr: float = 4e-3
-    cell: str = "standard"
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.series:
-            raise ValueError("no file is given; type its path, or upload it")
-        if not 0 < self.share <= 1:
-            raise ValueError(f"share is {self.share!r}; expected a number above 0 and at most 1")
-        if not self.units or not all(is_whole(H, 1) for H in self.units):
-            raise ValueError(f"units is {self.units!r}; expected a whole number of at least 1 for each layer")
-        get_cell(self.cell)
-        for name, least in (("epochs", 1), ("seed", 0), ("batch", 1), ("lookback", 1)):
-            if not is_whole(getattr(self, name), least):
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; expected a whole number of at least {least}"
-                )
+        super().__post_init__()
+        if not is_whole(self.seed, 0):
+            raise ValueError(f"seed is {self.seed!r}; expected a whole number of at least 0")
 
     @property
     def network(self) -> str:
         """The settings in a few words."""
         shares = {share: name for name, share in SHARES.items()}
-        rows = shares.get(self.share, f"last {self.share:.0%}")
+        rows = shares.get(self.task.share, f"last {self.task.share:.0%}")
         units = "+".join(map(str, self.units)) + f" {self.cell}" * (self.cell != "standard")
-        name = self.series.replace("\\", "/").rsplit("/", 1)[-1]
+        name = PureWindowsPath(self.task.series).name  # which knows both kinds of slashes
         return f"{name} {rows}, {units} units, {self.epochs} epochs, seed {self.seed}"
-
-    def spec(self, inputs: int) -> Spec:
-        """The network over so many inputs."""
-        return Spec(inputs, self.units, outputs=1, cell=self.cell)
 
 
 def read_units(text: str) -> tuple[int, ...]:
@@ -98,34 +107,6 @@ def read_units(text: str) -> tuple[int, ...]:
     if not parts or not all(part.isdecimal() for part in parts):
         raise ValueError(f"units is {text!r}; give one whole number for each layer, such as 64 or 64, 32")
     return tuple(map(int, parts))
-
-
-def load(settings: Settings) -> Split:
-    """The series of the settings, cut into windows; remembered, as long as its file stays as it is.
-
-    Raises SeriesError or OSError for a file that can't be read, with what was expected.
-    """
-    file = file_of(settings.series).stat()
-    return _load(
-        settings.series, settings.options, settings.share, settings.lookback, (file.st_mtime_ns, file.st_size)
-    )
-
-
-@lru_cache(maxsize=8)
-def _load(
-    name: str, options: tuple[tuple[str, str], ...], share: float, lookback: int, state: tuple[int, int]
-) -> Split:
-    given: dict[str, Any] = {option: text.strip() for option, text in options if text.strip()}
-    if "columns" in given:
-        given["columns"] = [column.strip() for column in given["columns"].split(",")]
-    series = load_series(name, **given)
-    series = series.with_calendar(*(["hour"] if series.step < pd.Timedelta("1D") else []), "weekday")
-    rows = max(2, round(share * len(series.frame)))
-    try:
-        return windows(dataclasses.replace(series, frame=series.frame.iloc[-rows:]), lookback=lookback)
-    except SeriesError as error:
-        more = "" if share == 1 else f" Or take more of its rows than the last {share:.0%}."
-        raise SeriesError(f"{error}{more}") from None
 
 
 @lru_cache(maxsize=8)
@@ -144,49 +125,51 @@ class Run:
 
     Parameters
     ----------
+    number, what : its name: a number of its own, and what was isolated in few words, or "dense".
     zone : text of what was isolated; "nothing" and no span is a dense run.
+    schedule : in words, such as "from epoch 3, redrawn"; "" where the zone was isolated all along.
     arcs : share of the network's arcs in the zone, 0 to 1 (of the draws, where it was drawn anew).
     predicted, measured : how many times as fast as the dense run, by the count of work and by steps that took
         turns with dense ones; NaN where it was not measured.
-    seconds : of training alone; of what was done, if it was stopped.
-    rmse : of validation, in `unit`.
+    unit : of the errors.
+    curve : its last point is the time and error of the whole; of what was done, if it was stopped.
     stopped : "" for a complete run, else how and where it ended, such as "stopped in epoch 2 of 4".
     """
 
-    name: str
+    number: int
+    what: str
     settings: Settings
     zone: str
     depth: str
     span: int | None
-    from_epoch: int
-    redraw: bool
+    schedule: str
     arcs: float
     predicted: float
     measured: float
-    seconds: float
-    rmse: float
     unit: str
     curve: Curve
-    params: Params = field(repr=False)
+    record: Record = field(repr=False)
     stopped: str = ""
-    evidence: Evidence | None = field(default=None, repr=False)  # of its arcs; not kept in a file
+
+    @property
+    def name(self) -> str:
+        """What it is called in lists and figures."""
+        return f"{self.number} {self.what}"
+
+    @property
+    def seconds(self) -> float:
+        """Of training alone."""
+        return self.curve[-1][0]
+
+    @property
+    def rmse(self) -> float:
+        """Of validation, in `unit`."""
+        return self.curve[-1][1]
 
     @property
     def dense(self) -> bool:
         """Whether nothing was left out."""
         return self.zone == "nothing" and self.span is None
-
-    @property
-    def schedule(self) -> str:
-        """The schedule in words."""
-        words = [f"from epoch {self.from_epoch}"] * (self.from_epoch > 1) + ["redrawn"] * self.redraw
-        return ", ".join(words)
-
-
-def history(curve: Curve) -> pd.DataFrame:
-    """A curve as `lstm_lib.plots.time_and_error` takes it."""
-    seconds, errors = np.array(curve).reshape(-1, 2).T
-    return pd.DataFrame({"seconds": np.diff(seconds, prepend=0.0), "valid_rmse": errors})
 
 
 def dense_of(runs: Sequence[Run], settings: Settings) -> Run | None:
@@ -226,42 +209,40 @@ def to_csv(runs: Sequence[Run]) -> bytes:
 
 
 def to_zip(runs: Sequence[Run]) -> bytes:
-    """The runs as one file, which `from_zip` reads: `runs.json`, and the parameters of each as `K.npz`."""
+    """The runs as one file, which `from_zip` reads: `runs.json`, and for each a record with its parameters, `K.npz`.
+
+    What a record knows of the way there is left out: Jupyter takes no upload above 10 MB.
+    """
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as folder:
-        about = [vars(run) | {"settings": vars(run.settings)} for run in runs]
-        kept = [{k: v for k, v in row.items() if k not in ("params", "evidence")} for row in about]
-        folder.writestr("runs.json", json.dumps(kept))
+    # LZMA, since the parameters stand in a record three times
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as folder, TemporaryDirectory() as kept:
+        about = [vars(run) | {"settings": asdict(run.settings), "record": None} for run in runs]
+        folder.writestr("runs.json", json.dumps(about))
         for k, run in enumerate(runs):
-            arrays = io.BytesIO()
-            np.savez_compressed(arrays, allow_pickle=False, **run.params)
-            folder.writestr(f"{k}.npz", arrays.getvalue())
+            done, adam = run.record, run.settings.adam
+            start = Record.begin(done.spec, done.config, done.params, adam.init(done.params))
+            folder.write(start.save(f"{kept}/{k}.npz"), f"{k}.npz")
     return file.getvalue()
 
 
 def from_zip(content: bytes) -> tuple[Run, ...]:
     """The runs that `to_zip` wrote; ValueError for a file of another kind."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as folder:
+        with zipfile.ZipFile(io.BytesIO(content)) as folder, TemporaryDirectory() as kept:
             about = json.loads(folder.read("runs.json"))
-            return tuple(_run(row, folder.read(f"{k}.npz")) for k, row in enumerate(about))
+            return tuple(_run(row, folder.extract(f"{k}.npz", kept)) for k, row in enumerate(about))
     except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise ValueError(
             f"this is not a file of runs ({error}); expected runs.zip, as the page saves it"
         ) from None
 
 
-def _run(row: dict[str, Any], content: bytes) -> Run:
-    if not row["name"].partition(" ")[0].isdecimal():
-        raise ValueError(f"the name {row['name']!r} has no number")
-    with np.load(io.BytesIO(content)) as arrays:
-        params = dict(arrays)
-    settings = row.pop("settings")
-    settings = Settings(
-        **settings | {"units": tuple(settings["units"]), "options": tuple(map(tuple, settings["options"]))}
-    )
-    curve = tuple((float(seconds), float(error)) for seconds, error in row.pop("curve"))
-    return Run(**row, settings=settings, curve=curve, params=params)
+def _run(row: dict[str, Any], path: str) -> Run:
+    *before, last = ((float(seconds), float(error)) for seconds, error in row["curve"])  # one point at least
+    settings = row["settings"]
+    settings = Settings(**settings | {"task": LastRows(**settings["task"])})
+    read = {"number": int(row["number"]), "settings": settings, "curve": (*before, last)}
+    return Run(**row | read | {"record": Record.load(path)})
 
 
 # ----------------------------------------------------------------------------------------------------- test weeks
@@ -272,7 +253,7 @@ WEEK = pd.Timedelta("7D")
 def weeks(part: Windows) -> list[pd.Timestamp]:
     """The local midnights at which the weeks of a part begin.
 
-    >>> weeks(load(Settings()).test)[0]
+    >>> weeks(LastRows().split().test)[0]
     Timestamp('2010-10-06 00:00:00+0100', tz='Etc/GMT-1')
     """
     local = part.times.tz_convert(part.series.timezone)
@@ -288,10 +269,6 @@ def forecast(run: Run, split: Split, week: int) -> pd.DataFrame:
     begins = weeks(part)[week]
     local = part.times.tz_convert(part.series.timezone)
     rows = np.flatnonzero((local >= begins) & (local < begins + WEEK))
-    spec = run.settings.spec(len(split.inputs))
-    x = part.take(rows)[0]
-    frame = pd.DataFrame(
-        {"measured": part.actual[rows, 0], "forecast": split.unscale(predict(spec, run.params, x))[:, 0]},
-        index=local[rows],
-    )
+    yhat = split.unscale(run.record.predict(part.take(rows)[0], "last"))
+    frame = pd.DataFrame({"measured": part.actual[rows, 0], "forecast": yhat[:, 0]}, index=local[rows])
     return frame.reindex(pd.date_range(frame.index[0], frame.index[-1], freq=part.series.step))

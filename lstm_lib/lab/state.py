@@ -6,21 +6,20 @@ Every transition takes a state and returns the next; none changes anything. What
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from lstm_lib.isolation.partition import Partition, partition
-from lstm_lib.isolation.plan import DEPTHS, Plan, isolate
+from lstm_lib.isolation.plan import DEPTHS, isolate
 from lstm_lib.isolation.zones import Zone, nothing, read_zone, zone
 from lstm_lib.lab.runs import Curve, Run, Settings, dense_of, from_zip
 from lstm_lib.network.spec import Spec, init_params, is_whole
 from lstm_lib.training import schedules
-from lstm_lib.training.adam import Adam
 from lstm_lib.training.evidence import Evidence
 from lstm_lib.training.schedules import PlanOrSchedule
 from lstm_lib.training.selection import Price, choose
-from lstm_lib.training.statistics import STATISTICS, Scores, score
+from lstm_lib.training.statistics import Scores, score, statistic_of
 
 MOST_UNDO = 100
 
@@ -46,13 +45,10 @@ class State:
     """
 
     settings: Settings
-    spec: Spec
     zone: Zone
     past: tuple[Zone, ...] = ()
     blocks: int = 8
     statistic: str = "magnitude"
-    by: str = "unit"  # what a budget picks: rows of the map ("unit"), or single cells ("gate")
-    of: Literal["arcs", "work"] = "arcs"  # what the budget is a share of
     depth: str = "cut"
     span: int | None = None
     from_epoch: int = 1
@@ -65,16 +61,20 @@ class State:
     wrong: bool = False
     refused: str = ""  # why the settings that stand in the page are not those of the state
 
+    @property
+    def spec(self) -> Spec:
+        """The network of the settings."""
+        return self.settings.spec
 
-def new(settings: Settings | None = None, inputs: int = 11) -> State:
+
+def new(settings: Settings | None = None) -> State:
     """The state the page begins with.
 
     >>> new().zone
     <Zone nothing: 0 of 19,521 arcs, 0.0 %>
     """
     settings = settings or Settings()
-    spec = settings.spec(inputs)
-    return State(settings, spec, nothing(spec))
+    return State(settings, nothing(settings.spec))
 
 
 def attempt(state: State, transition: Callable[..., State], *given: Any) -> State:
@@ -139,11 +139,11 @@ def undo(state: State) -> State:
 def evidence(state: State) -> Evidence:
     """What is known of the arcs: by the latest dense run of this network, or the weights before any training."""
     for run in reversed(state.runs):
-        if run.dense and run.evidence is not None and run.evidence.spec == state.spec:
-            return run.evidence
-    settings, adam = state.settings, Adam()
+        if run.dense and len(run.record.history) and run.record.spec == state.spec:
+            return run.record.evidence()
+    settings, adam = state.settings, state.settings.adam
     params = init_params(state.spec, settings.seed)
-    return Evidence(state.spec, params, adam.init(params), adam, 0, settings.lookback, settings.batch)
+    return Evidence(state.spec, params, adam.init(params), adam, 0, settings.task.lookback, settings.batch)
 
 
 def lacks(state: State, statistic: str) -> str:
@@ -152,7 +152,7 @@ def lacks(state: State, statistic: str) -> str:
     >>> lacks(new(), "snr"), lacks(new(), "magnitude")
     ('needs what a dense run has seen; press Train first', '')
     """
-    if STATISTICS[statistic].needs == "weights" or evidence(state).epoch:
+    if statistic_of(statistic).needs == "weights" or evidence(state).epoch:
         return ""
     return "needs what a dense run has seen; press Train first"
 
@@ -164,24 +164,22 @@ def scores(state: State, cut: Partition) -> Scores:
 
 def with_statistic(state: State, statistic: str) -> State:
     """Colour the map, and pick, by another statistic."""
-    if statistic not in STATISTICS:
-        raise ValueError(f"statistic is {statistic!r}; the choices are {', '.join(STATISTICS)}")
     if why := lacks(state, statistic):
         raise ValueError(f"The statistic {statistic!r} {why}.")
     return replace(state, statistic=statistic)
 
 
-def by_budget(state: State, budget: float, of: str, by: str) -> State:
+def by_budget(state: State, budget: float, of: Literal["arcs", "work"], by: str) -> State:
     """Isolate the blocks that by the statistic lose least for what they save, up to a budget.
+
+    of : what the budget is a share of. by : what is picked, rows of the map ("unit") or single cells ("gate").
 
     >>> by_budget(new(), 0.5, "arcs", "unit").zone.share.__round__(1)
     0.5
     """
     depth = "skip" if state.depth == "cache" else state.depth  # what "cache" saves hangs on whole layers
-    settings = state.settings
-    cost = Price(state.spec, settings.lookback, settings.batch, depth, state.span)
-    zone = choose(scores(state, partition(state.spec, state.blocks, by)), budget, cost, of)  # type: ignore[arg-type]
-    return select(replace(state, of=of, by=by), zone)  # type: ignore[arg-type]
+    cost = Price(state.spec, state.settings.task.lookback, state.settings.batch, depth, state.span)
+    return select(state, choose(scores(state, partition(state.spec, state.blocks, by)), budget, cost, of))
 
 
 # ------------------------------------------------------------------------------------------------ how to isolate
@@ -196,7 +194,7 @@ def with_depth(state: State, depth: str) -> State:
 
 def with_span(state: State, span: int) -> State:
     """Back-propagate through so many last steps; all of them is no limit."""
-    T = state.settings.lookback
+    T = state.settings.task.lookback
     if not is_whole(span, 1) or span > T:
         raise ValueError(f"span is {span!r}; expected a whole number from 1 to {T}")
     return replace(state, span=None if span == T else span)
@@ -216,14 +214,9 @@ def drawn_share(state: State) -> float:
     return round((state.zone & layers).size / layers.size * state.blocks) / state.blocks
 
 
-def plan(state: State) -> Plan:
-    """What is left to do while the selection is isolated; ValueError where depth and selection don't fit."""
-    return isolate(state.spec, state.zone, state.depth, state.span)
-
-
 def isolation(state: State) -> PlanOrSchedule:
-    """The plan, or the schedule of plans, that a training follows."""
-    inner: PlanOrSchedule = plan(state)
+    """The plan, or the schedule of plans, that a training follows; ValueError where depth and selection don't fit."""
+    inner: PlanOrSchedule = isolate(state.spec, state.zone, state.depth, state.span)
     if state.redraw:
         inner = schedules.redraw(
             state.spec, drawn_share(state), seed=state.settings.seed, blocks=state.blocks,
@@ -235,18 +228,21 @@ def isolation(state: State) -> PlanOrSchedule:
 # -------------------------------------------------------------------------------------------------------- settings
 
 
-def with_settings(state: State, settings: Settings, inputs: int) -> State:
-    """Another series, network or length; the selection stays where the new network has its arcs."""
-    spec, zone, past, message = settings.spec(inputs), state.zone, state.past, ""
+def with_settings(state: State, settings: Settings) -> State:
+    """Another series, network or length; the selection stays where the new network has its arcs.
+
+    Raises ValueError or OSError for a series that can't be read.
+    """
+    spec, zone, past, message = settings.spec, state.zone, state.past, ""
     if spec != state.spec:
         past = ()
         try:
             zone = read_zone(spec, str(state.zone))
         except ValueError:
             zone, message = nothing(spec), "The selection was cleared: the new network has other blocks."
-    span = None if state.span is None or state.span >= settings.lookback else state.span
+    span = None if state.span is None or state.span >= settings.task.lookback else state.span
     after = replace(
-        state, settings=settings, spec=spec, zone=zone, past=past, span=span, message=message, refused="",
+        state, settings=settings, zone=zone, past=past, span=span, message=message, refused="",
         from_epoch=min(state.from_epoch, settings.epochs),
     )  # fmt: skip
     return replace(after, statistic="magnitude") if lacks(after, state.statistic) else after
@@ -267,24 +263,9 @@ def with_blocks(state: State, blocks: int) -> State:
 # ------------------------------------------------------------------------------------------------ training, results
 
 
-def begin(state: State, name: str, settings: Settings) -> State:
-    """A training of this name starts."""
-    return replace(state, live=Live(name, settings))
-
-
-def progress(state: State, place: str, done: float, left: float) -> State:
-    """The training under way has come so far."""
-    return state if state.live is None else _live(state, place=place, done=done, left=left)
-
-
-def point(state: State, seconds: float, rmse: float) -> State:
-    """The training under way has a new point on its curve."""
-    return state if state.live is None else _live(state, curve=(*state.live.curve, (seconds, rmse)))
-
-
-def _live(state: State, **changes: Any) -> State:
-    assert state.live is not None
-    return replace(state, live=state.live._replace(**changes))
+def follow(state: State, live: Live) -> State:
+    """A training starts, or has come so far."""
+    return replace(state, live=live)
 
 
 def finish(state: State, run: Run) -> State:
@@ -298,20 +279,18 @@ def end(state: State, message: str = "", wrong: bool = False) -> State:
     return replace(state, live=None, message=message, wrong=wrong)
 
 
-def next_name(state: State, dense: bool, more: int = 0) -> str:
-    """The name of the next run, or of one `more` runs later: its number, and what is left out.
+def what(state: State) -> str:
+    """What a training would leave out, in few words.
 
-    >>> next_name(toggle(new(), "0/Wh"), dense=False)
-    '1 0/Wh cut'
+    >>> what(toggle(new(), "0/Wh"))
+    '0/Wh cut'
     """
-    number = max(_numbers(state.runs), default=0) + 1 + more
-    words = ["dense"]
-    if not dense:
-        zone = str(state.zone)
-        zone = f"{100 * drawn_share(state):.0f} % redrawn" if state.redraw else zone
-        zone = zone if len(zone) <= 18 else f"{100 * state.zone.share:.0f} % of arcs"
-        words = [zone, state.depth] * (zone != "nothing") + [f"span {state.span}"] * (state.span is not None)
-    return f"{number} {' '.join(words)}"
+    if is_dense(state):
+        return "dense"
+    zone = f"{100 * drawn_share(state):.0f} % redrawn" if state.redraw else str(state.zone)
+    zone = zone if len(zone) <= 18 else f"{100 * state.zone.share:.0f} % of arcs"
+    words = [zone, state.depth] * (zone != "nothing") + [f"span {state.span}"] * (state.span is not None)
+    return " ".join(words)
 
 
 def is_dense(state: State) -> bool:
@@ -325,20 +304,14 @@ def needs_dense(state: State) -> bool:
 
 
 def load_runs(state: State, content: bytes) -> State:
-    """Add the runs of a file, behind those that are there; names that are taken get a new number."""
+    """Add the runs of a file, behind those that are there; numbers that are taken get a new number."""
     runs, loaded = list(state.runs), from_zip(content)
     for run in loaded:
-        number, _, words = run.name.partition(" ")
-        taken = _numbers(runs)
-        runs.append(replace(run, name=f"{max(taken) + 1} {words}") if int(number) in taken else run)
+        taken = {one.number for one in runs}
+        runs.append(replace(run, number=max(taken) + 1) if run.number in taken else run)
     ends = (runs[0].name, runs[-1].name) if runs else ("", "")
     first, second = (name or end for name, end in zip(state.shown, ends, strict=True))
     return replace(state, runs=tuple(runs), shown=(first, second), message=f"{len(loaded)} runs loaded.")
-
-
-def _numbers(runs: Iterable[Run]) -> list[int]:
-    """The numbers with which the names begin."""
-    return [int(run.name.partition(" ")[0]) for run in runs]
 
 
 def show_forecasts(state: State, first: str, second: str, week: int | None) -> State:

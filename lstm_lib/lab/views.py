@@ -16,7 +16,6 @@ DEPTHS_SAY = {
     "cut": "as skip, and no error passes through it: saves most, an approximation",
     "cache": "as skip, and the states of layers isolated altogether are remembered: exact",
 }
-COLUMNS = ("#", "zone", "how", "arcs", "predicted", "measured", "time", "RMSE", "to dense")
 
 
 def small(text: str) -> str:
@@ -57,7 +56,7 @@ def price(state: State) -> tuple[str, bool]:
 
 def explained(state: State) -> dict[str, str]:
     """One line on each of depth, span and schedule, as they are set."""
-    T, first, blocks = state.settings.lookback, state.from_epoch, state.blocks
+    T, first, blocks = state.settings.task.lookback, state.from_epoch, state.blocks
     span = f"all {T} steps" if state.span is None else f"the last {state.span} of {T} steps: an approximation"
     epochs = state.settings.epochs
     when = "in all epochs" if first == 1 else f"dense first, isolated in epochs {first} to {epochs}"
@@ -89,35 +88,35 @@ def live(state: State) -> str:
 
 
 def table(state: State) -> str:
-    """The runs as a table, the latest on top."""
+    """The runs as a table, the latest on top; the title of a row has all of its zone, and its settings."""
     if not state.runs:
         return "<div class='lab-empty'>Every training adds a row here.</div>"
-    found = table_of(state.runs)
-    head = "".join(f"<th scope='col'>{name}</th>" for name in COLUMNS)
-    rows = "".join(
+    rows = [row for _, row in table_of(state.runs)[::-1].iterrows()]
+    head = "".join(f"<th scope='col'>{name}</th>" for name in _cells(rows[0]))
+    body = "".join(
         f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>"
-        + "".join(f"<td>{_safe(cell)}</td>" for cell in _cells(row))
+        + "".join(f"<td>{_safe(cell)}</td>" for cell in _cells(row).values())
         + "</tr>"
-        for _, row in found[::-1].iterrows()
+        for row in rows
     )
-    return f"<div class='lab-table'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    return f"<div class='lab-table'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _cells(row: Any) -> tuple[str, ...]:
-    """A row of the table as it is shown, in the order of `COLUMNS`."""
+def _cells(row: Any) -> dict[str, str]:
+    """A row of the table as it is shown: heading -> text."""
     span = row["span"] and f"span {row['span']}"
-    how = ", ".join(filter(None, (row["depth"], span, row["schedule"], row["stopped"])))
-    return (
-        row["run"].partition(" ")[0],
-        row["zone"],
-        how or "dense",
-        f"{row['arcs isolated %']:.0f} %",
-        _number(row["predicted speed-up"], "{:.2f}×"),
-        _number(row["measured speed-up"], "{:.2f}×"),
-        f"{row['seconds']:.1f} s",
-        f"{row['RMSE']:.4f} {row['unit']}",
-        _number(row["to dense %"], "{:+.1f} %"),
-    )
+    how = filter(None, (row["depth"], span, row["schedule"], row["stopped"]))
+    return {
+        "#": row["run"].partition(" ")[0],
+        "zone": row["zone"],
+        "how": ", ".join(how) or "dense",
+        "arcs": f"{row['arcs isolated %']:.0f} %",
+        "predicted": _number(row["predicted speed-up"], "{:.2f}×"),
+        "measured": _number(row["measured speed-up"], "{:.2f}×"),
+        "time": f"{row['seconds']:.1f} s",
+        "RMSE": f"{row['RMSE']:.4f} {row['unit']}",
+        "to dense": _number(row["to dense %"], "{:+.1f} %"),
+    }
 
 
 def _number(value: float, form: str) -> str:

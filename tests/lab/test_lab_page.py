@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,9 @@ from lstm_lib.lab import Settings, figures, grid, new
 from lstm_lib.lab import state as transitions
 from lstm_lib.lab import training as trainings
 from lstm_lib.lab.page import Page
-from lstm_lib.lab.runs import forecast, from_zip, last_value_error, load, table, to_zip, weeks
+from lstm_lib.lab.runs import LastRows, forecast, from_zip, last_value_error, table, to_zip, weeks
 from lstm_lib.lab.state import State, attempt, pick, with_depth, with_schedule, with_span
-from lstm_lib.lab.training import Reporter, Training, jobs, rmse, train
+from lstm_lib.lab.training import Reporter, jobs, train, train_all
 from lstm_lib.network.cells import CELLS
 
 UPLOAD = {
@@ -48,8 +47,8 @@ def file(tmp_path: Path, rng: np.random.Generator) -> Path:
 
 @pytest.fixture
 def settings(file: Path) -> Settings:
-    options = (("target", "load"), ("time", ""), ("timezone", ""), ("unit", "kW"), ("columns", ""))
-    return Settings(series=str(file), options=options, share=1.0, units=(6,), epochs=2, lr=1e-2)
+    task = LastRows(str(file), target="load", reading={"unit": "kW"}, share=1.0)
+    return Settings(task=task, units=(6,), epochs=2, lr=1e-2)
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_a_depth_that_does_not_fit_stops_train_before_it_starts(page):
     page.depth.value = "cache"
     assert "remembers layers" in page.price.value and page.go.disabled
     page.train()
-    assert "remembers layers" in page.message.value and page.training is None
+    assert "remembers layers" in page.message.value and page.state.live is None
     click(page, "0")
     assert not page.go.disabled
 
@@ -163,16 +162,19 @@ def test_settings_follow_the_widgets(page, file):
 
 def test_a_bad_file_is_answered_and_loses_nothing(page, file, tmp_path):
     page.go.click()
-    runs, first = page.state.runs, page.training
+    runs = page.state.runs
     page.path.value = str(tmp_path / "none.csv")
     assert "none.csv" in page.message.value
     bad = tmp_path / "bad.csv"
     bad.write_text(file.read_text().replace(",2.", ",two.", 1))
     page.path.value = str(bad)
     assert "bad.csv" in page.message.value and "line" in page.message.value
-    assert page.state.settings.series == str(file)
+    page.share.value = "last half"
+    assert "line" in page.message.value and "more of its rows" not in page.message.value
+    page.share.value = "all"
+    assert page.state.settings.task.series == str(file)
     page.go.click()  # would train what doesn't stand there
-    assert "Mend the settings first" in page.message.value and page.training is first
+    assert "Mend the settings first" in page.message.value
     assert page.state.runs == runs and len(runs) == 1
     page.path.value = str(file)
     assert page.message.value == "" and page.state.refused == ""
@@ -186,10 +188,10 @@ def test_too_few_rows_are_answered_with_more(page):
 
 
 def test_a_file_that_was_changed_is_read_anew(settings, file):
-    before = load(settings)
-    assert load(settings) is before
+    before = settings.task.split()
+    assert settings.task.split() is before
     file.write_text(file.read_text().replace("2021-", "2022-"))
-    assert load(settings).train.times[0].year == 2022
+    assert settings.task.split().train.times[0].year == 2022
 
 
 def test_an_uploaded_file_is_read(page, file):
@@ -200,17 +202,20 @@ def test_an_uploaded_file_is_read(page, file):
     )  # the target that was asked for isn't there
     page.options["target"].value = "heat"
     assert page.message.value == ""
-    assert Path(page.state.settings.series).name == "other.csv"
-    assert load(page.state.settings).series.target == "heat"
+    assert Path(page.state.settings.task.series).name == "other.csv"
+    assert page.state.settings.task.load().target == "heat"
+    page.options["columns"].value = "air , heat"
+    assert page.state.settings.task.split().inputs[:2] == ("air", "heat")
+    assert page.state.settings.task.reading == {"unit": "kW", "columns": ["air", "heat"]}
 
 
 def test_choosing_your_file_waits_for_a_path(settings):
     page = Page()
     page.series.value = "your file …"
-    assert page.message.value == "" and page.state.settings.series == "sceaux"
+    assert page.message.value == "" and page.state.settings.task.series == "sceaux"
     assert page.file_row.layout.display == ""
     page.series.value = "fontana"
-    assert page.state.settings.series == "fontana" and page.file_row.layout.display == "none"
+    assert page.state.settings.task.series == "fontana" and page.file_row.layout.display == "none"
 
 
 # ---------------------------------------------------------------------------------------------------------- training
@@ -241,7 +246,11 @@ def test_in_a_running_loop_the_page_follows_the_thread(page):
         assert page.state.live is not None and page.go.disabled and not page.halt.disabled
         click(page, "0[0]")
         assert page.text.value == "0[0]"
-        await page.following
+        page.text.value = "0[0"
+        said = page.message.value
+        while page.state.live is not None:
+            assert page.message.value == said  # news of the training are no answer
+            await asyncio.sleep(0.01)
 
     asyncio.run(session())
     assert len(page.state.runs) == 1 and page.state.live is None and page.table.value.count("<tr") == 2
@@ -259,8 +268,8 @@ def test_a_picture_that_fails_does_not_keep_the_page_from_going_on(page, monkeyp
 
 def test_a_run_says_what_fit_says(settings):
     """The numbers of the table are those of the same training by hand."""
-    split = load(settings)
-    state = pick(new(settings, len(split.inputs)), "0[0:3]")
+    split = settings.task.split()
+    state = pick(new(settings), "0[0:3]")
     told: list[tuple[Any, ...]] = []
     dense, chosen = jobs(state)
     for job in (dense, chosen):
@@ -271,7 +280,7 @@ def test_a_run_says_what_fit_says(settings):
             state.spec, split.train, split.valid, seed=0, epochs=2, optimizer=ll.Adam(lr=1e-2), rate="cosine",
             isolation=plan, progress=False,
         )  # fmt: skip
-        assert all(np.array_equal(run.params[k], record.params[k]) for k in record.params)
+        assert all(np.array_equal(run.record.params[k], record.params[k]) for k in record.params)
         assert run.rmse == pytest.approx(record.history["valid_rmse"].iloc[-1], rel=1e-6)
         assert run.curve[-1] == (run.seconds, run.rmse)
     assert (runs[0].arcs, runs[0].predicted, runs[0].measured) == (0, 1, 1)
@@ -291,10 +300,12 @@ def test_a_run_says_what_fit_says(settings):
     ids=["from an epoch on", "redrawn", "a span alone", "remembered", "nothing left to learn"],
 )
 def test_every_way_to_isolate_trains(settings, change, says):
-    state = change(new(settings, len(load(settings).inputs)))
+    state = change(new(settings))
     told: list[tuple[Any, ...]] = []
-    train(jobs(state)[-1], lambda *news: told.append(news))
-    run = told[-1][1]
+    for job in jobs(state):  # the dense run before it too
+        train(job, lambda *news: told.append(news))
+        run = told[-1][1]
+        assert job.start.name == run.name
     assert run.schedule == says and np.isfinite(run.rmse) and not run.dense and run.stopped == ""
 
 
@@ -312,7 +323,7 @@ def test_every_cell_is_priced_coloured_trained_and_kept(settings, cell):
     page.budget.value = 50
     assert 0.3 < page.state.zone.share < 0.7 and page.price.value.count("→") == 4
     (_, back) = from_zip(to_zip(page.state.runs))
-    assert np.isfinite(forecast(back, load(settings), 0)["forecast"]).any()
+    assert np.isfinite(forecast(back, settings.task.split(), 0)["forecast"]).any()
     assert table([back])["settings"][0].partition(",")[2].split()[1] == (
         cell if cell != "standard" else "units,"
     )
@@ -320,33 +331,36 @@ def test_every_cell_is_priced_coloured_trained_and_kept(settings, cell):
 
 def test_points_come_during_the_training_and_progress_counts_up(settings, monkeypatch):
     monkeypatch.setattr(trainings, "FIRST_POINT", 0.0)
-    state = new(settings, len(load(settings).inputs))
     told: list[tuple[Any, ...]] = []
-    train(jobs(state)[0], lambda *news: told.append(news))
-    points = [news[1:] for news in told if news[0] is transitions.point]
-    assert len(points) > 2 and [p[0] for p in points] == sorted(p[0] for p in points)
-    done = [news[2] for news in told if news[0] is transitions.progress]
+    train(jobs(new(settings))[0], lambda *news: told.append(news))
+    live = [news[1] for news in told if news[0] is transitions.follow]
+    assert live[0] == (live[0].name, settings, "", 0.0, live[0].left, ())
+    points = [len(one.curve) for one in live]
+    assert points == sorted(points) and len(set(points)) > 3
+    seconds = [time for time, _ in live[-1].curve]
+    assert seconds == sorted(seconds)
+    done = [one.done for one in live]
     assert done == sorted(done) and done[-1] == 1
-    assert told[-1][1].curve == tuple(points)
+    assert told[-1][1].curve == live[-1].curve
 
 
 def test_what_is_done_and_left_counts_all_that_was_asked_for(settings):
-    state, split = new(settings, len(load(settings).inputs)), load(settings)
     told: list[tuple[Any, ...]] = []
-    reporter = Reporter(state.spec, split, lambda *news: told.append(news), lambda: False, (0.5, 0.5))
-    params = ll.init_params(state.spec)
+    valid, live = settings.task.split().valid, jobs(new(settings))[0].start
+    reporter = Reporter(live, valid, lambda *news: told.append(news), lambda: False, (0.5, 0.5))
+    params = ll.init_params(settings.spec)
     for step in range(1, 22):
         now = Mock(epoch=1 + (step > 14), epochs=2, step=step, steps=28, seconds=0.1 * step, params=params)
         assert reporter.after_step(now) is None
-    words, done, left = next(news[1:] for news in reversed(told) if news[0] is transitions.progress)
-    assert (words, done) == ("epoch 2 of 2", 0.875)
-    assert left == pytest.approx(0.1 * 7)
+    transition, live = told[-1]
+    assert (transition, live.place, live.done) == (transitions.follow, "epoch 2 of 2", 0.875)
+    assert live.left == pytest.approx(0.1 * 7)
 
 
 def test_stop_keeps_what_was_learned(page):
     page.go.click()
     first = page.state.runs
-    split, steps = load(page.state.settings), 0
+    split, steps = page.state.settings.task.split(), 0
     job = jobs(pick(page.state, "0[0:3]"))[-1]
     told: list[tuple[Any, ...]] = []
 
@@ -362,18 +376,23 @@ def test_stop_keeps_what_was_learned(page):
     assert state.runs[:-1] == first
     run = state.runs[-1]
     assert run.stopped == "stopped in epoch 2 of 2" and np.isnan(run.measured)
-    assert run.rmse == rmse(job.state.spec, run.params, split.valid)
-    assert any((run.params[k] != first[0].params[k]).any() for k in run.params)
+    params = run.record.params
+    error = ll.predict(job.state.spec, params, split.valid) - split.valid.y
+    assert run.rmse == float(np.sqrt(np.mean(error**2)) * split.valid.scale)
+    assert any((params[k] != first[0].record.params[k]).any() for k in params)
 
 
 def test_a_stopped_training_says_so_and_starts_nothing_more(page):
     asked = jobs(pick(page.state, "0[0:3]"))
-    training = Training(asked)
-    training.stop()
-    training.join(60)
-    page.hear(training)
-    assert "Stopped" in page.message.value and len(page.state.runs) <= 1 and page.state.live is None
-    assert not training.running
+    train_all(asked, page.hear, lambda: len(page.state.runs) == 1)
+    assert len(asked) == 2 and [run.name for run in page.state.runs] == [asked[0].start.name]
+    assert "Stopped" in page.message.value and page.state.live is None
+
+
+def test_stop_is_for_the_training_under_way(page):
+    page.halt.click()
+    page.go.click()
+    assert [run.stopped for run in page.state.runs] == [""] and page.message.value == ""
 
 
 def test_a_failure_in_the_thread_is_shown_and_loses_nothing(page, monkeypatch):
@@ -398,18 +417,15 @@ def test_a_training_that_diverges_keeps_its_last_whole_epoch(settings, monkeypat
 
     monkeypatch.setattr(trainings, "fit", diverging)
     told: list[tuple[Any, ...]] = []
-    train(jobs(new(settings, len(load(settings).inputs)))[0], lambda *news: told.append(news))
+    train(jobs(new(settings))[0], lambda *news: told.append(news))
     assert told[-1][1].stopped == "diverged in epoch 2 of 2"
 
 
-def test_a_second_press_on_train_does_nothing(page, monkeypatch):
-    gate = threading.Event()
-    monkeypatch.setattr(trainings, "train", lambda *_: gate.wait(60))
-    page.training = training = Training(jobs(page.state))
+def test_a_second_press_on_train_does_nothing(page):
+    page.do(transitions.follow, jobs(page.state)[0].start)
+    live = page.state.live
     page.train()
-    assert page.training is training
-    gate.set()
-    training.join(60)
+    assert page.state.live is live and page.state.runs == ()
 
 
 # ----------------------------------------------------------------------------------------------------------- results
@@ -453,10 +469,10 @@ def test_the_week_and_the_runs_of_the_forecast_are_chosen(trained):
 def test_a_forecast_is_that_of_predict(trained, week):
     """On a series with several weeks, by a network as it is before any training."""
     settings = Settings(units=(3,))
-    split = load(settings)
-    spec = settings.spec(len(split.inputs))
+    split, spec = settings.task.split(), settings.spec
     params = ll.init_params(spec, seed=2)
-    run = replace(trained.state.runs[0], settings=settings, params=params)
+    record = ll.Record.begin(spec, {}, params, settings.adam.init(params))
+    run = replace(trained.state.runs[0], settings=settings, record=record)
     frame, begins = forecast(run, split, week), weeks(split.test)[week]
     times = split.test.times.tz_convert(split.test.series.timezone)
     inside = (times >= begins) & (times < begins + pd.Timedelta("7D"))
@@ -476,18 +492,18 @@ def test_the_figures_draw_what_they_are_given(trained):
     at = [(line.get_xdata()[0], line.get_ydata()[0]) for line in points.figure.axes[0].lines]
     assert at == [(run.seconds, run.rmse) for run in trained.state.runs]
     for picture in (drawn, points):
-        figures.as_bytes(picture)
+        assert picture.as_bytes().startswith(b"<?xml")
 
 
 def test_the_reference_is_the_naive_forecast(settings):
-    scores = ll.compare(load(settings).valid, {})
-    assert last_value_error(load(settings)) == pytest.approx(scores.loc["last value", "rmse"], rel=1e-6)
+    split = settings.task.split()
+    scores = ll.compare(split.valid, {})
+    assert last_value_error(split) == pytest.approx(scores.loc["last value", "rmse"], rel=1e-6)
 
 
 def test_a_run_whose_series_is_gone_is_told_of(trained, tmp_path, settings):
-    gone = replace(
-        trained.state.runs[0], name="9 gone", settings=replace(settings, series=str(tmp_path / "gone.csv"))
-    )
+    task = replace(settings.task, series=str(tmp_path / "gone.csv"))
+    gone = replace(trained.state.runs[0], number=9, settings=replace(settings, task=task))
     trained.do(transitions.finish, gone)
     assert "can't be drawn" in trained.week_picture.value
     assert "9" in trained.table.value

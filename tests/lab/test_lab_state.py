@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -16,49 +17,52 @@ import lstm_lib as ll
 from lstm_lib.lab import Run, Settings, new
 from lstm_lib.lab import state as transitions
 from lstm_lib.lab.price import PARTS, plans, price
-from lstm_lib.lab.runs import dense_of, from_zip, read_units, table, to_csv, to_zip
+from lstm_lib.lab.runs import LastRows, dense_of, from_zip, read_units, table, to_csv, to_zip
 from lstm_lib.lab.state import (
+    Live,
     State,
     attempt,
-    begin,
     clear,
     end,
     finish,
+    follow,
     invert,
     isolation,
     load_runs,
     needs_dense,
-    next_name,
     pick,
-    plan,
-    point,
-    progress,
     select,
     show_forecasts,
     toggle,
     undo,
+    what,
     with_blocks,
     with_depth,
     with_schedule,
     with_settings,
     with_span,
 )  # fmt: skip
+from lstm_lib.lab.training import jobs
 from lstm_lib.training.schedules import Moment, Schedule, plan_at
 
 SMALL = Settings(units=(8, 4), epochs=3)
+SHORT = replace(SMALL, task=LastRows(lookback=24))
 
 
 @pytest.fixture
 def state() -> State:
-    return new(SMALL, inputs=3)
+    return new(SMALL)
 
 
-def a_run(name: str = "1 dense", **other: object) -> Run:
-    params = ll.init_params(SMALL.spec(3))
+def a_run(name: str = "1 dense", rmse: float = 0.5, **other: object) -> Run:
+    number, _, what = name.partition(" ")
+    params = ll.init_params(SMALL.spec)
+    config = {"seed": 0, "batch": 32, "steps": 72, "optimizer": asdict(SMALL.adam)}
     given = {
-        "name": name, "settings": SMALL, "zone": "nothing", "depth": "skip", "span": None, "from_epoch": 1,
-        "redraw": False, "arcs": 0.0, "predicted": 1.0, "measured": 1.0, "seconds": 2.0, "rmse": 0.5, "unit": "kW",
-        "curve": ((1.0, 0.6), (2.0, 0.5)), "params": params,
+        "number": int(number), "what": what, "settings": SMALL, "zone": "nothing", "depth": "skip", "span": None,
+        "schedule": "", "arcs": 0.0, "predicted": 1.0, "measured": 1.0, "unit": "kW",
+        "curve": ((1.0, 0.6), (2.0, rmse)),
+        "record": ll.Record.begin(SMALL.spec, config, params, SMALL.adam.init(params), watch=True),
     }  # fmt: skip
     return Run(**(given | other))
 
@@ -144,8 +148,9 @@ def test_the_next_success_takes_the_message_away(state):
 
 def test_the_plan_follows_depth_and_span(state):
     chosen = with_span(with_depth(pick(state, "0"), "skip"), 10)
-    assert (plan(chosen).depth, plan(chosen).span, plan(chosen).zone) == ("skip", 10, chosen.zone)
-    assert with_span(chosen, SMALL.lookback).span is None
+    plan = isolation(chosen)
+    assert (plan.depth, plan.span, plan.zone) == ("skip", 10, chosen.zone)
+    assert with_span(chosen, SMALL.task.lookback).span is None
 
 
 @pytest.mark.parametrize(
@@ -170,7 +175,7 @@ def test_what_cant_be_done_says_what_can(state, transition, given, says):
 def test_a_depth_that_does_not_fit_the_selection_says_why(state):
     with pytest.raises(ValueError, match="layer 0"):
         price(with_depth(pick(state, "0/Wh"), "cache"))
-    assert plan(with_depth(pick(state, "0"), "cache")).cached == 1
+    assert isolation(with_depth(pick(state, "0"), "cache")).cached == 1
 
 
 def test_isolation_starts_at_its_epoch(state):
@@ -239,32 +244,40 @@ def test_both_plans_of_a_redrawn_schedule(state):
 
 def test_the_selection_stays_where_the_new_network_has_its_arcs(state):
     chosen = pick(state, "0/Wh/f[0:4]")
-    larger = with_settings(chosen, replace(SMALL, units=(16, 4)), inputs=3)
+    larger = with_settings(chosen, replace(SMALL, units=(16, 4)))
     assert (str(larger.zone), larger.message) == ("0/Wh/f[0:4]", "")
-    smaller = with_settings(chosen, replace(SMALL, units=(2,)), inputs=3)
+    smaller = with_settings(chosen, replace(SMALL, units=(2,)))
     assert smaller.zone.size == 0 and "cleared" in smaller.message
 
 
 def test_other_epochs_keep_selection_and_undo(state):
     chosen = with_schedule(pick(state, "0"), 3, False)
-    shorter = with_settings(chosen, replace(SMALL, epochs=2), inputs=3)
+    shorter = with_settings(chosen, replace(SMALL, epochs=2))
     assert (shorter.zone, shorter.past, shorter.from_epoch) == (chosen.zone, chosen.past, 2)
 
 
 def test_a_span_beyond_a_shorter_lookback_is_no_limit(state):
     chosen = with_span(state, 48)
-    assert with_settings(chosen, replace(SMALL, lookback=24), inputs=3).span is None
-    assert with_settings(chosen, replace(SMALL, seed=2), inputs=3).span == 48
+    assert with_settings(chosen, SHORT).span is None
+    assert with_settings(chosen, replace(SMALL, seed=2)).span == 48
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [({"units": ()}, "units"), ({"units": (0,)}, "units"), ({"epochs": 0}, "epochs"), ({"seed": -1}, "seed"),
-     ({"share": 0.0}, "share"), ({"share": 1.5}, "share"), ({"series": ""}, "file")],
+     ({"cell": "lstm"}, "cell"), ({"batch": 0}, "batch"), ({"lr": -1.0}, "lr")],
 )  # fmt: skip
 def test_settings_that_cant_be_are_refused(given, says):
     with pytest.raises(ValueError, match=says):
         replace(SMALL, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"), [({"share": 0.0}, "share"), ({"share": 1.5}, "share"), ({"series": ""}, "file")]
+)
+def test_rows_that_cant_be_are_refused(given, says):
+    with pytest.raises(ValueError, match=says):
+        LastRows(**given)
 
 
 @pytest.mark.parametrize("text", ["", "a", "64,x", "-3", "6.5"])
@@ -277,23 +290,17 @@ def test_units_that_cant_be_read_are_refused(text):
 
 
 def test_a_training_is_followed_and_leaves_a_row(state):
-    live = point(progress(begin(state, "1 dense", SMALL), "epoch 1 of 3", 0.1, 9.0), 0.5, 0.8)
-    assert (live.live.place, live.live.done, live.live.left, live.live.curve) == (
-        "epoch 1 of 3", 0.1, 9.0, ((0.5, 0.8),),
-    )  # fmt: skip
-    done = end(finish(live, a_run()))
+    live = Live("1 dense", SMALL, "epoch 1 of 3", 0.1, 9.0, ((0.5, 0.8),))
+    followed = follow(state, live)
+    assert followed.live == live and followed.runs == ()
+    done = end(finish(followed, a_run()))
     assert done.live is None and [run.name for run in done.runs] == ["1 dense"]
     assert done.shown == ("1 dense", "1 dense")
     assert end(finish(done, a_run("2 head"))).shown == ("1 dense", "2 head")
 
 
-def test_news_of_a_training_that_has_ended_change_nothing(state):
-    assert point(state, 1.0, 1.0) is state
-    assert progress(state, "", 0.5, 1.0) is state
-
-
 def test_a_failure_loses_no_run(state):
-    before = finish(begin(state, "1 dense", SMALL), a_run())
+    before = finish(follow(state, Live("1 dense", SMALL)), a_run())
     after = end(before, "The training ended: no memory", wrong=True)
     assert after.runs == before.runs and after.live is None and after.wrong
 
@@ -303,16 +310,21 @@ def test_a_dense_run_is_needed_once_for_each_settings(state):
     assert needs_dense(chosen) and not needs_dense(state)
     assert not needs_dense(finish(chosen, a_run()))
     assert needs_dense(finish(chosen, a_run(stopped="stopped in epoch 1 of 3")))
-    assert needs_dense(with_settings(finish(chosen, a_run()), replace(SMALL, seed=1), inputs=3))
+    assert needs_dense(with_settings(finish(chosen, a_run()), replace(SMALL, seed=1)))
     assert needs_dense(finish(with_span(state, 5), a_run("1 span", span=5)))
 
 
+def names(state: State) -> list[str]:
+    return [job.start.name for job in jobs(state)]
+
+
 def test_names_of_runs_count_on(state):
-    assert next_name(state, dense=True) == "1 dense"
-    assert next_name(pick(state, "0"), dense=False, more=1) == "2 0 cut"
-    assert next_name(finish(with_span(state, 5), a_run("7 dense")), dense=False) == "8 span 5"
+    assert names(state) == ["1 dense"]
+    assert names(pick(state, "0")) == ["1 dense", "2 0 cut"]
+    assert names(finish(with_span(state, 5), a_run("7 dense"))) == ["8 span 5"]
     long = pick(state, "0/Wh/f[0:3] | 1/Wx/g | head/W")
-    assert "% of arcs" in next_name(long, dense=False)
+    assert "% of arcs" in what(long)
+    assert what(with_schedule(with_span(pick(state, "0"), 5), 1, True)) == "75 % redrawn cut span 5"
 
 
 def test_the_table_compares_with_the_dense_run_of_the_same_settings():
@@ -327,39 +339,67 @@ def test_the_table_compares_with_the_dense_run_of_the_same_settings():
 def test_runs_saved_and_loaded_are_the_same(state):
     runs = (
         a_run(),
-        a_run("2 cut", zone="0[0:4]", span=24, measured=float("nan"), stopped="stopped in epoch 2 of 3"),
-    )
+        a_run("2 cut", zone="0[0:4]", span=24, measured=float("nan"), stopped="stopped in epoch 2 of 3",
+              settings=replace(SMALL, task=LastRows("b.csv", target="load", reading={"columns": ["air"]}))),
+    )  # fmt: skip
     back = from_zip(to_zip(runs))
     for a, b in zip(runs, back, strict=True):
-        assert repr(a) == repr(b)
-        assert a.params.keys() == b.params.keys()
-        assert all(np.array_equal(a.params[k], b.params[k]) for k in a.params)
+        assert repr(a) == repr(b) and a.settings == b.settings
+        assert (a.record.spec, a.record.config) == (b.record.spec, b.record.config)
+        for params in (b.record.params, b.record.best_params):
+            assert a.record.params.keys() == params.keys()
+            assert all(np.array_equal(a.record.params[k], p) for k, p in params.items())
     loaded = load_runs(finish(state, a_run()), to_zip(runs))
     assert [run.name for run in loaded.runs] == ["1 dense", "2 dense", "3 cut"]
     assert "2 runs" in loaded.message
 
 
-@pytest.mark.parametrize(
-    "about",
-    [
-        '{"a": 1}',
-        "[]x",
-        "[1]",
-        '[{"name": 1}]',
-        '[{"name": "dense"}]',
-        '[{"name": "1 dense"}]',
-        '[{"name": "1 dense", "settings": {}}]',
-    ],
-)
-def test_a_file_that_is_none_of_ours_is_refused(about):
+def zipped(about: str, record: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as folder:
         folder.writestr("runs.json", about)
-        empty = io.BytesIO()
-        np.savez(empty)
-        folder.writestr("0.npz", empty.getvalue())
+        folder.writestr("0.npz", record)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[dict[str, object], bytes]:
+    """What stands in the file of a run: what is said of it, and its record."""
+    with zipfile.ZipFile(io.BytesIO(to_zip([a_run()]))) as folder:
+        return json.loads(folder.read("runs.json"))[0], folder.read("0.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"number": "dense"}, {"settings": None}, {"settings": {}}, {"settings": {"task": {"serie": "sceaux"}}},
+     {"curve": []}, {"curve": [[1]]}, {"hello": 1}],
+)  # fmt: skip
+def test_a_run_that_is_none_of_ours_is_refused(parts, change):
+    about, record = parts
+    assert from_zip(zipped(json.dumps([about]), record))[0].name == "1 dense"
     with pytest.raises(ValueError, match="not a file of runs"):
-        from_zip(file.getvalue())
+        from_zip(zipped(json.dumps([about | change]), record))
+
+
+@pytest.mark.parametrize("about", ['{"a": 1}', "[]x", "[1]", '[{"number": 1}]'])
+def test_a_file_that_is_none_of_ours_is_refused(parts, about):
+    with pytest.raises(ValueError, match="not a file of runs"):
+        from_zip(zipped(about, parts[1]))
+
+
+def test_a_record_that_is_none_is_refused(parts):
+    empty = io.BytesIO()
+    np.savez(empty)
+    with pytest.raises(ValueError, match="not a file of runs"):
+        from_zip(zipped(json.dumps([parts[0]]), empty.getvalue()))
+
+
+def test_a_file_of_runs_is_about_as_large_as_their_parameters():
+    """Jupyter takes no upload above 10 MB."""
+    big = Settings()
+    params = ll.init_params(big.spec)
+    record = ll.Record.begin(big.spec, {}, params, big.adam.init(params), watch=True)
+    assert len(to_zip([a_run(settings=big, record=record)])) < 1.2 * 4 * big.spec.size
 
 
 def test_forecasts_of_runs_that_are_there(state):
@@ -370,12 +410,12 @@ def test_forecasts_of_runs_that_are_there(state):
 
 def test_every_transition_leaves_the_state_it_was_given(state):
     """A state is frozen, and so is what it holds: a transition can only make another."""
-    busy = finish(begin(pick(state, "0/Wh"), "1", SMALL), a_run())
+    busy = finish(follow(pick(state, "0/Wh"), Live("1", SMALL)), a_run())
     before = (repr(busy.zone), busy.past, busy.runs, busy.live)
     given = {
         "toggle": ("1",), "pick": ("1",), "select": (state.zone,), "with_depth": ("skip",), "with_span": (3,),
-        "with_schedule": (2, True), "with_settings": (SMALL, 5), "with_blocks": (2,), "begin": ("x", SMALL),
-        "progress": ("", 0.5, 1.0), "point": (1.0, 1.0), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
+        "with_schedule": (2, True), "with_settings": (replace(SMALL, units=(5,)),), "with_blocks": (2,),
+        "follow": (Live("x", SMALL),), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
         "invert": (), "load_runs": (to_zip([a_run()]),),
         "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"),
         "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",), "refuse_settings": ("why",),
