@@ -32,6 +32,8 @@ from lstm_lib.network.losses import cross_entropy, mse
 from lstm_lib.network.spec import Spec, init_params
 from lstm_lib.network.trace import Trace, Workspace
 from lstm_lib.series import (
+    Sequences,
+    SequenceSplit,
     Series,
     Split,
     Windows,
@@ -42,6 +44,7 @@ from lstm_lib.series import (
     metrics,
     naive_forecasts,
     ridge_forecast,
+    sequences,
     windows,
 )
 from lstm_lib.training import callbacks, schedules
@@ -60,6 +63,8 @@ __all__ = [
     "Plan",
     "Price",
     "Record",
+    "SequenceSplit",
+    "Sequences",
     "Series",
     "Spec",
     "Split",
@@ -91,6 +96,7 @@ __all__ = [
     "ridge_forecast",
     "schedules",
     "score",
+    "sequences",
     "windows",
     "zone",
 ]

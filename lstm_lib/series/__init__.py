@@ -1,11 +1,12 @@
 """From a file to an honest forecast: an energy series read and checked, cut into windows, and the forecasts to beat.
 
-Five nouns. A `Series` is a table on a regular grid of UTC stamps with one target column; a missing value is
+Six nouns. A `Series` is a table on a regular grid of UTC stamps with one target column; a missing value is
 NaN, and nothing is ever filled in. `load_series` reads one, embedded or your own; its `check()` lists what looks
 wrong as findings, its `clean()` makes missing what you name. `windows` cuts it into a `Split` of three parts, each
 a `Windows`: inputs x (N, T, D) and targets y (N, O), scaled by what the training rows say; `folds` makes several
-splits with a rolling origin. Forecasts (`naive_forecasts`, `ridge_forecast`, `boosted_forecast`) are tables in the
-target's unit, aligned with a part's `times`; `compare` and `metrics` score them on the rows where all of them exist.
+splits with a rolling origin; `sequences` cuts it into stretches with a target at every step. Forecasts
+(`naive_forecasts`, `ridge_forecast`, `boosted_forecast`) are tables in the target's unit, aligned with a part's
+`times`; `compare` and `metrics` score them on the rows where all of them exist.
 
 The modules, lowest first; each imports only those above it:
 
@@ -16,6 +17,7 @@ The modules, lowest first; each imports only those above it:
     layouts    the files that are known beforehand
     reading    load_series: CSV and Parquet, row by row
     cutting    windows and folds
+    sequences  stretches with a target at every step, and streams of them
     forecasts  the baselines
     scores     the measures
 """
@@ -26,11 +28,14 @@ from lstm_lib.series.forecasts import boosted_forecast, naive_forecasts, ridge_f
 from lstm_lib.series.reading import load_series
 from lstm_lib.series.refusal import SeriesError
 from lstm_lib.series.scores import compare, metrics
+from lstm_lib.series.sequences import Sequences, SequenceSplit, sequences
 from lstm_lib.series.table import Series
 
 __all__ = [
     "LIMITS",
     "RULES",
+    "SequenceSplit",
+    "Sequences",
     "Series",
     "SeriesError",
     "Split",
@@ -42,5 +47,6 @@ __all__ = [
     "metrics",
     "naive_forecasts",
     "ridge_forecast",
+    "sequences",
     "windows",
 ]

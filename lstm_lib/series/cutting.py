@@ -23,6 +23,7 @@ from lstm_lib.series.table import Series
 
 Rows = npt.NDArray[np.int64]
 Borders = tuple[int, int, int, int]
+EXTENT = {"window": "lookback", "sequence": "length"}  # the argument that says how many rows one reads
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -230,8 +231,8 @@ def windows(
     >>> parts.train.x.shape, parts.train.y.shape, float(parts.scaling.loc["load", "mean"])
     ((2, 2, 1), (2, 1), 1.5)
     """
-    borders, offsets = _borders(series, split), _offsets(lookback, horizon, steps)
-    return _cut(series, borders, lookback, offsets, every, inputs, target, dtype)
+    borders, offsets = borders_of(series, split), offsets_of(lookback, horizon, steps)
+    return cut(series, borders, lookback, offsets, every, inputs, target, dtype)
 
 
 def folds(
@@ -283,20 +284,20 @@ def folds(
             f"{where}number={number}, valid={valid!r}, test={test!r} leave {known} of {n} rows to train the first "
             "fold on; each has to be above 0, and valid + number x test below 1."
         )
-    result, offsets = [], _offsets(lookback, horizon, steps)
+    result, offsets = [], offsets_of(lookback, horizon, steps)
     for end in range(known, n - held, tested):  # of the training rows
         borders = (end - known if training == "fixed" else 0, end, end + held, end + held + tested)
-        result.append(_cut(series, borders, lookback, offsets, every, inputs, target, dtype))
+        result.append(cut(series, borders, lookback, offsets, every, inputs, target, dtype))
     return result
 
 
 def _checked(series: Series) -> str:
     if not isinstance(series, Series):
-        raise SeriesError(f"windows() takes a Series, from load_series(...); got {type(series).__name__}.")
+        raise SeriesError(f"a Series is cut, from load_series(...); got {type(series).__name__}.")
     return f"Series {series.name!r}: "
 
 
-def _borders(series: Series, split: Sequence[float]) -> Borders:
+def borders_of(series: Series, split: Sequence[float]) -> Borders:
     """The first row of the training, the validation and the test part, and the row after the last."""
     _checked(series)
     shares = np.asarray(split, dtype=np.float64)
@@ -308,7 +309,7 @@ def _borders(series: Series, split: Sequence[float]) -> Borders:
     return 0, round(n * shares[0]), round(n * (shares[0] + shares[1])), n
 
 
-def _offsets(lookback: int, horizon: int, steps: str) -> Rows:
+def offsets_of(lookback: int, horizon: int, steps: str) -> Rows:
     """The target rows counted from a window's start, (S,)."""
     lookback, horizon = count(lookback, "lookback"), count(horizon, "horizon")
     first = 0 if choose(steps, ("last", "all"), "steps") == "all" else horizon - 1
@@ -323,7 +324,7 @@ def _named(given: Iterable[str], series: Series, argument: str) -> list[str]:
     return [choose(column, series.frame.columns, "column", f"Series {series.name!r}: ") for column in names]
 
 
-def _cut(
+def cut(
     series: Series,
     borders: Borders,
     lookback: int,
@@ -332,15 +333,16 @@ def _cut(
     inputs: Sequence[str] | None,
     target: str | Sequence[str] | None,
     dtype: npt.DTypeLike,
+    what: str = "window",
 ) -> Split:
-    """Windows in three parts, scaled by what the training rows say."""
+    """Windows in three parts, scaled by what the training rows say; `what` is what an error calls them."""
     where, lookback, every = f"Series {series.name!r}: ", int(lookback), count(every, "every")
     if np.dtype(dtype).name not in ("float32", "float64"):
         raise SeriesError(f"dtype={dtype!r} was given; valid are 'float32' and 'float64'.")
     n, width = borders[3], int(offsets.max()) + 1
     if len(series.frame) < width:
         raise SeriesError(
-            f"{where}it has {len(series.frame)} rows, and one window needs lookback + horizon = {lookback} + "
+            f"{where}it has {len(series.frame)} rows, and one {what} needs {EXTENT[what]} + horizon = {lookback} + "
             f"{width - lookback} = {width}."
         )
     names = _named(list(series.frame.columns) if inputs is None else inputs, series, "inputs")
@@ -367,9 +369,9 @@ def _cut(
             holed = series.frame[columns].iloc[first:end].isna().sum()
             most = f"; most are missing in {holed.idxmax()!r} ({holed.max()})" if lost["gap"] else ""
             raise SeriesError(
-                f"{where}no window is left in the {name} part: it has {end - first} rows, a window needs {width}; "
+                f"{where}no {what} is left in the {name} part: it has {end - first} rows, a {what} needs {width}; "
                 f"dropped by gap {lost['gap']}, by border {lost['border']}{most}. Give a larger share in split=, a "
-                "smaller lookback, or fewer inputs."
+                f"smaller {EXTENT[what]}, or fewer inputs."
             )
         parts[name] = Windows(
             name, series, lookback, offsets, kept, values, targets, scale, tuple(goals), apart

@@ -17,12 +17,13 @@ from lstm_lib.extras import needed
 from lstm_lib.series.clock import Array, Values
 from lstm_lib.series.cutting import Split, Windows
 from lstm_lib.series.refusal import SeriesError, count
+from lstm_lib.series.sequences import Sequences, SequenceSplit, windows_of
 
 DAY = pd.Timedelta(days=1)
 
 
-def naive_forecasts(part: Windows) -> pd.DataFrame:
-    """The forecasts that cost nothing, for the windows of `part`.
+def naive_forecasts(part: Windows | Sequences) -> pd.DataFrame:
+    """The forecasts that cost nothing, for the windows of `part` (of sequences, those they are compared on).
 
     Returns
     -------
@@ -39,6 +40,7 @@ def naive_forecasts(part: Windows) -> pd.DataFrame:
     0         9.4                  9.4                  8.4
     1         9.2                 10.0                  9.5
     """
+    part = windows_of(part)
     series, rows = part.series, part.target_rows
     origin = np.broadcast_to(rows[:, :1] - part.ahead[0], rows.shape)
     sources = {"last value": origin}
@@ -51,7 +53,7 @@ def naive_forecasts(part: Windows) -> pd.DataFrame:
 
 
 def ridge_forecast(
-    split: Split, alpha: float | Sequence[float] = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+    split: Split | SequenceSplit, alpha: float | Sequence[float] = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 ) -> pd.DataFrame:
     """A ridge regression on the flattened windows: the straight line a network has to beat.
 
@@ -71,6 +73,7 @@ def ridge_forecast(
     >>> ridge.shape, ridge.attrs["alpha"] > 0
     ((1290, 1), True)
     """
+    split = windows_of(split)
     with needed("study", "ridge_forecast"):
         from sklearn.linear_model import Ridge
 
@@ -92,7 +95,7 @@ def ridge_forecast(
 
 
 def boosted_forecast(
-    split: Split, lags: Sequence[int] = (1, 2, 3, 6, 12, 24, 48, 72, 168), trees: int = 200
+    split: Split | SequenceSplit, lags: Sequence[int] = (1, 2, 3, 6, 12, 24, 48, 72, 168), trees: int = 200
 ) -> pd.DataFrame:
     """Gradient-boosted trees on some rows of each window: what many a forecaster would try first.
 
@@ -117,6 +120,7 @@ def boosted_forecast(
     >>> boosted.shape, 1 <= boosted.attrs["trees"][0] <= 20
     ((323, 1), True)
     """
+    split = windows_of(split)
     with needed("study", "boosted_forecast"):
         from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits

@@ -26,11 +26,11 @@ def choose(given: object, valid: Iterable[str], what: str, where: str = "") -> s
     raise SeriesError(f"{where}There is no {what} {given!r}; there is {there}.{hint}")
 
 
-def count(value: int, name: str) -> int:
-    """Return `value` if it is a whole number of 1 or more."""
-    if not is_whole(value, 1):
+def count(value: int, name: str, least: int = 1) -> int:
+    """Return `value` if it is a whole number of 1, or of another least, or more."""
+    if not is_whole(value, least):
         raise SeriesError(
-            f"{name}={value!r} was given; it counts steps of the series and has to be a whole number, 1 or more."
+            f"{name}={value!r} was given; it counts steps of the series and has to be a whole number, {least} or more."
         )
     return int(value)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from lstm_lib.series.clock import Array, Mask, Values
 from lstm_lib.series.cutting import Windows
 from lstm_lib.series.forecasts import naive_forecasts
 from lstm_lib.series.refusal import SeriesError, choose
+from lstm_lib.series.sequences import Sequences, windows_of
 
 
 def metrics(
@@ -85,9 +86,16 @@ def _rms(error: Values) -> float:
     return float(np.sqrt((error**2).mean()))
 
 
+@runtime_checkable
+class Forecasts(Protocol):
+    """What forecasts a part in both ways, in the target's unit."""
+
+    def predict(self, part: Any, way: Literal["windows", "pass"]) -> npt.ArrayLike: ...  # noqa: D102
+
+
 def compare(
-    part: Windows,
-    forecasts: Mapping[str, npt.ArrayLike],
+    part: Windows | Sequences,
+    forecasts: Mapping[str, npt.ArrayLike | Forecasts],
     baseline: str = "last value",
     by: Literal["horizon", "hour", "target"] | None = None,
 ) -> pd.DataFrame:
@@ -95,7 +103,10 @@ def compare(
 
     Parameters
     ----------
-    forecasts : name -> (N, O) in the target's unit, such as {"LSTM": split.unscale(yhat)}.
+    part : windows; of sequences, the windows that they are compared on.
+    forecasts : name -> (N, O) in the target's unit, such as {"LSTM": split.unscale(yhat)}; or name -> something that
+        predicts in both ways, such as a `Forecaster`: then there is a row for each, "LSTM, from windows" and "LSTM, in
+        one pass" (`lstm_lib.predict` says what that is).
     baseline : the forecast that skill is relative to.
     by : score by "horizon" (how many steps ahead), by "hour" (of the forecast moment, in local time) or by "target" (if
         there are several). Measures that a group doesn't have are NaN, such as nrmse and skill of solar power at night.
@@ -118,13 +129,18 @@ def compare(
     same hour last week  5.64  7.61   0.30  1.98  -0.59  1242
     ridge                2.67  3.53   0.14  0.93   0.26  1242
     """
+    given, part = part, windows_of(part)
     if not isinstance(part, Windows) or not isinstance(forecasts, Mapping):
         raise SeriesError(
             "compare() takes a part of a split, such as split.test, and a dict of forecasts, such as "
             f'{{"LSTM": values}}; got {type(part).__name__} and {type(forecasts).__name__}.'
         )
     naive, where = naive_forecasts(part), f"the {part.name} part"
-    table = {name: naive[name] for name in dict.fromkeys(naive.columns.get_level_values(0))} | dict(forecasts)
+    table = {name: naive[name] for name in dict.fromkeys(naive.columns.get_level_values(0))} | {
+        f"{name}{says}": forecast
+        for name, values in forecasts.items()
+        for says, forecast in _ways(values, given)
+    }
     choose(baseline, table, "forecast")
     shape, arrays = (len(part), part.outputs), dict[str, Values]()
     for name, values in table.items():
@@ -160,6 +176,14 @@ def compare(
             rows[name, group] = scored | {"n": at.sum() if by == "hour" else len(actual)}
     index = pd.MultiIndex.from_tuples(rows, names=["forecast", by])
     return pd.DataFrame(list(rows.values()), index=index).astype({"n": int})
+
+
+def _ways(values: npt.ArrayLike | Forecasts, part: Windows | Sequences) -> list[tuple[str, npt.ArrayLike]]:
+    """A forecast as it is, or those that something makes, with what to add to their name."""
+    if not isinstance(values, Forecasts):
+        return [("", values)]
+    says: dict[str, Literal["windows", "pass"]] = {", from windows": "windows", ", in one pass": "pass"}
+    return [(name, values.predict(part, way=way)) for name, way in says.items()]
 
 
 def _labels(part: Windows, common: Mask, by: str) -> Array:
