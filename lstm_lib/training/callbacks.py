@@ -11,20 +11,20 @@ ended is complete up to its last epoch, and can be resumed; `record.stopped` has
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Params, is_whole
+from lstm_lib.network.spec import Params
 
 from .adam import AdamState
 from .record import HISTORY, Record
+from .settings import whole
 
 
 @dataclass(frozen=True)
@@ -81,46 +81,16 @@ class Stop(Exception):
     """A callback ends the run; the text says why."""
 
 
-class Callbacks:
-    """All callbacks of a run; `after_step` and `after_epoch` raise `Stop` when one of them ends it.
-
-    Raises ValueError for what is neither a `Callback` nor a function.
-    """
-
-    def __init__(self, given: Any) -> None:
-        if callable(given) or isinstance(given, Callback) or not hasattr(given, "__iter__"):
-            raise ValueError(f"callbacks takes a list of callbacks; got {given!r}")
-        self.all = [_as_callback(one) for one in given]
-
-    def after_step(self, now: Progress) -> None:
-        """Show a step to all; each sees it, also where an earlier one stops the run."""
-        _obey([one.after_step(now) for one in self.all])
-
-    def after_epoch(self, now: Progress) -> None:
-        """Show an epoch to all."""
-        _obey([one.after_epoch(now) for one in self.all])
+def as_callbacks(given: Any) -> list[Callback]:
+    """All callbacks of a run; ValueError for what is neither a `Callback` nor a function."""
+    if callable(given) or not isinstance(given, Iterable):
+        raise ValueError(f"callbacks takes a list of callbacks; got {given!r}")
+    return [one if isinstance(one, Callback) else _Function(one) for one in given]
 
 
-@dataclass
-class _Function(Callback):
-    function: Callable[[Progress], Answer]
-
-    def after_epoch(self, now: Progress) -> Answer:
-        return self.function(now)
-
-
-def _as_callback(given: Any) -> Callback:
-    if isinstance(given, Callback):
-        return given
-    if callable(given) and not isinstance(given, type):
-        return _Function(given)
-    raise ValueError(
-        f"callbacks holds {given!r}; expected a Callback such as EarlyStopping(patience=3), or a function"
-    )
-
-
-def _obey(answers: list[Answer]) -> None:
-    for answer in answers:
+def show(callbacks: list[Callback], event: Literal["after_step", "after_epoch"], now: Progress) -> None:
+    """Show a step or an epoch to all, also where an earlier one stops the run; raise `Stop` then."""
+    for answer in [getattr(one, event)(now) for one in callbacks]:
         if isinstance(answer, bool | np.bool_) or answer is None:
             answer = "a callback ended the run" if answer else ""
         if not isinstance(answer, str):
@@ -129,6 +99,21 @@ def _obey(answers: list[Answer]) -> None:
             )
         if answer:
             raise Stop(answer)
+
+
+@dataclass
+class _Function(Callback):
+    function: Callable[[Progress], Answer]
+
+    def __post_init__(self) -> None:
+        if not callable(self.function) or isinstance(self.function, type):
+            raise ValueError(
+                f"callbacks holds {self.function!r}; expected a Callback such as EarlyStopping(patience=3), or a "
+                "function"
+            )
+
+    def after_epoch(self, now: Progress) -> Answer:
+        return self.function(now)
 
 
 # ------------------------------------------------------------------------------------------- those that come with it
@@ -158,8 +143,7 @@ class EarlyStopping(Callback):
     measure: str = "valid_loss"
 
     def __post_init__(self) -> None:
-        if not is_whole(self.patience, 1):
-            raise ValueError(f"patience must be a whole number of at least 1, got {self.patience!r}")
+        whole("patience", self.patience)
         if not 0 <= self.min_delta < np.inf:
             raise ValueError(f"min_delta must be 0 or a positive number, got {self.min_delta!r}")
         if self.measure not in HISTORY[2:]:
@@ -198,29 +182,21 @@ class SaveRecord(Callback):
 
 
 class Bar(Callback):
-    """A progress bar by tqdm; where that isn't installed, nothing is shown."""
+    """A progress bar by tqdm, for so many steps of which some are made already; `close` it at the end."""
 
     def __init__(self, steps: int, made: int) -> None:
-        self.bar: Any = None
-        if importlib.util.find_spec("tqdm") is not None:
-            from tqdm.auto import tqdm
+        from tqdm.auto import tqdm
 
-            self.bar = tqdm(total=steps, initial=made, unit="step", desc="training")
+        self.bar = tqdm(total=steps, initial=made, unit="step", desc="training")
+        self.close = self.bar.close
 
     def after_step(self, now: Progress) -> Answer:
         """Move on."""
-        if self.bar is not None:
-            self.bar.update()
+        self.bar.update()
         return None
 
     def after_epoch(self, now: Progress) -> Answer:
         """Show the losses."""
-        if self.bar is not None:
-            last = now.record.history.iloc[-1]
-            self.bar.set_postfix({k: f"{last[k]:.4f}" for k in ("train_loss", "valid_rmse")})
+        last = now.record.history.iloc[-1]
+        self.bar.set_postfix({k: f"{last[k]:.4f}" for k in ("train_loss", "valid_rmse")})
         return None
-
-    def close(self) -> None:
-        """Leave it as it is."""
-        if self.bar is not None:
-            self.bar.close()

@@ -24,7 +24,7 @@ from lstm_lib.network.trace import Workspace
 
 from .adam import Adam, AdamState
 from .evidence import Evidence, Watched
-from .samples import Samples, predict, targets
+from .samples import Samples, predict
 
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
 WATCHED = ("start", "gradient", "change", "path")  # the arrays of a `Watched`
@@ -133,11 +133,9 @@ class Record:
 
     def evidence(self) -> Evidence:
         """What is known of the arcs after the last complete epoch, for the statistics of `selection`."""
-        at, config = self.checkpoint, self.config
-        optimizer, epoch = Adam(**config["optimizer"]), len(self.history)
-        return Evidence(
-            self.spec, at.params, at.state, optimizer, epoch, config["steps"], config["batch"], at.watched
-        )
+        at, sizes = self.checkpoint, (self.config["steps"], self.config["batch"])
+        optimizer, epoch = Adam(**self.config["optimizer"]), len(self.history)
+        return Evidence(self.spec, at.params, at.state, optimizer, epoch, *sizes, at.watched)
 
     def close_epoch(
         self,
@@ -152,14 +150,13 @@ class Record:
         row |= {"valid_loss": np.nan, "valid_rmse": np.nan}
         if valid is not None:
             yhat = predict(self.spec, checkpoint.params, valid, work=work, engine=self.config.get("engine"))
-            row["valid_loss"] = float(LOSSES[self.spec.head](yhat, targets(valid))[0])
+            y = valid.take(np.arange(len(valid)))[1]
+            row["valid_loss"] = float(LOSSES[self.spec.head](yhat, y)[0])
             if self.spec.head == "linear":
                 row["valid_rmse"] = float(np.sqrt(row["valid_loss"]) * getattr(valid, "scale", 1.0))
         measure = "train_loss" if valid is None else "valid_loss"
-        closed: dict[str, Any] = {
-            "history": _history([*self.history.to_dict("records"), row]),
-            "checkpoint": checkpoint,
-        }
+        history = _history([*self.history.to_dict("records"), row])
+        closed: dict[str, Any] = {"history": history, "checkpoint": checkpoint}
         if not len(self.history) or row[measure] < self.history[measure].min():
             closed["best_params"] = copy_params(checkpoint.params)
         # in one call, so that Ctrl-C never finds a checkpoint of one epoch beside the history of another
@@ -170,16 +167,13 @@ class Record:
         path = Path(path)
         if path.suffix != ".npz":
             path = path.with_name(f"{path.name}.npz")
+        state, watched = self.checkpoint.state, self.checkpoint.watched
         groups = {
             "params": self.params,
             "best_params": self.best_params,
             "checkpoint": self.checkpoint.params,
-            "m": self.checkpoint.state.m,
-            "v": self.checkpoint.state.v,
-            "v_max": self.checkpoint.state.v_max or {},
-            "t": {k: np.asarray(t) for k, t in self.checkpoint.state.t.items()},
         }
-        watched = self.checkpoint.watched
+        groups |= {name: part for name, part in vars(state).items() if part is not None}
         groups |= {} if watched is None else {name: getattr(watched, name) for name in WATCHED}
         about = {
             "spec": dataclasses.asdict(self.spec),
@@ -243,8 +237,5 @@ class Diverged(FloatingPointError):
 
 
 def _history(rows: pd.DataFrame | list[dict[Any, Any]]) -> pd.DataFrame:
-    return (
-        pd.DataFrame(rows, columns=list(HISTORY))
-        .astype(dict.fromkeys(HISTORY, "float64"))
-        .astype({"epoch": "int64"})
-    )
+    types = dict.fromkeys(HISTORY, "float64") | {"epoch": "int64"}
+    return pd.DataFrame(rows, columns=list(HISTORY)).astype(types)
