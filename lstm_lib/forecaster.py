@@ -185,12 +185,9 @@ class Forecaster:
             part, starts=starts, values=scaled, offsets=part.offsets[:0]
         )  # no targets
         named = naive_forecasts(dataclasses.replace(part, starts=part.starts[:1]))[["last value"]]
-        times = series.index[0] + (starts + part.offsets[0]) * series.step
-        return pd.DataFrame(
-            split.unscale(self.record_.predict(inputs)),
-            index=pd.DatetimeIndex(times, name="time"),
-            columns=named.rename(columns={"last value": "forecast"}).columns,
-        )
+        index = pd.DatetimeIndex(series.index[0] + (starts + part.offsets[0]) * series.step, name="time")
+        columns = named.rename(columns={"last value": "forecast"}).columns
+        return pd.DataFrame(split.unscale(self.record_.predict(inputs)), index, columns)
 
     def score(self, x: Windows | Array, y: Array | None = None) -> float:
         """R², 1 - Σ(y - yhat)² / Σ(y - mean y)²: 1 is perfect, 0 as good as the mean; mean over the O targets.
@@ -215,10 +212,8 @@ class Forecaster:
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
 
-        targets = TargetTags(required=True, multi_output=True)
-        return Tags(
-            "regressor", targets, regressor_tags=RegressorTags(), input_tags=InputTags(three_d_array=True)
-        )
+        targets, inputs = TargetTags(required=True, multi_output=True), InputTags(three_d_array=True)
+        return Tags("regressor", targets, regressor_tags=RegressorTags(), input_tags=inputs)
 
 
 def _like(series: Series, split: Split) -> Series:
@@ -236,11 +231,9 @@ def _like(series: Series, split: Split) -> Series:
             f"{where}it lacks the columns {missing}; rename its own in load_series(columns={{...}})."
         )
     for name in split.inputs:
-        units = series.unit_of(name), known.unit_of(name)
-        if all(units) and units[0] != units[1]:
-            raise SeriesError(
-                f"{where}column {name!r} is in {units[0]}; the forecaster was fitted on {units[1]}."
-            )
+        unit, fitted = series.unit_of(name), known.unit_of(name)
+        if unit and fitted and unit != fitted:
+            raise SeriesError(f"{where}column {name!r} is in {unit}; the forecaster was fitted on {fitted}.")
     return series
 
 

@@ -38,6 +38,7 @@ from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.work import Arcs
 
 from .parts import advanced, chosen_parts, isolated_arcs, moving, part_of
+from .settings import check_choice
 
 
 class Form(NamedTuple):
@@ -112,8 +113,7 @@ class Adam:
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
-            raise ValueError(f"form is {self.form!r}; the choices are {', '.join(FORMS)}")
+        check_choice("form", self.form, FORMS)
         if self.eps is None:
             object.__setattr__(self, "eps", FORMS[self.form].default_eps)
         for name in ("lr", "eps", *(["clip_norm"] if self.clip_norm is not None else [])):

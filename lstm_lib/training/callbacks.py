@@ -24,7 +24,7 @@ from lstm_lib.network.spec import Params
 
 from .adam import AdamState
 from .record import HISTORY, Record
-from .settings import whole
+from .settings import check_choice, whole
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,26 @@ class Stop(Exception):
     """A callback ends the run; the text says why."""
 
 
-def as_callbacks(given: Any) -> list[Callback]:
+Told = Callback | Callable[[Progress], Answer]  # a function is called after every epoch
+
+
+def as_callbacks(given: Any) -> list[Told]:
     """All callbacks of a run; ValueError for what is neither a `Callback` nor a function."""
     if callable(given) or not isinstance(given, Iterable):
         raise ValueError(f"callbacks takes a list of callbacks; got {given!r}")
-    return [one if isinstance(one, Callback) else _Function(one) for one in given]
+    for one in (told := list(given)):
+        if not isinstance(one, Callback) and (not callable(one) or isinstance(one, type)):
+            raise ValueError(
+                f"callbacks holds {one!r}; expected a Callback such as EarlyStopping(patience=3), or a function"
+            )
+    return told
 
 
-def show(callbacks: list[Callback], event: Literal["after_step", "after_epoch"], now: Progress) -> None:
+def show(callbacks: list[Told], event: Literal["after_step", "after_epoch"], now: Progress) -> None:
     """Show a step or an epoch to all, also where an earlier one stops the run; raise `Stop` then."""
-    for answer in [getattr(one, event)(now) for one in callbacks]:
+    calls = [getattr(one, event) if isinstance(one, Callback) else one for one in callbacks
+             if isinstance(one, Callback) or event == "after_epoch"]  # fmt: skip
+    for answer in [call(now) for call in calls]:
         if isinstance(answer, bool | np.bool_) or answer is None:
             answer = "a callback ended the run" if answer else ""
         if not isinstance(answer, str):
@@ -99,21 +109,6 @@ def show(callbacks: list[Callback], event: Literal["after_step", "after_epoch"],
             )
         if answer:
             raise Stop(answer)
-
-
-@dataclass
-class _Function(Callback):
-    function: Callable[[Progress], Answer]
-
-    def __post_init__(self) -> None:
-        if not callable(self.function) or isinstance(self.function, type):
-            raise ValueError(
-                f"callbacks holds {self.function!r}; expected a Callback such as EarlyStopping(patience=3), or a "
-                "function"
-            )
-
-    def after_epoch(self, now: Progress) -> Answer:
-        return self.function(now)
 
 
 # ------------------------------------------------------------------------------------------- those that come with it
@@ -146,8 +141,7 @@ class EarlyStopping(Callback):
         whole("patience", self.patience)
         if not 0 <= self.min_delta < np.inf:
             raise ValueError(f"min_delta must be 0 or a positive number, got {self.min_delta!r}")
-        if self.measure not in HISTORY[2:]:
-            raise ValueError(f"measure is {self.measure!r}; the choices are {', '.join(HISTORY[2:])}")
+        check_choice("measure", self.measure, HISTORY[2:])
 
     def after_epoch(self, now: Progress) -> Answer:
         """Stop, if it is time."""
@@ -175,10 +169,9 @@ class SaveRecord(Callback):
 
     path: str | Path
 
-    def after_epoch(self, now: Progress) -> Answer:
+    def after_epoch(self, now: Progress) -> None:
         """Save."""
         now.record.save(self.path)
-        return None
 
 
 class Bar(Callback):
@@ -190,13 +183,11 @@ class Bar(Callback):
         self.bar = tqdm(total=steps, initial=made, unit="step", desc="training")
         self.close = self.bar.close
 
-    def after_step(self, now: Progress) -> Answer:
+    def after_step(self, now: Progress) -> None:
         """Move on."""
         self.bar.update()
-        return None
 
-    def after_epoch(self, now: Progress) -> Answer:
+    def after_epoch(self, now: Progress) -> None:
         """Show the losses."""
         last = now.record.history.iloc[-1]
         self.bar.set_postfix({k: f"{last[k]:.4f}" for k in ("train_loss", "valid_rmse")})
-        return None

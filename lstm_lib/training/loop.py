@@ -25,8 +25,7 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Params, Spec, copy_params, init_params
 
 from .adam import Adam
-from .batches import Shuffled
-from .callbacks import Answer, Bar, Callback, Progress, Stop, as_callbacks, show
+from .callbacks import Bar, Progress, Stop, Told, as_callbacks, show
 from .evidence import Tally
 from .parts import NotFinite
 from .rates import Rate, as_rate
@@ -34,7 +33,7 @@ from .record import Checkpoint, Diverged, Record
 from .samples import Samples, as_samples, digest
 from .schedules import Moment, PlanOrSchedule, needs_of, plan_at
 from .settings import whole
-from .states import States
+from .states import Shuffled
 from .step import Step, limited_threads, threads_for
 
 # What others call an argument of `fit`, or what belongs elsewhere.
@@ -87,7 +86,7 @@ def fit(
     folder: str | Path | None = None,
     watch: bool = False,
     progress: bool = True,
-    callbacks: Iterable[Callback | Callable[[Progress], Answer]] = (),
+    callbacks: Iterable[Told] = (),
     resume: Record | None = None,
 ) -> Record:
     """Train a network and return the record of the run.
@@ -133,10 +132,6 @@ def fit(
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
     before = None if resume is None else resume.config.get("engine")
     step = Step.ready(spec, optimizer, some[0].dtype, before)
-
-    def remember(params: Params, known: int) -> States:
-        return States(spec, params, train, known, memory, folder, step.engine)
-
     with limited_threads(threads or threads_for(spec, batch)) as used:
         config = {
             "seed": seed,
@@ -148,7 +143,7 @@ def fit(
             "isolation": None if isolation is None else isolation.describe(),
             "train": digest(train, some),
             "threads": used,
-            "engine": step.engine,
+            "engine": step.work.engine,
         }
         needs = needs_of(isolation)
         watch = watch or "evidence" in needs
@@ -157,7 +152,7 @@ def fit(
         else:
             start = init_params(spec, seed, some[0].dtype) if params is None else params
             record = Record.begin(spec, config, start, optimizer.init(start), watch)
-        source = Shuffled(train, int(batch), seed, remember)
+        source = Shuffled(spec, train, int(batch), seed, memory, folder, step.work.engine)
         _Loop(record, source, valid, step, isolation, factor, told).run(progress)
     return record
 
@@ -172,7 +167,7 @@ class _Loop:
     step: Step
     isolation: PlanOrSchedule | None
     rate: Rate
-    callbacks: list[Callback]
+    callbacks: list[Told]
 
     def run(self, progress: bool) -> None:
         """The epochs that are left, until the last, Ctrl-C or a callback ends the run."""
@@ -199,22 +194,18 @@ class _Loop:
 
     def epoch(self, epoch: int) -> None:
         """One pass over the samples, its validation, and what the record keeps of it."""
-        record, epochs, steps = self.record, self.record.config["epochs"], self.source.steps
+        record, source, epochs = self.record, self.source, self.record.config["epochs"]
         state, watched = record.checkpoint.state.copy(), record.checkpoint.watched
-        losses, total, spent, order = (
-            np.empty(steps),
-            epochs * steps,
-            record.seconds,
-            self.source.order(epoch),
-        )
+        losses, total = np.empty(source.steps), epochs * source.steps
+        spent, order = record.seconds, source.order(epoch)
         began = time.perf_counter()
         evidence = None if watched is None else record.evidence()
         tally = None if watched is None else Tally(watched, record.params)
         for k, taken in enumerate(order):
-            made = (epoch - 1) * steps + k
+            made = (epoch - 1) * source.steps + k
             plan = plan_at(self.isolation, record.spec, Moment(epoch, epochs, made, evidence))
             try:
-                x, y = self.source.take(taken, plan, record.params)
+                x, y = source.take(taken, plan, record.params)
                 losses[k], grads = self.step(record.params, state, x, y, plan, self.rate(made / total))
             except NotFinite as error:
                 record.params = copy_params(record.checkpoint.params)

@@ -80,19 +80,16 @@ class Record:
 
         Raises ValueError that names the settings that differ, then and now.
         """
-        if len(self.history) > config["epochs"]:
-            raise ValueError(
-                f"the record has {len(self.history)} epochs already; epochs={config['epochs']} is fewer"
-            )
+        if (done := len(self.history)) > config["epochs"]:
+            raise ValueError(f"the record has {done} epochs already; epochs={config['epochs']} is fewer")
         free = {"threads", "engine"} | ({"epochs"} if longer else set())
         then = {k: v for k, v in self.config.items() if k not in free} | {"spec": self.spec}
         now = config | {"spec": spec}
         if differs := [k for k, v in then.items() if now.get(k) != v]:
             pairs = ", ".join(f"{k}: {then[k]} then, {now.get(k)} now" for k in differs)
+            text = f"cannot resume with other settings ({pairs})"
             why = "; the rate or the isolation depends on the number of epochs, which is therefore fixed"
-            raise ValueError(
-                f"cannot resume with other settings ({pairs}){why if 'epochs' in differs else ''}"
-            )
+            raise ValueError(text + why if "epochs" in differs else text)
         if watch and self.checkpoint.watched is None:
             raise ValueError(
                 "the record was made without watch=True, so that its arcs' past is not known; "
@@ -142,12 +139,12 @@ class Record:
         seconds: float,
         train_loss: float,
         checkpoint: Checkpoint,
-        valid: Samples | None = None,
-        work: Workspace | None = None,
+        valid: Samples | None,
+        work: Workspace,
     ) -> None:
         """Validate, append a row to the history, keep the checkpoint and the best parameters."""
-        row = {"epoch": len(self.history) + 1, "seconds": seconds, "train_loss": train_loss}
-        row |= {"valid_loss": np.nan, "valid_rmse": np.nan}
+        row = dict.fromkeys(HISTORY, np.nan)
+        row |= {"epoch": len(self.history) + 1, "seconds": seconds, "train_loss": train_loss}
         if valid is not None:
             yhat = predict(self.spec, checkpoint.params, valid, work=work, engine=self.config.get("engine"))
             y = valid.take(np.arange(len(valid)))[1]
@@ -167,13 +164,9 @@ class Record:
         path = Path(path)
         if path.suffix != ".npz":
             path = path.with_name(f"{path.name}.npz")
-        state, watched = self.checkpoint.state, self.checkpoint.watched
-        groups = {
-            "params": self.params,
-            "best_params": self.best_params,
-            "checkpoint": self.checkpoint.params,
-        }
-        groups |= {name: part for name, part in vars(state).items() if part is not None}
+        at, watched = self.checkpoint, self.checkpoint.watched
+        groups = {"params": self.params, "best_params": self.best_params, "checkpoint": at.params}
+        groups |= {name: part for name, part in vars(at.state).items() if part is not None}
         groups |= {} if watched is None else {name: getattr(watched, name) for name in WATCHED}
         about = {
             "spec": dataclasses.asdict(self.spec),
@@ -200,9 +193,8 @@ class Record:
         path = Path(path)
         if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
             path = path.with_name(f"{path.name}.npz")  # as `save` names it
-        if path.is_file() and not (
-            zipfile.is_zipfile(path) and "about.npy" in zipfile.ZipFile(path).namelist()
-        ):
+        is_record = zipfile.is_zipfile(path) and "about.npy" in zipfile.ZipFile(path).namelist()
+        if path.is_file() and not is_record:
             raise ValueError(f"{path} is not a record; expected a file written by Record.save")
         with np.load(path) as file:
             about = json.loads(str(file["about"]))

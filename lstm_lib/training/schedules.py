@@ -18,11 +18,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from lstm_lib.isolation.partition import Partition, partition
+from lstm_lib.isolation.partition import partition
 from lstm_lib.isolation.plan import Plan, dense, isolate
 from lstm_lib.network.spec import Spec
 
@@ -199,6 +200,9 @@ def _turn(every: int | str, moment: Moment) -> int:
     return moment.epoch - 1 if every == "epoch" else moment.step // int(every)
 
 
+_partition = lru_cache(maxsize=16)(partition)
+
+
 def _redrawn(spec: Spec, moment: Moment, every: int | str, **how: Any) -> Plan:
     return _drawn(spec, _turn(every, moment), **how)
 
@@ -208,17 +212,11 @@ def _drawn(
     spec: Spec, turn: int, share: float, seed: int, by: str, blocks: int | None, depth: str, span: int | None
 ) -> Plan:
     rng, chosen = np.random.default_rng([seed, turn]), list[str]()
-    cut, layers = _by_layer(spec, blocks, by)
-    for names in layers:
+    cut = _partition(spec, max(spec.units) if by == "unit" and blocks is None else blocks, by)
+    layers = groupby(cut, lambda name: re.split(r"[/\[]", name)[0])
+    for names in [list(group) for layer, group in layers if layer != "head"]:
         chosen += [names[k] for k in rng.choice(len(names), round(share * len(names)), replace=False)]
     return isolate(spec, cut.union(chosen), depth, span)
-
-
-@lru_cache(maxsize=16)
-def _by_layer(spec: Spec, blocks: int | None, by: str) -> tuple[Partition, list[list[str]]]:
-    """The blocks, and their names layer by layer."""
-    cut = partition(spec, max(spec.units) if by == "unit" and blocks is None else blocks, by)
-    return cut, [[name for name in cut if re.split(r"[/\[]", name)[0] == str(k)] for k in range(spec.layers)]
 
 
 def _one_network(*plans: PlanOrSchedule) -> Spec:
@@ -226,10 +224,8 @@ def _one_network(*plans: PlanOrSchedule) -> Spec:
     for plan in plans:
         if not isinstance(plan, PlanOrSchedule):
             raise ValueError(f"expected a plan, from isolate(), or a schedule; got a {type(plan).__name__}")
-        if plan.spec != plans[0].spec:
-            raise ValueError(
-                f"the plans of a schedule are for one network, not for {plans[0].spec} and {plan.spec}"
-            )
+        if plan.spec != (spec := plans[0].spec):
+            raise ValueError(f"the plans of a schedule are for one network, not for {spec} and {plan.spec}")
     return plans[0].spec
 
 

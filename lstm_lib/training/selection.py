@@ -18,14 +18,14 @@ import pandas as pd
 
 from lstm_lib.isolation.cost import Cost
 from lstm_lib.isolation.partition import Partition, partition
-from lstm_lib.isolation.plan import DEPTHS, Plan, dense, isolate
+from lstm_lib.isolation.plan import Plan, dense, isolate
 from lstm_lib.isolation.zones import Zone, nothing, read_zone
 from lstm_lib.network.spec import Spec
 
 from .evidence import Evidence
 from .schedules import Moment, Schedule
-from .settings import called, check_share, whole
-from .statistics import Scores, score, sizes, statistic_of, watched
+from .settings import called, check_choice, check_share, whole
+from .statistics import STATISTICS, Scores, score, sizes, watched
 
 BUDGETS = ("arcs", "work")
 
@@ -51,8 +51,7 @@ class Price:
     span: int | None = None
 
     def __post_init__(self) -> None:
-        if self.depth not in DEPTHS or self.depth == "cache":
-            raise ValueError(f"depth is {self.depth!r}; the choices are hold, skip, cut")
+        check_choice("depth", self.depth, ("hold", "skip", "cut"))
 
     def __call__(self, zone: Zone) -> Cost:
         """The cost of a step with this zone isolated."""
@@ -88,7 +87,8 @@ def choose(scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work
     >>> choose(scores, 0.5, Price(spec, steps=5, batch=3))
     <Zone 0[1:3]: 48 of 101 arcs, 47.5 %>
     """
-    _check_budget(budget, of)
+    check_choice("of", of, BUDGETS)
+    check_share("budget", budget)
     cut, values = scores.cut, scores.values
     if cost.spec != cut.spec:
         raise ValueError(f"the cost is for {cost.spec}, the scores for {cut.spec}")
@@ -157,8 +157,10 @@ def by_statistic(
     >>> len(record.checkpoint.watched.chosen), record.checkpoint.watched.chosen[0]
     (3, 'nothing')
     """
-    _check_budget(budget, of)
-    least = int(statistic_of(statistic).needs != "weights")
+    check_choice("statistic", statistic, STATISTICS)
+    check_choice("of", of, BUDGETS)
+    check_share("budget", budget)
+    least = int(STATISTICS[statistic].needs != "weights")
     if every is not None:
         whole("every", every)
     whole("warmup", warmup, least, f", since {statistic!r} needs to have seen a step" if least else "")
@@ -204,9 +206,3 @@ def _chosen(
 def _saved(price: Price, names: tuple[str, ...]) -> pd.Series[float]:
     dense = price.dense.total
     return pd.Series({name: dense - price(read_zone(price.spec, name)).total for name in names})
-
-
-def _check_budget(budget: float, of: str) -> None:
-    if of not in BUDGETS:
-        raise ValueError(f"of is {of!r}; the choices are {', '.join(BUDGETS)}")
-    check_share("budget", budget)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,12 @@ def whole(name: str, number: int, least: int = 1, why: str = "") -> int:
     if not is_whole(number, least):
         raise ValueError(f"{name} must be a whole number of at least {least}{why}, got {number!r}")
     return int(number)
+
+
+def check_choice(name: str, choice: str, choices: Collection[str]) -> None:
+    """ValueError with the setting's name and the choices for what is none of these."""
+    if choice not in choices:
+        raise ValueError(f"{name} is {choice!r}; the choices are {', '.join(choices)}")
 
 
 def check_share(name: str, share: float) -> None:

@@ -22,6 +22,7 @@ from lstm_lib.isolation.partition import Partition
 from lstm_lib.network.cells import Array
 
 from .evidence import Evidence, Watched
+from .settings import check_choice
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def score(statistic: str, evidence: Evidence, cut: Partition, seed: int = 0) -> 
     >>> score("magnitude", record.evidence(), cut).values.round(1).to_dict()
     {'0[0:2]': 10.9, '0[2:4]': 12.3, 'head/W': 1.4, 'head/b': 0.0}
     """
-    found = statistic_of(statistic)
+    check_choice("statistic", statistic, STATISTICS)
+    found = STATISTICS[statistic]
     if cut.spec != evidence.spec:
         raise ValueError(f"the partition is of {cut.spec}, the evidence of {evidence.spec}")
     if found.arcs is None:
@@ -135,13 +137,6 @@ def score(statistic: str, evidence: Evidence, cut: Partition, seed: int = 0) -> 
             }
         values = cut.sums(arcs)
     return Scores(statistic, cut, pd.Series(values, dtype="float64"))
-
-
-def statistic_of(name: str) -> Statistic:
-    """The statistic of that name; ValueError with the choices."""
-    if name not in STATISTICS:
-        raise ValueError(f"statistic is {name!r}; the choices are {', '.join(STATISTICS)}")
-    return STATISTICS[name]
 
 
 def sizes(cut: Partition) -> dict[str, float]:
