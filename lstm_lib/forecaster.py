@@ -95,15 +95,12 @@ class Forecaster:
         if isinstance(x, Split):
             return self._fit(x.train.values.shape[1], x.train.outputs, x.train, x.valid)
         if isinstance(x, Windows | Series):
-            raise ValueError(
-                f"fit() takes a Split, from windows(series), or arrays; got a {type(x).__name__}"
-            )
+            kind = type(x).__name__
+            raise ValueError(f"fit() takes a Split, from windows(series), or arrays; got a {kind}")
         x = _numbers(x, "X")
         if y is None:
             raise ValueError("fit() takes targets too: requires y to be passed, but the target y is None")
         y = _numbers(y, "y")
-        if len(x) != len(y):
-            raise ValueError(f"x holds {len(x)} samples but y {len(y)}")
         self.n_features_in_, self.flat_ = x.shape[1], y.ndim == 1
         y = y.reshape(len(y), -1).astype(x.dtype)
         self.scaling_ = _scaling(x, (0, 1)), _scaling(y, (0,))

@@ -70,11 +70,9 @@ class Callback:
 
     def after_step(self, now: Progress) -> Answer:
         """After every training step."""
-        return None
 
     def after_epoch(self, now: Progress) -> Answer:
         """After every epoch, once it has been validated and its row stands in the history."""
-        return None
 
 
 class Stop(Exception):

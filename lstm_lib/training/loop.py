@@ -130,8 +130,7 @@ def fit(
     whole("seed", seed, 0)
     _check(spec, train, optimizer, isolation, resume)
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
-    before = None if resume is None else resume.config.get("engine")
-    step = Step.ready(spec, optimizer, some[0].dtype, before)
+    step = Step.ready(spec, optimizer, some[0].dtype, None if resume is None else resume.config.get("engine"))
     with limited_threads(threads or threads_for(spec, batch)) as used:
         config = {
             "seed": seed,
@@ -245,6 +244,5 @@ def _check(
     if isolation is not None and isolation.spec != spec:
         raise ValueError(f"the isolation plan was made for {isolation.spec}, not for {spec}")
     if resume is not None and not isinstance(resume, Record):
-        raise ValueError(
-            f"resume takes a Record, from fit() or Record.load(path); got {type(resume).__name__}"
-        )
+        kind = type(resume).__name__
+        raise ValueError(f"resume takes a Record, from fit() or Record.load(path); got {kind}")

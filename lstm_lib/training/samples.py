@@ -27,8 +27,7 @@ class Samples(Protocol):
     """Anything with a length and `take(rows)`, which gives x (B, T, D) and y (B, O) or (B, T, O) of some rows."""
 
     def __len__(self) -> int: ...
-    def take(self, rows: Array) -> tuple[Array, Array]:  # noqa: D102
-        ...
+    def take(self, rows: Array) -> tuple[Array, Array]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

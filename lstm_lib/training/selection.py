@@ -161,8 +161,7 @@ def by_statistic(
     check_choice("of", of, BUDGETS)
     check_share("budget", budget)
     least = int(STATISTICS[statistic].needs != "weights")
-    if every is not None:
-        whole("every", every)
+    whole("every", 1 if every is None else every)
     whole("warmup", warmup, least, f", since {statistic!r} needs to have seen a step" if least else "")
     whole("seed", seed, 0)
     Price(spec, 1, 1, depth, span)(nothing(spec))  # refuses a depth or span that isn't one

@@ -55,37 +55,24 @@ def _ratio(a: Array, b: Array) -> Array:
 
 
 STATISTICS: dict[str, Statistic] = {
-    "magnitude": Statistic(
-        "|w|: small weights do little", "Han et al., 2015, arXiv:1506.02626",
-        lambda e, k: np.abs(e.params[k]), "weights"
-    ),
-    "gradient": Statistic(
-        "mean |g| of the last epoch: a flat direction gains little",
+    "magnitude": Statistic("|w|: small weights do little", "Han et al., 2015, arXiv:1506.02626",
+        lambda e, k: np.abs(e.params[k]), "weights"),
+    "gradient": Statistic("mean |g| of the last epoch: a flat direction gains little",
         "Liu et al., 2021, arXiv:2102.01386 (AutoFreeze, there by layer)",
-        lambda e, k: watched(e).gradient[k], "watched"
-    ),
-    "fisher": Statistic(
-        "E[g²], read from Adam's v: the curvature of the loss", "Sung et al., 2021, arXiv:2111.09839 (FISH)",
-        lambda e, k: _moment(e, "v", k), "steps"
-    ),
-    "sensitivity": Statistic(
-        "|w · m|: what the loss would change by without the weight, to first order",
+        lambda e, k: watched(e).gradient[k], "watched"),
+    "fisher": Statistic("E[g²], read from Adam's v: the curvature of the loss",
+        "Sung et al., 2021, arXiv:2111.09839 (FISH)",
+        lambda e, k: _moment(e, "v", k), "steps"),
+    "sensitivity": Statistic("|w · m|: what the loss would change by without the weight, to first order",
         "Mozer and Smolensky, 1989; Molchanov et al., 2017, arXiv:1611.06440",
-        lambda e, k: np.abs(e.params[k] * _moment(e, "m", k)), "steps"
-    ),
-    "movement": Statistic(
-        "|w - w₀|: how far the weight has come", "Zhou et al., 2019, arXiv:1905.01067",
-        lambda e, k: np.abs(e.params[k] - watched(e).start[k]), "watched"
-    ),
-    "snr": Statistic(
-        "|m| / √v: whether its gradients agree", "Kingma and Ba, 2015, arXiv:1412.6980, section 2.1",
-        lambda e, k: _ratio(np.abs(_moment(e, "m", k)), np.sqrt(_moment(e, "v", k))), "steps"
-    ),
-    "perturbation": Statistic(
-        "|mean Δw| / mean |Δw| over epochs: whether its steps add up",
+        lambda e, k: np.abs(e.params[k] * _moment(e, "m", k)), "steps"),
+    "movement": Statistic("|w - w₀|: how far the weight has come", "Zhou et al., 2019, arXiv:1905.01067",
+        lambda e, k: np.abs(e.params[k] - watched(e).start[k]), "watched"),
+    "snr": Statistic("|m| / √v: whether its gradients agree", "Kingma and Ba, 2015, arXiv:1412.6980, section 2.1",
+        lambda e, k: _ratio(np.abs(_moment(e, "m", k)), np.sqrt(_moment(e, "v", k))), "steps"),
+    "perturbation": Statistic("|mean Δw| / mean |Δw| over epochs: whether its steps add up",
         "Chen et al., 2021, Adaptive parameter freezing, ICDCS",
-        lambda e, k: _ratio(np.abs(watched(e).change[k]), watched(e).path[k]), "watched"
-    ),
+        lambda e, k: _ratio(np.abs(watched(e).change[k]), watched(e).path[k]), "watched"),
     "random": Statistic("a draw: the control that every statistic must beat", "no source", None, "weights"),
 }  # fmt: skip
 
