@@ -30,8 +30,8 @@ class Statistic:
     """How much isolating an arc would lose.
 
     says, source : in one line, and where it comes from.
-    arcs : evidence and the name of a parameter -> an array of its shape, of any numbers for arcs that have made no
-        step unless it needs "weights" alone. None draws one number a block.
+    arcs : evidence and the name of a parameter -> an array of its shape. None draws one number a block. Unless it
+        needs "weights" alone, `score` takes nothing for known of an arc that has made no step.
     needs : "weights", "steps" (Adam's moments) or "watched" (`fit(..., watch=True)`).
     """
 
