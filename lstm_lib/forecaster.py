@@ -11,8 +11,10 @@ whose row is a window of one column. Arrays are scaled inside, by the mean and d
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,14 +22,16 @@ import pandas as pd
 
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Spec
-from lstm_lib.series import Series, SeriesError, Split, Windows
+from lstm_lib.series import Series, SeriesError, Split, Windows, naive_forecasts
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.callbacks import EarlyStopping
 from lstm_lib.training.loop import fit
 from lstm_lib.training.record import Record
 from lstm_lib.training.schedules import PlanOrSchedule
+from lstm_lib.training.settings import called
 
 
+@dataclass(eq=False, repr=False)
 class Forecaster:
     """A recurrent network that forecasts a series; scikit-learn's tools take it as a regressor.
 
@@ -52,22 +56,16 @@ class Forecaster:
     True
     """
 
-    def __init__(
-        self,
-        units: int | tuple[int, ...] = 64,
-        cell: str = "standard",
-        epochs: int = 20,
-        batch: int = 32,
-        lr: float = 4e-3,
-        rate: str = "cosine",
-        patience: int | None = None,
-        isolation: Callable[[Spec], PlanOrSchedule] | None = None,
-        seed: int = 0,
-        progress: bool = False,
-    ) -> None:
-        self.units, self.cell, self.epochs, self.batch = units, cell, epochs, batch
-        self.lr, self.rate, self.patience = lr, rate, patience
-        self.isolation, self.seed, self.progress = isolation, seed, progress
+    units: int | tuple[int, ...] = 64
+    cell: str = "standard"
+    epochs: int = 20
+    batch: int = 32
+    lr: float = 4e-3
+    rate: str = "cosine"
+    patience: int | None = None
+    isolation: Callable[[Spec], PlanOrSchedule] | None = None
+    seed: int = 0
+    progress: bool = False
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The settings by name; `deep` is there for scikit-learn."""
@@ -75,17 +73,14 @@ class Forecaster:
 
     def set_params(self, **params: Any) -> Forecaster:
         """Change settings and return the forecaster; ValueError for a name that there isn't."""
-        known = self.get_params()
         for name, value in params.items():
-            if name not in known:
+            if name not in (known := self.get_params()):
                 raise ValueError(f"there is no parameter {name!r}; the parameters are {', '.join(known)}")
             setattr(self, name, value)
         return self
 
     def __repr__(self) -> str:
-        defaults = inspect.signature(type(self)).parameters
-        given = {k: v for k, v in self.get_params().items() if v is not defaults[k].default}
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+        return called(type(self), **self.get_params())
 
     def fit(self, x: Split | Array, y: Array | None = None) -> Forecaster:
         """Learn from a split (its training part; the validation part chooses the epoch), or from arrays.
@@ -96,27 +91,21 @@ class Forecaster:
 
         Raises ValueError for what can't be learned from, and what `lstm_lib.fit` raises.
         """
-        self.split_: Split | None = None
-        self.scaling_: tuple[tuple[Array, Array], ...] = ()
+        self.split_ = x if isinstance(x, Split) else None
         if isinstance(x, Split):
-            self.split_ = x
             return self._fit(x.train.values.shape[1], x.train.outputs, x.train, x.valid)
         if isinstance(x, Windows | Series):
-            raise ValueError(
-                f"fit() takes a Split, from windows(series), or arrays; got a {type(x).__name__}"
-            )
+            kind = type(x).__name__
+            raise ValueError(f"fit() takes a Split, from windows(series), or arrays; got a {kind}")
         x = _numbers(x, "X")
         if y is None:
             raise ValueError("fit() takes targets too: requires y to be passed, but the target y is None")
         y = _numbers(y, "y")
-        if len(x) != len(y):
-            raise ValueError(f"x holds {len(x)} samples but y {len(y)}")
         self.n_features_in_, self.flat_ = x.shape[1], y.ndim == 1
         y = y.reshape(len(y), -1).astype(x.dtype)
-        self.scaling_ = _scaling(_windows(x), (0, 1)), _scaling(y, (0,))
-        mean, sd = self.scaling_[1]
-        x, y = self._scaled(x), (y - mean) / sd
-        return self._fit(x.shape[2], y.shape[1], (x, y), None)
+        self.scaling_ = _scaling(x, (0, 1)), _scaling(y, (0,))
+        scaled = tuple((a - mean) / sd for a, (mean, sd) in zip((x, y), self.scaling_, strict=True))
+        return self._fit(x.shape[2], y.shape[1], scaled, None)
 
     def _fit(self, inputs: int, outputs: int, train: Any, valid: Any) -> Forecaster:
         self.spec_ = Spec(inputs, self.units, outputs, self.cell)  # type: ignore[arg-type]
@@ -150,8 +139,8 @@ class Forecaster:
                 f"X has {x.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
                 "as input: as many steps as the windows that it was fitted on"
             )
-        mean, sd = self.scaling_[1]
-        yhat = self.record_.predict(self._scaled(x)) * sd + mean
+        (mean_x, sd_x), (mean, sd) = self.scaling_
+        yhat = self.record_.predict((x - mean_x) / sd_x) * sd + mean
         return np.asarray(yhat[:, 0] if self.flat_ else yhat)
 
     def forecast(self, series: Series) -> pd.DataFrame:
@@ -182,25 +171,20 @@ class Forecaster:
         series = _like(series, split)
         scaling = split.scaling.loc[list(split.inputs)]
         values = (series.frame[list(split.inputs)] - scaling["mean"]) / scaling["sd"]
-        inputs = _Inputs(values.to_numpy(part.values.dtype), part.lookback)
-        if not len(inputs):
+        scaled = values.to_numpy(part.values.dtype)
+        whole = pd.Series(np.isfinite(scaled).all(axis=1)).rolling(part.lookback).sum() == part.lookback
+        starts = np.flatnonzero(whole) - part.lookback + 1
+        if not len(starts):
             raise SeriesError(
                 f"Series {series.name!r}: there are no {part.lookback} rows in a run without a missing value."
             )
-        yhat = split.unscale(self.record_.predict(inputs))
-        levels: dict[str, Any] = {"forecast": ["forecast"]}
-        if len(part.target_names) > 1:
-            levels["target"] = part.target_names
-        if yhat.shape[1] > len(part.target_names) or len(levels) > 1:
-            levels["step"] = range(1, 1 + len(part.offsets))
-        columns = pd.MultiIndex.from_product(list(levels.values()), names=list(levels))
-        return pd.DataFrame(
-            yhat,
-            index=pd.DatetimeIndex(
-                series.index[0] + (inputs.starts + part.offsets[0]) * series.step, name="time"
-            ),
-            columns=columns if len(levels) > 1 else pd.Index(levels["forecast"]),
-        )
+        inputs = dataclasses.replace(
+            part, starts=starts, values=scaled, offsets=part.offsets[:0]
+        )  # no targets
+        named = naive_forecasts(dataclasses.replace(part, starts=part.starts[:1]))[["last value"]]
+        index = pd.DatetimeIndex(series.index[0] + (starts + part.offsets[0]) * series.step, name="time")
+        columns = named.rename(columns={"last value": "forecast"}).columns
+        return pd.DataFrame(split.unscale(self.record_.predict(inputs)), index, columns)
 
     def score(self, x: Windows | Array, y: Array | None = None) -> float:
         """R², 1 - Σ(y - yhat)² / Σ(y - mean y)²: 1 is perfect, 0 as good as the mean; mean over the O targets.
@@ -212,10 +196,6 @@ class Forecaster:
         actual = x.actual if isinstance(x, Windows) else _numbers(y, "y")
         error = ((actual - self.predict(x)) ** 2).sum(axis=0)
         return float(np.mean(1 - error / ((actual - actual.mean(axis=0)) ** 2).sum(axis=0)))
-
-    def _scaled(self, x: Array) -> Array:
-        mean, sd = self.scaling_[0]
-        return np.asarray((_windows(x) - mean) / sd)
 
     def _check_fitted(self) -> None:
         if hasattr(self, "record_"):
@@ -229,26 +209,8 @@ class Forecaster:
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
 
-        targets = TargetTags(required=True, multi_output=True)
-        return Tags(
-            "regressor", targets, regressor_tags=RegressorTags(), input_tags=InputTags(three_d_array=True)
-        )
-
-
-class _Inputs:
-    """Every window of `values` (n, D) without a missing value, as samples."""
-
-    def __init__(self, values: Array, lookback: int) -> None:
-        n, T = len(values), lookback
-        holes = np.concatenate([[0], (~np.isfinite(values)).any(axis=1).cumsum()])
-        self.values, self.rows = values, np.arange(T)
-        self.starts = np.flatnonzero(holes[T:] == holes[: max(n - T + 1, 0)])
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def take(self, rows: Array) -> tuple[Array, Array]:
-        return self.values[self.starts[rows, None] + self.rows], self.starts[rows]
+        targets, inputs = TargetTags(required=True, multi_output=True), InputTags(three_d_array=True)
+        return Tags("regressor", targets, regressor_tags=RegressorTags(), input_tags=inputs)
 
 
 def _like(series: Series, split: Split) -> Series:
@@ -266,16 +228,14 @@ def _like(series: Series, split: Split) -> Series:
             f"{where}it lacks the columns {missing}; rename its own in load_series(columns={{...}})."
         )
     for name in split.inputs:
-        units = series.unit_of(name), known.unit_of(name)
-        if all(units) and units[0] != units[1]:
-            raise SeriesError(
-                f"{where}column {name!r} is in {units[0]}; the forecaster was fitted on {units[1]}."
-            )
+        unit, fitted = series.unit_of(name), known.unit_of(name)
+        if unit and fitted and unit != fitted:
+            raise SeriesError(f"{where}column {name!r} is in {unit}; the forecaster was fitted on {fitted}.")
     return series
 
 
 def _numbers(given: Any, name: str) -> Array:
-    """The array in float32 or float64; refused in the words of scikit-learn, whose checks look for them."""
+    """The array in float32 or float64, X (N, T) as (N, T, 1); refused in words that scikit-learn's checks look for."""
     if hasattr(given, "toarray"):
         raise TypeError(f"{name} is sparse, and sparse data can't be used; give an array: {name}.toarray()")
     a: Array = np.asarray(given)
@@ -291,12 +251,7 @@ def _numbers(given: Any, name: str) -> Array:
     if not len(a) or not np.isfinite(a).all():
         what = "holds NaN or infinite values; drop them first" if len(a) else "has no sample"
         raise ValueError(f"{name} {what}")
-    return a
-
-
-def _windows(x: Array) -> Array:
-    """A table (N, T) as windows (N, T, 1)."""
-    return x.reshape(*x.shape[:2], -1)
+    return a.reshape(*a.shape[:2], -1) if name == "X" else a
 
 
 def _scaling(a: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:

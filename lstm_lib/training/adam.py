@@ -25,6 +25,8 @@ so that their common norm is at most this (Pascanu, Mikolov and Bengio, 2013).
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,10 +34,11 @@ import numpy as np
 
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array, Cell, get_cell
-from lstm_lib.network.spec import Params, Spec, copy_params
+from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.work import Arcs
 
-from .parts import advanced, chosen_parts, isolated_arcs, moving, one_if_alike, part_of
+from .parts import advanced, chosen_parts, isolated_arcs, moving, part_of
+from .settings import check_choice
 
 
 class Form(NamedTuple):
@@ -69,12 +72,7 @@ class AdamState:
 
     def copy(self) -> AdamState:
         """An independent copy."""
-        return AdamState(
-            copy_params(self.m),
-            copy_params(self.v),
-            {k: t if isinstance(t, int) else t.copy() for k, t in self.t.items()},
-            None if self.v_max is None else copy_params(self.v_max),
-        )
+        return copy.deepcopy(self)
 
     def _moments(self, name: str) -> list[Array]:
         """m, v and, for AMSGrad, v_max of one parameter."""
@@ -115,8 +113,7 @@ class Adam:
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
-            raise ValueError(f"form is {self.form!r}; the choices are {', '.join(FORMS)}")
+        check_choice("form", self.form, FORMS)
         if self.eps is None:
             object.__setattr__(self, "eps", FORMS[self.form].default_eps)
         for name in ("lr", "eps", *(["clip_norm"] if self.clip_norm is not None else [])):
@@ -150,24 +147,22 @@ class Adam:
         ValueError) when it holds NaN or infinity; nothing has been moved then.
         """
         active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.work.updates
-        chosen = {name: chosen_parts(name, params[name], grads[name], arcs) for name, arcs in active.items()}
-        tracked: dict[str, Arcs] = {} if plan is None or plan.moments != "tracked" else isolated_arcs(plan)
-        watched = {
-            name: chosen_parts(name, params[name], grads[name], arcs) for name, arcs in tracked.items()
-        }
-        shrink = self._shrink(chosen)
-        for name, parts in watched.items():
-            state.t[name] = advanced(state.t[name], tracked[name], params[name].shape)
-            for at, g in parts:
-                with moving(state._moments(name), tracked[name], at) as moved:
-                    self._average(g * shrink if shrink < 1 else g, *moved)
-        for name, parts in chosen.items():
-            whole, arcs = [params[name], *state._moments(name)], active[name]
-            count = state.t[name] = advanced(state.t[name], arcs, params[name].shape)
-            for at, g in parts:
-                t = count if np.ndim(count) == 0 else one_if_alike(part_of(np.asarray(count), arcs, at))
-                with moving(whole, arcs, at) as moved:
-                    self._move(g * shrink if shrink < 1 else g, t, scale, *moved)
+        tracked = isolated_arcs(plan) if plan is not None and plan.moments == "tracked" else {}
+        moved, averaged = (
+            {name: chosen_parts(name, params[name], grads[name], arcs) for name, arcs in some.items()}
+            for some in (active, tracked)
+        )
+        shrink = self._shrink(moved)
+        for some, chosen in ((tracked, averaged), (active, moved)):
+            for name, parts in chosen.items():
+                arcs, whole = some[name], [params[name], *state._moments(name)]
+                count = state.t[name] = advanced(state.t[name], arcs, params[name].shape)
+                for at, g in parts:
+                    with moving(whole, arcs, at) as (w, m, *vs):
+                        v = self._average(g * shrink if shrink < 1 else g, m, *vs)
+                        if chosen is moved:
+                            t = count if np.ndim(count) == 0 else part_of(np.asarray(count), arcs, at)
+                            self._move(w, m, v, t, scale)
 
     def _shrink(self, chosen: dict[str, list[tuple[Any, Array]]]) -> float:
         """What clipping multiplies the gradients by, at most 1."""
@@ -177,12 +172,9 @@ class Adam:
         norm = np.sqrt(sum(np.square(g, dtype="float64").sum() for g in active))
         return float(min(1.0, self.clip_norm / norm)) if norm > 0 else 1.0
 
-    def _move(
-        self, g: Array, t: int | Array, scale: float, w: Array, m: Array, v: Array, v_max: Array | None = None
-    ) -> None:
+    def _move(self, w: Array, m: Array, v: Array, t: int | Array, scale: float) -> None:
         if self.weight_decay:
             w -= w * (scale * self.lr * self.weight_decay)
-        v = self._average(g, m, v, v_max)
         rate, eps = self._rate_and_eps(t, scale)
         w -= rate.astype(w.dtype) * m / (np.sqrt(v) + eps.astype(w.dtype))
 
@@ -198,16 +190,14 @@ class Adam:
         Powers are taken once for every count that there is between the lowest and the highest, not once an arc.
         """
         t = np.asarray(t)
-        lowest, highest = (int(t.min()), int(t.max())) if t.size else (0, 0)
-        counts = np.arange(lowest, highest + 1, dtype=np.float64)
+        counts = np.arange(t.min(), t.max() + 1, dtype=np.float64)
         root = np.sqrt(1 - self.beta2**counts)
         rate = scale * self.lr * root / (1 - self.beta1**counts)
         # √v̂ + eps = (√v + eps √(1 - beta2ᵗ)) / √(1 - beta2ᵗ)
         joins = FORMS[self.form].eps_joins_corrected_root
         eps = (self.eps or 0) * root if joins else np.full_like(root, self.eps or 0)
-        if lowest == highest:
-            return rate[0], eps[0]
-        return rate[t - lowest], eps[t - lowest]
+        at = t - t.min() if len(counts) > 1 else 0
+        return rate[at], eps[at]
 
     def report(self, state: AdamState, scale: float = 1.0, spec: Spec | None = None) -> Any:
         """What the moments say of every gate and matrix: a DataFrame with one row a zone.
@@ -244,7 +234,7 @@ class Adam:
             raise ValueError("the state has made no step; call report() after step()")
         return pd.DataFrame(rows)
 
-    def _row(self, state: AdamState, name: str, at: slice, scale: float) -> dict[str, Any]:
+    def _row(self, state: AdamState, name: str, at: Array, scale: float) -> dict[str, Any]:
         t = np.broadcast_to(state.t[name], state.m[name].shape)[at]
         m, v, *v_max = (a[at][t > 0].astype("float64") for a in state._moments(name))
         row: dict[str, Any] = {"arcs": m.size, "m_norm": np.linalg.norm(m), "v_norm": np.linalg.norm(v)}
@@ -256,19 +246,14 @@ class Adam:
         return row | {"step": step.mean(), "snr": snr.mean(), "eps_limited": np.mean(root <= eps)}
 
 
-def _zones(state: AdamState, cell: Cell) -> list[tuple[str, str, str, slice]]:
+def _zones(state: AdamState, cell: Cell) -> Iterator[tuple[str, str, str, Array]]:
     """Layer, matrix, gate and rows of every gate × matrix × layer of a network's state."""
-    zones = []
     for name, m in state.m.items():
         layer, _, matrix = name.rpartition("/")
-        if layer.isdigit():
-            gates = cell.matrices.get(matrix, "")
-            if not gates or (matrix == "Wh" and len(m) != len(gates) * m.shape[1]):
-                raise ValueError(
-                    f"{name!r} {m.shape} does not belong to the cell {cell.name!r}; give report(..., spec=spec)"
-                )
-            H = len(m) // len(gates)
-            zones += [(layer, matrix, gate, slice(k * H, (k + 1) * H)) for k, gate in enumerate(gates)]
-        else:
-            zones.append((layer, matrix, "", slice(None)))
-    return zones
+        gates = cell.matrices.get(matrix, "") if layer.isdigit() else [""]
+        if not gates or (matrix == "Wh" and len(m) != len(gates) * m.shape[1]):
+            raise ValueError(
+                f"{name!r} {m.shape} does not belong to the cell {cell.name!r}; give report(..., spec=spec)"
+            )
+        for gate, rows in zip(gates, np.array_split(np.arange(len(m)), len(gates)), strict=True):
+            yield layer, matrix, gate, rows

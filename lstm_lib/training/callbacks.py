@@ -11,20 +11,20 @@ ended is complete up to its last epoch, and can be resumed; `record.stopped` has
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Params, is_whole
+from lstm_lib.network.spec import Params
 
 from .adam import AdamState
 from .record import HISTORY, Record
+from .settings import check_choice, whole
 
 
 @dataclass(frozen=True)
@@ -70,57 +70,35 @@ class Callback:
 
     def after_step(self, now: Progress) -> Answer:
         """After every training step."""
-        return None
 
     def after_epoch(self, now: Progress) -> Answer:
         """After every epoch, once it has been validated and its row stands in the history."""
-        return None
 
 
 class Stop(Exception):
     """A callback ends the run; the text says why."""
 
 
-class Callbacks:
-    """All callbacks of a run; `after_step` and `after_epoch` raise `Stop` when one of them ends it.
-
-    Raises ValueError for what is neither a `Callback` nor a function.
-    """
-
-    def __init__(self, given: Any) -> None:
-        if callable(given) or isinstance(given, Callback) or not hasattr(given, "__iter__"):
-            raise ValueError(f"callbacks takes a list of callbacks; got {given!r}")
-        self.all = [_as_callback(one) for one in given]
-
-    def after_step(self, now: Progress) -> None:
-        """Show a step to all; each sees it, also where an earlier one stops the run."""
-        _obey([one.after_step(now) for one in self.all])
-
-    def after_epoch(self, now: Progress) -> None:
-        """Show an epoch to all."""
-        _obey([one.after_epoch(now) for one in self.all])
+Told = Callback | Callable[[Progress], Answer]  # a function is called after every epoch
 
 
-@dataclass
-class _Function(Callback):
-    function: Callable[[Progress], Answer]
-
-    def after_epoch(self, now: Progress) -> Answer:
-        return self.function(now)
-
-
-def _as_callback(given: Any) -> Callback:
-    if isinstance(given, Callback):
-        return given
-    if callable(given) and not isinstance(given, type):
-        return _Function(given)
-    raise ValueError(
-        f"callbacks holds {given!r}; expected a Callback such as EarlyStopping(patience=3), or a function"
-    )
+def as_callbacks(given: Any) -> list[Told]:
+    """All callbacks of a run; ValueError for what is neither a `Callback` nor a function."""
+    if callable(given) or not isinstance(given, Iterable):
+        raise ValueError(f"callbacks takes a list of callbacks; got {given!r}")
+    for one in (told := list(given)):
+        if not isinstance(one, Callback) and (not callable(one) or isinstance(one, type)):
+            raise ValueError(
+                f"callbacks holds {one!r}; expected a Callback such as EarlyStopping(patience=3), or a function"
+            )
+    return told
 
 
-def _obey(answers: list[Answer]) -> None:
-    for answer in answers:
+def show(callbacks: list[Told], event: Literal["after_step", "after_epoch"], now: Progress) -> None:
+    """Show a step or an epoch to all, also where an earlier one stops the run; raise `Stop` then."""
+    calls = [getattr(one, event) if isinstance(one, Callback) else one for one in callbacks
+             if isinstance(one, Callback) or event == "after_epoch"]  # fmt: skip
+    for answer in [call(now) for call in calls]:
         if isinstance(answer, bool | np.bool_) or answer is None:
             answer = "a callback ended the run" if answer else ""
         if not isinstance(answer, str):
@@ -158,12 +136,10 @@ class EarlyStopping(Callback):
     measure: str = "valid_loss"
 
     def __post_init__(self) -> None:
-        if not is_whole(self.patience, 1):
-            raise ValueError(f"patience must be a whole number of at least 1, got {self.patience!r}")
+        whole("patience", self.patience)
         if not 0 <= self.min_delta < np.inf:
             raise ValueError(f"min_delta must be 0 or a positive number, got {self.min_delta!r}")
-        if self.measure not in HISTORY[2:]:
-            raise ValueError(f"measure is {self.measure!r}; the choices are {', '.join(HISTORY[2:])}")
+        check_choice("measure", self.measure, HISTORY[2:])
 
     def after_epoch(self, now: Progress) -> Answer:
         """Stop, if it is time."""
@@ -191,36 +167,25 @@ class SaveRecord(Callback):
 
     path: str | Path
 
-    def after_epoch(self, now: Progress) -> Answer:
+    def after_epoch(self, now: Progress) -> None:
         """Save."""
         now.record.save(self.path)
-        return None
 
 
 class Bar(Callback):
-    """A progress bar by tqdm; where that isn't installed, nothing is shown."""
+    """A progress bar by tqdm, for so many steps of which some are made already; `close` it at the end."""
 
     def __init__(self, steps: int, made: int) -> None:
-        self.bar: Any = None
-        if importlib.util.find_spec("tqdm") is not None:
-            from tqdm.auto import tqdm
+        from tqdm.auto import tqdm
 
-            self.bar = tqdm(total=steps, initial=made, unit="step", desc="training")
+        self.bar = tqdm(total=steps, initial=made, unit="step", desc="training")
+        self.close = self.bar.close
 
-    def after_step(self, now: Progress) -> Answer:
+    def after_step(self, now: Progress) -> None:
         """Move on."""
-        if self.bar is not None:
-            self.bar.update()
-        return None
+        self.bar.update()
 
-    def after_epoch(self, now: Progress) -> Answer:
+    def after_epoch(self, now: Progress) -> None:
         """Show the losses."""
-        if self.bar is not None:
-            last = now.record.history.iloc[-1]
-            self.bar.set_postfix({k: f"{last[k]:.4f}" for k in ("train_loss", "valid_rmse")})
-        return None
-
-    def close(self) -> None:
-        """Leave it as it is."""
-        if self.bar is not None:
-            self.bar.close()
+        last = now.record.history.iloc[-1]
+        self.bar.set_postfix({k: f"{last[k]:.4f}" for k in ("train_loss", "valid_rmse")})

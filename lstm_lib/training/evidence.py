@@ -8,12 +8,10 @@ epoch. `fit` keeps it, the statistics of `selection` read it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from lstm_lib.isolation.plan import Plan
-from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Params, Spec, copy_params
 
 from .adam import Adam, AdamState
@@ -50,11 +48,9 @@ class Watched:
 
     def after(self, first: Params, last: Params, gradient: Params, zone: str) -> Watched:
         """After one more epoch, from the weights `first` to `last`, that began with this zone isolated."""
-        change, path = dict[str, Array](), dict[str, Array]()
-        for name, w in last.items():
-            moved = w - first[name]
-            change[name] = KEEP * self.change[name] + (1 - KEEP) * moved
-            path[name] = KEEP * self.path[name] + (1 - KEEP) * np.abs(moved)
+        moved = {name: w - first[name] for name, w in last.items()}
+        change = {name: KEEP * self.change[name] + (1 - KEEP) * by for name, by in moved.items()}
+        path = {name: KEEP * self.path[name] + (1 - KEEP) * np.abs(by) for name, by in moved.items()}
         return Watched(self.start, gradient, change, path, [*self.chosen, zone])
 
 
@@ -63,8 +59,7 @@ class Tally:
 
     def __init__(self, before: Watched, params: Params) -> None:
         self.before, self.first = before, copy_params(params)
-        self.total = {k: np.zeros_like(p) for k, p in params.items()}
-        self.count: dict[str, Array | int] = dict.fromkeys(params, 0)
+        self.total, self.count = ({k: np.zeros_like(p) for k, p in params.items()} for _ in range(2))
         self.steps, self.zone = 0, ""
 
     def note(self, grads: Params, plan: Plan) -> None:
@@ -74,18 +69,17 @@ class Tally:
         if self.steps % GRADIENTS_EVERY == 0:
             for name in plan.work.updates:
                 # the gradient of an isolated arc is no evidence: it may not have been computed
-                active: Any = True if plan.work.updates[name] is None else ~plan.zone.mask(name)
+                active = ~plan.zone.mask(name)
                 self.total[name] += np.abs(grads[name]) * active
-                self.count[name] = self.count[name] + np.asarray(active, int)
+                self.count[name] += active
         self.steps += 1
 
     def close(self, params: Params) -> Watched:
         """The epoch has ended with these parameters."""
-        gradient = dict[str, Array]()
-        for name, total in self.total.items():
-            count = self.count[name]
-            mean = total / np.maximum(count, 1).astype(total.dtype)
-            gradient[name] = np.where(np.greater(count, 0), mean, self.before.gradient[name])
+        gradient = {
+            name: np.where(count > 0, self.total[name] / np.maximum(count, 1), self.before.gradient[name])
+            for name, count in self.count.items()
+        }
         return self.before.after(self.first, params, gradient, self.zone)
 
 

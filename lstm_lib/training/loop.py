@@ -9,30 +9,31 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib.util
 import inspect
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Params, Spec, copy_params, init_params, is_whole
+from lstm_lib.network.spec import Params, Spec, copy_params, init_params
 
 from .adam import Adam
-from .callbacks import Answer, Bar, Callback, Callbacks, Progress, Stop
+from .callbacks import Bar, Progress, Stop, Told, as_callbacks, show
 from .evidence import Tally
 from .parts import NotFinite
 from .rates import Rate, as_rate
 from .record import Checkpoint, Diverged, Record
-from .samples import Samples, as_samples, batches, digest
+from .samples import Samples, as_samples, digest
 from .schedules import Moment, PlanOrSchedule, needs_of, plan_at
-from .states import States
+from .settings import whole
+from .states import Shuffled
 from .step import Step, limited_threads, threads_for
 
 # What others call an argument of `fit`, or what belongs elsewhere.
@@ -85,7 +86,7 @@ def fit(
     folder: str | Path | None = None,
     watch: bool = False,
     progress: bool = True,
-    callbacks: Iterable[Callback | Callable[[Progress], Answer]] = (),
+    callbacks: Iterable[Told] = (),
     resume: Record | None = None,
 ) -> Record:
     """Train a network and return the record of the run.
@@ -122,12 +123,14 @@ def fit(
     [1, 2]
     """
     train, valid = as_samples(train, "train"), None if valid is None else as_samples(valid, "valid")
-    optimizer, factor, shown = optimizer or Adam(), as_rate(rate), Callbacks(callbacks)
-    _check_counts(epochs=epochs, batch=batch, threads=1 if threads is None else threads, memory=memory)
-    _check(spec, train, seed, optimizer, isolation, resume)
+    optimizer, factor, told = optimizer or Adam(), as_rate(rate), as_callbacks(callbacks)
+    limit = 1 if threads is None else threads
+    for name, number in (("epochs", epochs), ("batch", batch), ("threads", limit), ("memory", memory)):
+        whole(name, number)
+    whole("seed", seed, 0)
+    _check(spec, train, optimizer, isolation, resume)
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
-    before = None if resume is None else resume.config.get("engine")
-    step = Step.ready(spec, optimizer, some[0].dtype, before)
+    step = Step.ready(spec, optimizer, some[0].dtype, None if resume is None else resume.config.get("engine"))
     with limited_threads(threads or threads_for(spec, batch)) as used:
         config = {
             "seed": seed,
@@ -139,7 +142,7 @@ def fit(
             "isolation": None if isolation is None else isolation.describe(),
             "train": digest(train, some),
             "threads": used,
-            "engine": step.engine,
+            "engine": step.work.engine,
         }
         needs = needs_of(isolation)
         watch = watch or "evidence" in needs
@@ -148,40 +151,38 @@ def fit(
         else:
             start = init_params(spec, seed, some[0].dtype) if params is None else params
             record = Record.begin(spec, config, start, optimizer.init(start), watch)
-        remember = partial(States, spec, samples=train, memory=memory, folder=folder, engine=step.engine)
-        loop = _Loop(record, train, valid, step, isolation, factor, shown, remember)
-        loop.run(progress)
+        source = Shuffled(spec, train, int(batch), seed, memory, folder, step.work.engine)
+        _Loop(record, source, valid, step, isolation, factor, told).run(progress)
     return record
 
 
 @dataclass
 class _Loop:
-    """What stays the same from epoch to epoch, and the states that are remembered for now."""
+    """What stays the same from epoch to epoch."""
 
     record: Record
-    train: Samples
+    source: Shuffled
     valid: Samples | None
     step: Step
     isolation: PlanOrSchedule | None
     rate: Rate
-    callbacks: Callbacks
-    remember: Callable[..., States]
-    states: States | None = None
+    callbacks: list[Told]
 
     def run(self, progress: bool) -> None:
         """The epochs that are left, until the last, Ctrl-C or a callback ends the run."""
-        record, epochs = self.record, self.record.config["epochs"]
-        bar = Bar(epochs * self.steps, len(record.history) * self.steps) if progress else None
-        self.callbacks.all[:0] = [] if bar is None else [bar]
+        record, epochs, steps = self.record, self.record.config["epochs"], self.source.steps
+        done = len(record.history)
+        bars = [Bar(epochs * steps, done * steps)] if progress and importlib.util.find_spec("tqdm") else []
+        self.callbacks = [*bars, *self.callbacks]
         try:
-            for epoch in range(len(record.history) + 1, epochs + 1):
+            for epoch in range(done + 1, epochs + 1):
                 self.epoch(epoch)
         except KeyboardInterrupt:
             record.interrupted = True
         except Stop as stop:
             record.stopped = str(stop)
         finally:
-            if bar is not None:
+            for bar in bars:
                 bar.close()
         done = len(record.history)
         if progress and record.interrupted:
@@ -190,27 +191,21 @@ class _Loop:
         elif progress and record.stopped:
             print(f"Stopped after {done} epochs: {record.stopped}.", file=sys.stderr)
 
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-len(self.train) // int(self.record.config["batch"]))
-
     def epoch(self, epoch: int) -> None:
         """One pass over the samples, its validation, and what the record keeps of it."""
-        record, config, spec = self.record, self.record.config, self.record.spec
+        record, source, epochs = self.record, self.source, self.record.config["epochs"]
         state, watched = record.checkpoint.state.copy(), record.checkpoint.watched
-        order = np.random.default_rng([config["seed"], epoch]).permutation(len(self.train))
-        losses, total, spent = np.empty(self.steps), config["epochs"] * self.steps, record.seconds
+        losses, total = np.empty(source.steps), epochs * source.steps
+        spent, order = record.seconds, source.order(epoch)
         began = time.perf_counter()
         evidence = None if watched is None else record.evidence()
         tally = None if watched is None else Tally(watched, record.params)
-        for k, rows in enumerate(batches(order, config["batch"])):
-            made = (epoch - 1) * self.steps + k
-            scale = self.rate(made / total)
-            plan = plan_at(self.isolation, spec, Moment(epoch, config["epochs"], made, evidence))
+        for k, taken in enumerate(order):
+            made = (epoch - 1) * source.steps + k
+            plan = plan_at(self.isolation, record.spec, Moment(epoch, epochs, made, evidence))
             try:
-                x, y = self.source(plan).take(rows)
-                losses[k], grads = self.step(record.params, state, x, y, plan, scale)
+                x, y = source.take(taken, plan, record.params)
+                losses[k], grads = self.step(record.params, state, x, y, plan, self.rate(made / total))
             except NotFinite as error:
                 record.params = copy_params(record.checkpoint.params)
                 hint = f"try a smaller learning rate than {self.step.optimizer.lr}"
@@ -219,46 +214,24 @@ class _Loop:
                 tally.note(grads, plan)
             paused = time.perf_counter()
             now = Progress(
-                epoch, config["epochs"], made + 1, total, spent + paused - began, losses[: k + 1],
+                epoch, epochs, made + 1, total, spent + paused - began, losses[: k + 1],
                 record.params, state, plan, record,
             )  # fmt: skip
-            self.callbacks.after_step(now)
+            show(self.callbacks, "after_step", now)
             began += time.perf_counter() - paused
         watched = None if tally is None else tally.close(record.params)
         seconds = time.perf_counter() - began
         checkpoint = Checkpoint(copy_params(record.params), state, watched)
         record.close_epoch(seconds, float(losses.mean()), checkpoint, self.valid, self.step.work)
-        self.callbacks.after_epoch(dataclasses.replace(now, seconds=record.seconds))
-
-    def source(self, plan: Plan) -> Samples | States:
-        """The samples, or what the lowest layers make of them while the plan has these remembered."""
-        if not plan.cached:
-            self.states = None  # the step to come may move any layer
-            return self.train
-        if self.states is None or self.states.known != plan.cached:
-            self.states = self.remember(self.record.params, known=plan.cached)
-        return self.states
+        show(self.callbacks, "after_epoch", dataclasses.replace(now, seconds=record.seconds))
 
 
 # --------------------------------------------------------------------------------------------------------- details
 
 
-def _check_counts(**counts: int) -> None:
-    for name, value in counts.items():
-        if not is_whole(value, 1):
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-
-
 def _check(
-    spec: Spec,
-    train: Samples,
-    seed: int,
-    optimizer: Adam,
-    isolation: PlanOrSchedule | None,
-    resume: Record | None,
+    spec: Spec, train: Samples, optimizer: Adam, isolation: PlanOrSchedule | None, resume: Record | None
 ) -> None:
-    if not is_whole(seed, 0):
-        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
     if not len(train):
         raise ValueError("train holds no sample")
     if not isinstance(optimizer, Adam):
@@ -271,6 +244,5 @@ def _check(
     if isolation is not None and isolation.spec != spec:
         raise ValueError(f"the isolation plan was made for {isolation.spec}, not for {spec}")
     if resume is not None and not isinstance(resume, Record):
-        raise ValueError(
-            f"resume takes a Record, from fit() or Record.load(path); got {type(resume).__name__}"
-        )
+        kind = type(resume).__name__
+        raise ValueError(f"resume takes a Record, from fit() or Record.load(path); got {kind}")

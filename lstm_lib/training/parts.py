@@ -70,8 +70,3 @@ def advanced(count: int | Array, arcs: Arcs, shape: tuple[int, ...]) -> int | Ar
         with moving([count], arcs, at) as (some,):
             some += 1
     return count
-
-
-def one_if_alike(counts: Array) -> int | Array:
-    """Step counts, as one number where all are the same."""
-    return int(counts.flat[0]) if counts.min() == counts.max() else counts

@@ -24,7 +24,7 @@ from lstm_lib.network.trace import Workspace
 
 from .adam import Adam, AdamState
 from .evidence import Evidence, Watched
-from .samples import Samples, predict, targets
+from .samples import Samples, predict
 
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
 WATCHED = ("start", "gradient", "change", "path")  # the arrays of a `Watched`
@@ -80,19 +80,16 @@ class Record:
 
         Raises ValueError that names the settings that differ, then and now.
         """
-        if len(self.history) > config["epochs"]:
-            raise ValueError(
-                f"the record has {len(self.history)} epochs already; epochs={config['epochs']} is fewer"
-            )
+        if (done := len(self.history)) > config["epochs"]:
+            raise ValueError(f"the record has {done} epochs already; epochs={config['epochs']} is fewer")
         free = {"threads", "engine"} | ({"epochs"} if longer else set())
         then = {k: v for k, v in self.config.items() if k not in free} | {"spec": self.spec}
         now = config | {"spec": spec}
         if differs := [k for k, v in then.items() if now.get(k) != v]:
             pairs = ", ".join(f"{k}: {then[k]} then, {now.get(k)} now" for k in differs)
+            text = f"cannot resume with other settings ({pairs})"
             why = "; the rate or the isolation depends on the number of epochs, which is therefore fixed"
-            raise ValueError(
-                f"cannot resume with other settings ({pairs}){why if 'epochs' in differs else ''}"
-            )
+            raise ValueError(text + why if "epochs" in differs else text)
         if watch and self.checkpoint.watched is None:
             raise ValueError(
                 "the record was made without watch=True, so that its arcs' past is not known; "
@@ -133,33 +130,30 @@ class Record:
 
     def evidence(self) -> Evidence:
         """What is known of the arcs after the last complete epoch, for the statistics of `selection`."""
-        at, config = self.checkpoint, self.config
-        optimizer, epoch = Adam(**config["optimizer"]), len(self.history)
-        return Evidence(
-            self.spec, at.params, at.state, optimizer, epoch, config["steps"], config["batch"], at.watched
-        )
+        at, sizes = self.checkpoint, (self.config["steps"], self.config["batch"])
+        optimizer, epoch = Adam(**self.config["optimizer"]), len(self.history)
+        return Evidence(self.spec, at.params, at.state, optimizer, epoch, *sizes, at.watched)
 
     def close_epoch(
         self,
         seconds: float,
         train_loss: float,
         checkpoint: Checkpoint,
-        valid: Samples | None = None,
-        work: Workspace | None = None,
+        valid: Samples | None,
+        work: Workspace,
     ) -> None:
         """Validate, append a row to the history, keep the checkpoint and the best parameters."""
-        row = {"epoch": len(self.history) + 1, "seconds": seconds, "train_loss": train_loss}
-        row |= {"valid_loss": np.nan, "valid_rmse": np.nan}
+        row = dict.fromkeys(HISTORY, np.nan)
+        row |= {"epoch": len(self.history) + 1, "seconds": seconds, "train_loss": train_loss}
         if valid is not None:
             yhat = predict(self.spec, checkpoint.params, valid, work=work, engine=self.config.get("engine"))
-            row["valid_loss"] = float(LOSSES[self.spec.head](yhat, targets(valid))[0])
+            y = valid.take(np.arange(len(valid)))[1]
+            row["valid_loss"] = float(LOSSES[self.spec.head](yhat, y)[0])
             if self.spec.head == "linear":
                 row["valid_rmse"] = float(np.sqrt(row["valid_loss"]) * getattr(valid, "scale", 1.0))
         measure = "train_loss" if valid is None else "valid_loss"
-        closed: dict[str, Any] = {
-            "history": _history([*self.history.to_dict("records"), row]),
-            "checkpoint": checkpoint,
-        }
+        history = _history([*self.history.to_dict("records"), row])
+        closed: dict[str, Any] = {"history": history, "checkpoint": checkpoint}
         if not len(self.history) or row[measure] < self.history[measure].min():
             closed["best_params"] = copy_params(checkpoint.params)
         # in one call, so that Ctrl-C never finds a checkpoint of one epoch beside the history of another
@@ -170,16 +164,9 @@ class Record:
         path = Path(path)
         if path.suffix != ".npz":
             path = path.with_name(f"{path.name}.npz")
-        groups = {
-            "params": self.params,
-            "best_params": self.best_params,
-            "checkpoint": self.checkpoint.params,
-            "m": self.checkpoint.state.m,
-            "v": self.checkpoint.state.v,
-            "v_max": self.checkpoint.state.v_max or {},
-            "t": {k: np.asarray(t) for k, t in self.checkpoint.state.t.items()},
-        }
-        watched = self.checkpoint.watched
+        at, watched = self.checkpoint, self.checkpoint.watched
+        groups = {"params": self.params, "best_params": self.best_params, "checkpoint": at.params}
+        groups |= {name: part for name, part in vars(at.state).items() if part is not None}
         groups |= {} if watched is None else {name: getattr(watched, name) for name in WATCHED}
         about = {
             "spec": dataclasses.asdict(self.spec),
@@ -206,9 +193,8 @@ class Record:
         path = Path(path)
         if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
             path = path.with_name(f"{path.name}.npz")  # as `save` names it
-        if path.is_file() and not (
-            zipfile.is_zipfile(path) and "about.npy" in zipfile.ZipFile(path).namelist()
-        ):
+        is_record = zipfile.is_zipfile(path) and "about.npy" in zipfile.ZipFile(path).namelist()
+        if path.is_file() and not is_record:
             raise ValueError(f"{path} is not a record; expected a file written by Record.save")
         with np.load(path) as file:
             about = json.loads(str(file["about"]))
@@ -243,8 +229,5 @@ class Diverged(FloatingPointError):
 
 
 def _history(rows: pd.DataFrame | list[dict[Any, Any]]) -> pd.DataFrame:
-    return (
-        pd.DataFrame(rows, columns=list(HISTORY))
-        .astype(dict.fromkeys(HISTORY, "float64"))
-        .astype({"epoch": "int64"})
-    )
+    types = dict.fromkeys(HISTORY, "float64") | {"epoch": "int64"}
+    return pd.DataFrame(rows, columns=list(HISTORY)).astype(types)

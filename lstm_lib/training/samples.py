@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,12 @@ from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.trace import Workspace
 
 
+@runtime_checkable
 class Samples(Protocol):
     """Anything with a length and `take(rows)`, which gives x (B, T, D) and y (B, O) or (B, T, O) of some rows."""
 
     def __len__(self) -> int: ...
-    def take(self, rows: Array) -> tuple[Array, Array]:  # noqa: D102
-        ...
+    def take(self, rows: Array) -> tuple[Array, Array]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,11 @@ def as_samples(data: Samples | tuple[Array, Array], name: str = "samples") -> Sa
     """The data as samples; ValueError, with the name of the argument, for what can't be."""
     if isinstance(data, tuple):
         return Arrays(*data)
-    if not (hasattr(data, "take") and hasattr(data, "__len__")) or isinstance(
-        data, pd.DataFrame | np.ndarray
-    ):
+    if not isinstance(data, Samples) or isinstance(data, pd.DataFrame | np.ndarray):
         raise ValueError(
             f"{name} is a {type(data).__name__}; expected a part of a split, such as split.train, or a pair (x, y)"
         )
     return data
-
-
-def targets(samples: Samples) -> Array:
-    """All targets, (N, O) or (N, T, O)."""
-    return samples.take(np.arange(len(samples)))[1]
 
 
 def batches(rows: Array, batch: int) -> Iterator[Array]:

@@ -13,20 +13,22 @@ training goes on as if it had not been; what a moment knows of the past is in it
 
 from __future__ import annotations
 
+import copy
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from lstm_lib.isolation.partition import Partition, partition
+from lstm_lib.isolation.partition import partition
 from lstm_lib.isolation.plan import Plan, dense, isolate
-from lstm_lib.network.spec import Spec, is_whole
+from lstm_lib.network.spec import Spec
 
 from .evidence import Evidence
+from .settings import called, check_share, whole
 
 
 class Moment(NamedTuple):
@@ -41,23 +43,31 @@ class Moment(NamedTuple):
     evidence: Evidence | None = None
 
 
-class Schedule(ABC):
-    """Which plan holds at which moment. All its plans are for one network, `spec`."""
+@dataclass(frozen=True, repr=False)
+class Schedule:
+    """Which plan holds at which moment; it is shown as the call that made it.
+
+    spec : the network that all its plans are for.
+    described : what `describe` says.
+    plan_at : the plan that holds at a moment.
+    needs : what its plans depend on: "epochs", their number in the whole training; "evidence", of its arcs.
+
+    >>> thaw_last(2, redraw(Spec(1, (4,), 1), share=0.5, seed=3)).needs
+    frozenset({'epochs'})
+    """
 
     spec: Spec
+    made_by: str
+    described: dict[str, Any] = field(hash=False)
+    plan_at: Callable[[Moment], Plan] = field(compare=False)
+    needs: frozenset[str] = frozenset()
 
-    @abstractmethod
-    def plan_at(self, moment: Moment) -> Plan:
-        """The plan that holds at this moment."""
-
-    @abstractmethod
     def describe(self) -> dict[str, Any]:
         """The schedule in words and numbers, for a record."""
+        return copy.deepcopy(self.described)
 
-    @property
-    def needs(self) -> frozenset[str]:
-        """What its plans depend on: "epochs", their number in the whole training; "evidence", of its arcs."""
-        return frozenset()
+    def __repr__(self) -> str:
+        return self.made_by
 
 
 PlanOrSchedule = Plan | Schedule
@@ -83,9 +93,15 @@ def from_epoch(epoch: int, inner: PlanOrSchedule, before: PlanOrSchedule | None 
     >>> schedule = from_epoch(3, isolate(spec, zone(spec, layer=0)))
     >>> [str(schedule.plan_at(Moment(epoch, 4, 0)).zone) for epoch in (2, 3)]
     ['nothing', '0']
+    >>> schedule
+    from_epoch(epoch=3, inner=<Plan: skip '0'>)
     """
-    first = None if before is None else _checked(before)
-    return _Switch(first, _checked(inner), _whole("epoch", epoch))
+    spec, epoch = _one_network(inner if before is None else before, inner), whole("epoch", epoch)
+    described: dict[str, Any] = {"from epoch": epoch, "plan": inner.describe()}
+    described |= {} if before is None else {"before": before.describe()}
+    call = called(from_epoch, epoch=epoch, inner=inner, before=before)
+    rule = partial(_switched, spec, before, inner, epoch)
+    return Schedule(spec, call, described, rule, needs_of(before, inner))
 
 
 def thaw_last(epochs: int, inner: PlanOrSchedule) -> Schedule:
@@ -97,7 +113,11 @@ def thaw_last(epochs: int, inner: PlanOrSchedule) -> Schedule:
     >>> [str(schedule.plan_at(Moment(epoch, 3, 0)).zone) for epoch in (2, 3)]
     ['0', 'nothing']
     """
-    return _Switch(_checked(inner), None, -_whole("epochs", epochs))
+    spec, epochs = _one_network(inner), whole("epochs", epochs)
+    described = {"thawed for the last epochs": epochs, "plan": inner.describe()}
+    call = called(thaw_last, epochs=epochs, inner=inner)
+    rule = partial(_switched, spec, inner, None, -epochs)
+    return Schedule(spec, call, described, rule, needs_of(inner) | {"epochs"})
 
 
 def alternate(plans: Sequence[PlanOrSchedule], every: int | Literal["epoch"] = "epoch") -> Schedule:
@@ -114,7 +134,10 @@ def alternate(plans: Sequence[PlanOrSchedule], every: int | Literal["epoch"] = "
     """
     if isinstance(plans, PlanOrSchedule) or not len(plans):
         raise ValueError(f"alternate() takes a list of plans or schedules, at least one; got {plans!r}")
-    return _Alternate(tuple(_checked(plan) for plan in plans), _every(every))
+    plans, turns = tuple(plans), _every(every)
+    spec, call = _one_network(*plans), called(alternate, plans=[*plans], every=turns)
+    described = {"alternate every": turns, "plans": [plan.describe() for plan in plans]}
+    return Schedule(spec, call, described, partial(_in_turn, plans, turns), needs_of(*plans))
 
 
 def redraw(
@@ -144,13 +167,15 @@ def redraw(
     >>> [str(schedule.plan_at(Moment(epoch, 3, 0)).zone) for epoch in (1, 2, 2)]
     ['0[2:4]', '0[1,3]', '0[1,3]']
     """
-    if not isinstance(share, int | float | np.floating) or isinstance(share, bool) or not 0 <= share <= 1:
-        raise ValueError(f"share is {share!r}; it must be a number from 0 to 1")
+    check_share("share", share)
     if depth == "cache":
         raise ValueError("depth 'cache' needs layers that stay isolated; redraw at depth 'skip' or 'cut'")
-    if not is_whole(seed, 0):
-        raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
-    schedule = _Redraw(spec, float(share), _every(every), int(seed), by, blocks, depth, span)
+    settings: dict[str, Any] = {
+        "share": float(share), "every": _every(every), "seed": whole("seed", seed, 0), "by": by, "blocks": blocks,
+        "depth": depth, "span": span,
+    }  # fmt: skip
+    call = called(redraw, spec=spec, **settings)
+    schedule = Schedule(spec, call, {"redraw": settings}, partial(_redrawn, spec, **settings))
     schedule.plan_at(Moment(1, 1, 0))  # refuses blocks, a depth or a span that aren't
     return schedule
 
@@ -158,85 +183,16 @@ def redraw(
 # --------------------------------------------------------------------------------------------------------- details
 
 
-@dataclass(frozen=True)
-class _Switch(Schedule):
+def _switched(
+    spec: Spec, first: PlanOrSchedule | None, then: PlanOrSchedule | None, epoch: int, moment: Moment
+) -> Plan:
     """`first` up to an epoch, `then` from it on; the epoch counts from 1, or back from the end if negative."""
-
-    first: PlanOrSchedule | None
-    then: PlanOrSchedule | None
-    epoch: int
-
-    def __post_init__(self) -> None:
-        specs = [inner.spec for inner in (self.first, self.then) if inner is not None]
-        if specs[0] != specs[-1]:
-            raise ValueError(
-                f"the plans of a schedule are for one network, not for {specs[0]} and {specs[-1]}"
-            )
-
-    @property
-    def spec(self) -> Spec:  # type: ignore[override]
-        return next(inner.spec for inner in (self.first, self.then) if inner is not None)
-
-    def plan_at(self, moment: Moment) -> Plan:
-        begins = self.epoch if self.epoch > 0 else moment.epochs + 1 + self.epoch
-        return plan_at(self.then if moment.epoch >= begins else self.first, self.spec, moment)
-
-    def describe(self) -> dict[str, Any]:
-        if self.epoch < 0:
-            assert self.first is not None
-            return {"thawed for the last epochs": -self.epoch, "plan": self.first.describe()}
-        assert self.then is not None
-        before = {} if self.first is None else {"before": self.first.describe()}
-        return {"from epoch": self.epoch, "plan": self.then.describe()} | before
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return needs_of(self.first, self.then) | ({"epochs"} if self.epoch < 0 else set())
+    begins = epoch if epoch > 0 else moment.epochs + 1 + epoch
+    return plan_at(then if moment.epoch >= begins else first, spec, moment)
 
 
-@dataclass(frozen=True)
-class _Alternate(Schedule):
-    plans: tuple[PlanOrSchedule, ...]
-    every: int | str
-
-    def __post_init__(self) -> None:
-        if others := [plan.spec for plan in self.plans if plan.spec != self.spec]:
-            raise ValueError(
-                f"the plans of a schedule are for one network, not for {self.spec} and {others[0]}"
-            )
-
-    @property
-    def spec(self) -> Spec:  # type: ignore[override]
-        return self.plans[0].spec
-
-    def plan_at(self, moment: Moment) -> Plan:
-        return plan_at(self.plans[_turn(self.every, moment) % len(self.plans)], self.spec, moment)
-
-    def describe(self) -> dict[str, Any]:
-        return {"alternate every": self.every, "plans": [plan.describe() for plan in self.plans]}
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return needs_of(*self.plans)
-
-
-@dataclass(frozen=True)
-class _Redraw(Schedule):
-    spec: Spec
-    share: float
-    every: int | str
-    seed: int
-    by: str
-    blocks: int | None
-    depth: str
-    span: int | None
-
-    def plan_at(self, moment: Moment) -> Plan:
-        return _drawn(self, _turn(self.every, moment))
-
-    def describe(self) -> dict[str, Any]:
-        words = ("share", "every", "seed", "by", "blocks", "depth", "span")
-        return {"redraw": {word: getattr(self, word) for word in words}}
+def _in_turn(plans: tuple[PlanOrSchedule, ...], every: int | str, moment: Moment) -> Plan:
+    return plan_at(plans[_turn(every, moment) % len(plans)], plans[0].spec, moment)
 
 
 def _turn(every: int | str, moment: Moment) -> int:
@@ -244,38 +200,36 @@ def _turn(every: int | str, moment: Moment) -> int:
     return moment.epoch - 1 if every == "epoch" else moment.step // int(every)
 
 
+_partition = lru_cache(maxsize=16)(partition)
+
+
+def _redrawn(spec: Spec, moment: Moment, every: int | str, **how: Any) -> Plan:
+    return _drawn(spec, _turn(every, moment), **how)
+
+
 @lru_cache(maxsize=16)  # a plan holds for many steps; how many are kept changes no number
-def _drawn(schedule: _Redraw, turn: int) -> Plan:
-    spec, rng, chosen = schedule.spec, np.random.default_rng([schedule.seed, turn]), list[str]()
-    cut, layers = _by_layer(spec, schedule.blocks, schedule.by)
-    for names in layers:
-        some = rng.choice(len(names), round(schedule.share * len(names)), replace=False)
-        chosen += [names[k] for k in some]
-    return isolate(spec, cut.union(chosen), schedule.depth, schedule.span)
+def _drawn(
+    spec: Spec, turn: int, share: float, seed: int, by: str, blocks: int | None, depth: str, span: int | None
+) -> Plan:
+    rng, chosen = np.random.default_rng([seed, turn]), list[str]()
+    cut = _partition(spec, max(spec.units) if by == "unit" and blocks is None else blocks, by)
+    layers = groupby(cut, lambda name: re.split(r"[/\[]", name)[0])
+    for names in [list(group) for layer, group in layers if layer != "head"]:
+        chosen += [names[k] for k in rng.choice(len(names), round(share * len(names)), replace=False)]
+    return isolate(spec, cut.union(chosen), depth, span)
 
 
-@lru_cache(maxsize=16)
-def _by_layer(spec: Spec, blocks: int | None, by: str) -> tuple[Partition, list[list[str]]]:
-    """The blocks, and their names layer by layer."""
-    cut = partition(spec, max(spec.units) if by == "unit" and blocks is None else blocks, by)
-    return cut, [[name for name in cut if re.split(r"[/\[]", name)[0] == str(k)] for k in range(spec.layers)]
-
-
-def _checked(inner: PlanOrSchedule) -> PlanOrSchedule:
-    if not isinstance(inner, PlanOrSchedule):
-        raise ValueError(f"expected a plan, from isolate(), or a schedule; got a {type(inner).__name__}")
-    return inner
-
-
-def _whole(name: str, number: int) -> int:
-    if not is_whole(number, 1):
-        raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
-    return int(number)
+def _one_network(*plans: PlanOrSchedule) -> Spec:
+    """The network of all these plans and schedules."""
+    for plan in plans:
+        if not isinstance(plan, PlanOrSchedule):
+            raise ValueError(f"expected a plan, from isolate(), or a schedule; got a {type(plan).__name__}")
+        if plan.spec != (spec := plans[0].spec):
+            raise ValueError(f"the plans of a schedule are for one network, not for {spec} and {plan.spec}")
+    return plans[0].spec
 
 
 def _every(every: int | str) -> int | str:
-    if every == "epoch":
-        return every
-    if isinstance(every, str):
+    if isinstance(every, str) and every != "epoch":
         raise ValueError(f"every is {every!r}; give 'epoch' or a number of steps")
-    return _whole("every", every)
+    return every if isinstance(every, str) else whole("every", every)

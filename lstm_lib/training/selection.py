@@ -9,9 +9,8 @@ every so many epochs, within `fit`, where its time counts as training.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -19,13 +18,14 @@ import pandas as pd
 
 from lstm_lib.isolation.cost import Cost
 from lstm_lib.isolation.partition import Partition, partition
-from lstm_lib.isolation.plan import DEPTHS, Plan, dense, isolate
+from lstm_lib.isolation.plan import Plan, dense, isolate
 from lstm_lib.isolation.zones import Zone, nothing, read_zone
-from lstm_lib.network.spec import Spec, is_whole
+from lstm_lib.network.spec import Spec
 
 from .evidence import Evidence
 from .schedules import Moment, Schedule
-from .statistics import Scores, score, sizes, statistic_of, watched
+from .settings import called, check_choice, check_share, whole
+from .statistics import STATISTICS, Scores, score, sizes, watched
 
 BUDGETS = ("arcs", "work")
 
@@ -51,8 +51,7 @@ class Price:
     span: int | None = None
 
     def __post_init__(self) -> None:
-        if self.depth not in DEPTHS or self.depth == "cache":
-            raise ValueError(f"depth is {self.depth!r}; the choices are hold, skip, cut")
+        check_choice("depth", self.depth, ("hold", "skip", "cut"))
 
     def __call__(self, zone: Zone) -> Cost:
         """The cost of a step with this zone isolated."""
@@ -88,7 +87,8 @@ def choose(scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work
     >>> choose(scores, 0.5, Price(spec, steps=5, batch=3))
     <Zone 0[1:3]: 48 of 101 arcs, 47.5 %>
     """
-    _check_budget(budget, of)
+    check_choice("of", of, BUDGETS)
+    check_share("budget", budget)
     cut, values = scores.cut, scores.values
     if cost.spec != cut.spec:
         raise ValueError(f"the cost is for {cost.spec}, the scores for {cut.spec}")
@@ -99,7 +99,14 @@ def choose(scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work
             "their arcs have not been updated yet; train them for an epoch first, or take 'magnitude' or 'random'"
         )
     order = list((values[blocks] / cost.saved(cut)[blocks]).sort_values(kind="stable").index)
-    share = _by_arcs(cut, order) if of == "arcs" else _by_work(cut, order, cost)
+    arcs, dense = sizes(cut), cost.dense.total
+
+    def share(first: int) -> float:
+        """What the first blocks make of the arcs or save of the work."""
+        if of == "arcs":
+            return sum(arcs[name] for name in order[:first]) / cut.spec.size
+        return 1 - cost(cut.union(order[:first])).total / dense
+
     if budget > share(len(order)) + 1e-9:
         raise ValueError(
             f"budget={budget} of the {of} is out of reach: all {len(order)} blocks make {share(len(order)):.3f}"
@@ -150,99 +157,51 @@ def by_statistic(
     >>> len(record.checkpoint.watched.chosen), record.checkpoint.watched.chosen[0]
     (3, 'nothing')
     """
-    found = statistic_of(statistic)
-    _check_budget(budget, of)
-    for name, number, least in (
-        ("every", every, 1),
-        ("warmup", warmup, int(found.needs != "weights")),
-        ("seed", seed, 0),
-    ):
-        if not (number is None and name == "every") and not is_whole(number, least):
-            why = f", since {statistic!r} needs to have seen a step" if name == "warmup" and least else ""
-            raise ValueError(f"{name} must be a whole number of at least {least}{why}; got {number!r}")
+    check_choice("statistic", statistic, STATISTICS)
+    check_choice("of", of, BUDGETS)
+    check_share("budget", budget)
+    least = int(STATISTICS[statistic].needs != "weights")
+    whole("every", 1 if every is None else every)
+    whole("warmup", warmup, least, f", since {statistic!r} needs to have seen a step" if least else "")
+    whole("seed", seed, 0)
     Price(spec, 1, 1, depth, span)(nothing(spec))  # refuses a depth or span that isn't one
-    _cut(spec, blocks, by)  # and blocks
-    return _ByStatistic(spec, statistic, float(budget), of, every, warmup, blocks, by, depth, span, seed)
+    partition(spec, blocks, by)  # and blocks
+    settings: dict[str, Any] = {
+        "statistic": statistic, "budget": float(budget), "of": of, "every": every, "warmup": warmup,
+        "blocks": blocks, "by": by, "depth": depth, "span": span, "seed": seed,
+    }  # fmt: skip
+    call, rule = called(by_statistic, spec=spec, **settings), partial(_by_evidence, spec, **settings)
+    return Schedule(spec, call, {"by statistic": settings}, rule, frozenset({"evidence"}))
 
 
 # --------------------------------------------------------------------------------------------------------- details
 
 
-@dataclass(frozen=True)
-class _ByStatistic(Schedule):
-    spec: Spec
-    statistic: str
-    budget: float
-    of: Literal["arcs", "work"]
-    every: int | None
-    warmup: int
-    blocks: int | None
-    by: str
-    depth: str
-    span: int | None
-    seed: int
-
-    def plan_at(self, moment: Moment) -> Plan:
-        if moment.epoch <= self.warmup:
-            return dense(self.spec)
-        evidence = moment.evidence
-        if evidence is None:
-            raise ValueError("a plan chosen by a statistic needs the evidence of a training; `fit` gives it")
-        return _chosen(self, evidence, moment.epoch)
-
-    def describe(self) -> dict[str, Any]:
-        words = (
-            "statistic", "budget", "of", "every", "warmup", "blocks", "by", "depth", "span", "seed"
-        )  # fmt: skip
-        return {"by statistic": {word: getattr(self, word) for word in words}}
-
-    @property
-    def needs(self) -> frozenset[str]:
-        return frozenset({"evidence"})
+def _by_evidence(spec: Spec, moment: Moment, warmup: int, **how: Any) -> Plan:
+    if moment.epoch <= warmup:
+        return dense(spec)
+    if moment.evidence is None:
+        raise ValueError("a plan chosen by a statistic needs the evidence of a training; `fit` gives it")
+    return _chosen(spec, moment.evidence, moment.epoch, moment.epoch - 1 - warmup, **how)
 
 
 @lru_cache(maxsize=4)  # a choice holds for all steps of an epoch; how many are kept changes no number
-def _chosen(schedule: _ByStatistic, evidence: Evidence, epoch: int) -> Plan:
-    return isolate(schedule.spec, _zone(schedule, evidence, epoch), schedule.depth, schedule.span)
-
-
-def _zone(schedule: _ByStatistic, evidence: Evidence, epoch: int) -> Zone:
-    spec, before = schedule.spec, watched(evidence).chosen
+def _chosen(
+    spec: Spec, evidence: Evidence, epoch: int, age: int, statistic: str, budget: float, of: Literal["arcs", "work"],
+    every: int | None, blocks: int | None, by: str, depth: str, span: int | None, seed: int,
+) -> Plan:  # fmt: skip
+    before = watched(evidence).chosen
     if epoch <= len(before):  # an epoch that is over, as when a finished training is looked at
-        return read_zone(spec, before[epoch - 1])
-    age = epoch - 1 - schedule.warmup
-    renewed = age == 0 if schedule.every is None else age % schedule.every == 0
-    if not renewed:
-        return read_zone(spec, before[-1])
-    price = Price(spec, evidence.steps, evidence.batch, schedule.depth, schedule.span)
-    scores = score(schedule.statistic, evidence, _cut(spec, schedule.blocks, schedule.by), schedule.seed)
-    return choose(scores, schedule.budget, price, schedule.of)
-
-
-@lru_cache(maxsize=16)
-def _cut(spec: Spec, blocks: int | None, by: str) -> Partition:
-    return partition(spec, blocks, by)
+        zone = read_zone(spec, before[epoch - 1])
+    elif age % every if every else age:  # not yet time for another
+        zone = read_zone(spec, before[-1])
+    else:
+        scores = score(statistic, evidence, partition(spec, blocks, by), seed)
+        zone = choose(scores, budget, Price(spec, evidence.steps, evidence.batch, depth, span), of)
+    return isolate(spec, zone, depth, span)
 
 
 @lru_cache(maxsize=16)
 def _saved(price: Price, names: tuple[str, ...]) -> pd.Series[float]:
     dense = price.dense.total
     return pd.Series({name: dense - price(read_zone(price.spec, name)).total for name in names})
-
-
-def _check_budget(budget: float, of: str) -> None:
-    if of not in BUDGETS:
-        raise ValueError(f"of is {of!r}; the choices are {', '.join(BUDGETS)}")
-    if not isinstance(budget, int | float | np.floating) or isinstance(budget, bool) or not 0 <= budget <= 1:
-        raise ValueError(f"budget is {budget!r}; it must be a share from 0 to 1")
-
-
-def _by_arcs(cut: Partition, order: list[str]) -> Callable[[int], float]:
-    arcs = sizes(cut)
-    shares = np.cumsum([0.0, *(arcs[name] for name in order)]) / cut.spec.size
-    return lambda first: float(shares[first])
-
-
-def _by_work(cut: Partition, order: list[str], cost: Price) -> Callable[[int], float]:
-    dense = cost.dense.total
-    return lambda first: 1 - cost(cut.union(order[:first])).total / dense

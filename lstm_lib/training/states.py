@@ -1,8 +1,10 @@
-"""Remembered states: what the lowest layers put out for every window, computed once while they stay isolated.
+"""Where a training gets its batches from, and the states that it remembers.
 
-Noun: a `States` is what `fit` reads in the place of the inputs at depth "cache". As long as no arc of the lowest
-layers is updated, their output for a window never changes, so it is kept: all steps where another layer reads it,
-the last step where only the head does (a reservoir, as in the echo-state network of Jaeger, 2001).
+Nouns: a source has the number of `steps` of an epoch, the `order` of an epoch, which is what each of its steps is to
+`take`, and `take` itself, which gives x and y; `fit` asks no more of it. `Shuffled` is that of windows. A `States` is
+what it reads in the place of the inputs at depth "cache". As long as no arc of the lowest layers is updated, their
+output for a window never changes, so it is computed once and kept: all steps where another layer reads it, the last
+step where only the head does (a reservoir, as in the echo-state network of Jaeger, 2001).
 
 Memory is bounded: beyond it states are kept in a file, where a folder for that is given, or else computed anew
 whenever they are needed. Windows are computed in fixed groups, so that the numbers do not depend on the order in
@@ -12,21 +14,25 @@ which the windows are asked for.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import hidden_states
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.trace import Workspace
 
-from .samples import Samples
+from .samples import Samples, batches
 
 GROUP = 256  # windows that are computed together
 
 
+@dataclass(eq=False, repr=False)
 class States:
     """The output of the lowest layers for the windows of `samples`.
 
@@ -51,36 +57,35 @@ class States:
     ((2, 1, 3), 200)
     """
 
-    def __init__(
-        self,
-        spec: Spec,
-        params: Params,
-        samples: Samples,
-        known: int,
-        memory: int = 2**30,
-        folder: str | Path | None = None,
-        engine: str | None = None,
-    ) -> None:
-        self.spec, self.params, self.samples, self.known = spec, params, samples, known
-        self.work = Workspace(engine)
-        x, y = samples.take(np.arange(1))
-        self.last_only = known == spec.layers and spec.output == "last"
-        h = (1 if self.last_only else x.shape[1], spec.units[known - 1])
+    spec: Spec
+    params: Params
+    samples: Samples
+    known: int
+    memory: int = 2**30
+    folder: str | Path | None = None
+    engine: str | None = None
+
+    def __post_init__(self) -> None:
+        self.work = Workspace(self.engine)
+        x, y = self.samples.take(np.arange(1))
+        self.last_only = self.known == self.spec.layers and self.spec.output == "last"
+        h = (1 if self.last_only else x.shape[1], self.spec.units[self.known - 1])
         window = int(np.prod(h)) * x.dtype.itemsize + y.nbytes
-        self.bytes_needed = len(samples) * window
-        in_memory = self.bytes_needed <= memory or folder is None
-        self.kept = min(len(samples), memory // window) if in_memory else len(samples)
-        self.h: Array = np.empty((self.kept, *h), x.dtype) if in_memory else self._in_file(folder, h, x.dtype)
+        self.bytes_needed = len(self.samples) * window
+        in_memory = self.bytes_needed <= self.memory or self.folder is None
+        self.kept = min(len(self.samples), self.memory // window) if in_memory else len(self.samples)
+        shape = (self.kept, *h)
+        self.h: Array = np.empty(shape, x.dtype) if in_memory else self._in_file(shape, x.dtype)
         self.y = np.empty((self.kept, *y.shape[1:]), y.dtype)
         self.there = np.zeros(-(-self.kept // GROUP), bool)  # which groups have been computed
 
-    def _in_file(self, folder: str | Path | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        if folder is None or not Path(folder).is_dir():
+    def _in_file(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        if not Path(self.folder or "").is_dir():
             raise ValueError(
-                f"there is no folder {str(folder)!r} to keep {self.bytes_needed:,} bytes of states in"
+                f"there is no folder {str(self.folder)!r} to keep {self.bytes_needed:,} bytes of states in"
             )
-        self.file = tempfile.NamedTemporaryFile(dir=folder, prefix="states-", suffix=".raw")  # noqa: SIM115
-        return np.memmap(self.file, dtype, "w+", shape=(self.kept, *shape))
+        self.file = tempfile.NamedTemporaryFile(dir=self.folder, prefix="states-", suffix=".raw")  # noqa: SIM115
+        return np.memmap(self.file, dtype, "w+", shape=shape)
 
     def take(self, rows: Array) -> tuple[Array, Array]:
         """States (B, T or 1, H) and targets of these windows; what is not there yet is computed."""
@@ -102,3 +107,40 @@ class States:
         x, y = self.samples.take(rows)
         h = hidden_states(self.spec, self.params, x, self.known, self.work)
         return (h[:, -1:] if self.last_only else h), y
+
+
+@dataclass
+class Shuffled:
+    """All samples in every epoch, `batch` at a time, in an order that depends on the seed and the epoch alone.
+
+    memory, folder, engine : as for `States`.
+    """
+
+    spec: Spec
+    samples: Samples
+    batch: int
+    seed: int
+    memory: int
+    folder: str | Path | None
+    engine: str | None
+    states: States | None = None
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-len(self.samples) // self.batch)
+
+    def order(self, epoch: int) -> Iterator[Array]:
+        """The rows that each step takes."""
+        rows = np.random.default_rng([self.seed, epoch]).permutation(len(self.samples))
+        return batches(rows, self.batch)
+
+    def take(self, rows: Array, plan: Plan, params: Params) -> tuple[Array, Array]:
+        """A batch; x is what the lowest layers make of it where the plan has that remembered."""
+        if not plan.cached:
+            self.states = None  # the step to come may move any layer
+            return self.samples.take(rows)
+        if self.states is None or self.states.known != plan.cached:
+            about = self.memory, self.folder, self.engine
+            self.states = States(self.spec, params, self.samples, plan.cached, *about)
+        return self.states.take(rows)

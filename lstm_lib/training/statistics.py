@@ -20,9 +20,9 @@ import pandas as pd
 
 from lstm_lib.isolation.partition import Partition
 from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Params
 
 from .evidence import Evidence, Watched
+from .settings import check_choice
 
 
 @dataclass(frozen=True)
@@ -30,74 +30,49 @@ class Statistic:
     """How much isolating an arc would lose.
 
     says, source : in one line, and where it comes from.
-    arcs : evidence -> arrays of the parameters' names and shapes; NaN for an arc of which nothing is known. None
-        draws one number a block.
+    arcs : evidence and the name of a parameter -> an array of its shape. None draws one number a block. Unless it
+        needs "weights" alone, `score` takes nothing for known of an arc that has made no step.
     needs : "weights", "steps" (Adam's moments) or "watched" (`fit(..., watch=True)`).
     """
 
     says: str
     source: str
-    arcs: Callable[[Evidence], Params] | None
+    arcs: Callable[[Evidence, str], Array] | None
     needs: Literal["weights", "steps", "watched"]
 
 
-def _magnitude(evidence: Evidence) -> Params:
-    return {k: np.abs(w) for k, w in evidence.params.items()}
+def _moment(evidence: Evidence, which: Literal["m", "v"], name: str) -> Array:
+    """One of Adam's moments, corrected for the number of steps."""
+    beta = evidence.optimizer.beta1 if which == "m" else evidence.optimizer.beta2
+    moment: Array = getattr(evidence.state, which)[name]
+    share = 1 - np.power(beta, np.maximum(evidence.state.t[name], 1))
+    return np.asarray(moment / np.asarray(share, moment.dtype))
 
 
-def _gradient(evidence: Evidence) -> Params:
-    return _known(evidence, watched(evidence).gradient)
-
-
-def _fisher(evidence: Evidence) -> Params:
-    return _moments(evidence)[1]
-
-
-def _sensitivity(evidence: Evidence) -> Params:
-    return {k: np.abs(evidence.params[k] * m) for k, m in _moments(evidence)[0].items()}
-
-
-def _movement(evidence: Evidence) -> Params:
-    start = watched(evidence).start
-    return _known(evidence, {k: np.abs(w - start[k]) for k, w in evidence.params.items()})
-
-
-def _snr(evidence: Evidence) -> Params:
-    m, v = _moments(evidence)
-    return {k: _ratio(np.abs(m[k]), np.sqrt(v[k])) for k in m}
-
-
-def _perturbation(evidence: Evidence) -> Params:
-    seen = watched(evidence)
-    return _known(evidence, {k: _ratio(np.abs(seen.change[k]), seen.path[k]) for k in seen.path})
+def _ratio(a: Array, b: Array) -> Array:
+    """a / b; 0 where b is 0, since what does not move has nothing to lose."""
+    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
 
 
 STATISTICS: dict[str, Statistic] = {
-    "magnitude": Statistic(
-        "|w|: small weights do little", "Han et al., 2015, arXiv:1506.02626", _magnitude, "weights"
-    ),
-    "gradient": Statistic(
-        "mean |g| of the last epoch: a flat direction gains little",
-        "Liu et al., 2021, arXiv:2102.01386 (AutoFreeze, there by layer)", _gradient, "watched"
-    ),
-    "fisher": Statistic(
-        "E[g²], read from Adam's v: the curvature of the loss", "Sung et al., 2021, arXiv:2111.09839 (FISH)",
-        _fisher, "steps"
-    ),
-    "sensitivity": Statistic(
-        "|w · m|: what the loss would change by without the weight, to first order",
-        "Mozer and Smolensky, 1989; Molchanov et al., 2017, arXiv:1611.06440", _sensitivity, "steps"
-    ),
-    "movement": Statistic(
-        "|w - w₀|: how far the weight has come", "Zhou et al., 2019, arXiv:1905.01067", _movement, "watched"
-    ),
-    "snr": Statistic(
-        "|m| / √v: whether its gradients agree", "Kingma and Ba, 2015, arXiv:1412.6980, section 2.1", _snr, "steps"
-    ),
-    "perturbation": Statistic(
-        "|mean Δw| / mean |Δw| over epochs: whether its steps add up",
-        "Chen et al., 2021, Adaptive parameter freezing, ICDCS", _perturbation, "watched"
-    ),
+    "magnitude": Statistic("|w|: small weights do little", "Han et al., 2015, arXiv:1506.02626",
+        lambda e, k: np.abs(e.params[k]), "weights"),
+    "gradient": Statistic("mean |g| of the last epoch: a flat direction gains little",
+        "Liu et al., 2021, arXiv:2102.01386 (AutoFreeze, there by layer)",
+        lambda e, k: watched(e).gradient[k], "watched"),
+    "fisher": Statistic("E[g²], read from Adam's v: the curvature of the loss",
+        "Sung et al., 2021, arXiv:2111.09839 (FISH)",
+        lambda e, k: _moment(e, "v", k), "steps"),
+    "sensitivity": Statistic("|w · m|: what the loss would change by without the weight, to first order",
+        "Mozer and Smolensky, 1989; Molchanov et al., 2017, arXiv:1611.06440",
+        lambda e, k: np.abs(e.params[k] * _moment(e, "m", k)), "steps"),
+    "movement": Statistic("|w - w₀|: how far the weight has come", "Zhou et al., 2019, arXiv:1905.01067",
+        lambda e, k: np.abs(e.params[k] - watched(e).start[k]), "watched"),
+    "snr": Statistic("|m| / √v: whether its gradients agree", "Kingma and Ba, 2015, arXiv:1412.6980, section 2.1",
+        lambda e, k: _ratio(np.abs(_moment(e, "m", k)), np.sqrt(_moment(e, "v", k))), "steps"),
+    "perturbation": Statistic("|mean Δw| / mean |Δw| over epochs: whether its steps add up",
+        "Chen et al., 2021, Adaptive parameter freezing, ICDCS",
+        lambda e, k: _ratio(np.abs(watched(e).change[k]), watched(e).path[k]), "watched"),
     "random": Statistic("a draw: the control that every statistic must beat", "no source", None, "weights"),
 }  # fmt: skip
 
@@ -134,22 +109,21 @@ def score(statistic: str, evidence: Evidence, cut: Partition, seed: int = 0) -> 
     >>> score("magnitude", record.evidence(), cut).values.round(1).to_dict()
     {'0[0:2]': 10.9, '0[2:4]': 12.3, 'head/W': 1.4, 'head/b': 0.0}
     """
-    found = statistic_of(statistic)
+    check_choice("statistic", statistic, STATISTICS)
+    found = STATISTICS[statistic]
     if cut.spec != evidence.spec:
         raise ValueError(f"the partition is of {cut.spec}, the evidence of {evidence.spec}")
     if found.arcs is None:
         draws = np.random.default_rng([seed, evidence.epoch]).random(len(cut))
         values = dict(zip(cut, draws * list(sizes(cut).values()), strict=True))
     else:
-        values = cut.sums(found.arcs(evidence))
+        arcs = {name: found.arcs(evidence, name) for name in evidence.params}
+        if found.needs != "weights":  # nothing is known of an arc that has made no step
+            arcs = {
+                name: np.where(np.asarray(evidence.state.t[name]) > 0, a, np.nan) for name, a in arcs.items()
+            }
+        values = cut.sums(arcs)
     return Scores(statistic, cut, pd.Series(values, dtype="float64"))
-
-
-def statistic_of(name: str) -> Statistic:
-    """The statistic of that name; ValueError with the choices."""
-    if name not in STATISTICS:
-        raise ValueError(f"statistic is {name!r}; the choices are {', '.join(STATISTICS)}")
-    return STATISTICS[name]
 
 
 def sizes(cut: Partition) -> dict[str, float]:
@@ -162,30 +136,3 @@ def watched(evidence: Evidence) -> Watched:
     if evidence.watched is None:
         raise ValueError("this statistic needs a training that watches its arcs: fit(..., watch=True)")
     return evidence.watched
-
-
-def _moments(evidence: Evidence) -> tuple[Params, Params]:
-    """Adam's m and v, corrected for the number of steps; NaN for arcs that have made none."""
-    found: list[Params] = []
-    for moments, beta in (
-        (evidence.state.m, evidence.optimizer.beta1),
-        (evidence.state.v, evidence.optimizer.beta2),
-    ):
-        corrected = {}
-        for name, a in moments.items():
-            t = np.asarray(evidence.state.t[name])
-            share = np.where(t > 0, 1 - beta**t, np.nan)
-            corrected[name] = a / share.astype(a.dtype)
-        found.append(corrected)
-    return found[0], found[1]
-
-
-def _known(evidence: Evidence, values: Params) -> Params:
-    """The values, NaN for arcs that have made no step."""
-    return {k: np.where(np.asarray(evidence.state.t[k]) > 0, a, np.nan) for k, a in values.items()}
-
-
-def _ratio(a: Array, b: Array) -> Array:
-    """a / b; 0 where b is 0, since what does not move has nothing to lose. NaN stays."""
-    out: Array = np.where(np.isnan(b), np.nan, 0).astype(a.dtype)
-    return np.divide(a, b, out=out, where=b > 0)

@@ -46,11 +46,6 @@ class Step:
     optimizer: Adam
     work: Workspace = field(repr=False)
 
-    @property
-    def engine(self) -> str:
-        """What runs the network, "plain" or "compiled"."""
-        return str(self.work.engine)
-
     @classmethod
     def ready(
         cls, spec: Spec, optimizer: Adam, dtype: str | np.dtype[np.generic], engine: str | None = None
@@ -61,9 +56,9 @@ class Step:
         """
         engine = compiled.choose(engine, np.dtype(dtype))
         step = cls(spec, optimizer, Workspace(engine))
-        if step.engine == "compiled":
+        if engine == "compiled":
             params = {name: np.zeros(shape, dtype) for name, shape in spec.shapes.items()}
-            yhat, trace = forward(spec, params, np.zeros((1, 2, spec.inputs), dtype), engine=step.engine)
+            yhat, trace = forward(spec, params, np.zeros((1, 2, spec.inputs), dtype), engine=engine)
             backward(spec, params, trace, np.ones_like(yhat))
         return step
 

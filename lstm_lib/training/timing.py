@@ -59,14 +59,9 @@ def speed_up(seconds: pd.DataFrame, reference: str = "dense") -> pd.DataFrame:
     head alone        1.0       2.0   2.0   2.5
     """
     ratio = 1 / seconds.div(seconds[reference], axis=0)
-    return pd.DataFrame(
-        {
-            "median ms": 1e3 * seconds.median(),
-            "speed-up": ratio.median(),
-            "25 %": ratio.quantile(0.25),
-            "75 %": ratio.quantile(0.75),
-        }
-    )
+    table = ratio.quantile([0.5, 0.25, 0.75]).T.set_axis(["speed-up", "25 %", "75 %"], axis=1)
+    table.insert(0, "median ms", 1e3 * seconds.median())
+    return table
 
 
 def steps_in_turn(

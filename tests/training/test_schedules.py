@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,32 @@ def test_draws_depend_on_seed_and_turn_alone() -> None:
     assert forwards[0::2] == forwards[1::2]
     assert forwards != [str(third.plan_at(Moment(1, 1, step)).zone) for step in range(10)]
     assert one.plan_at(Moment(1, 1, 0)) is one.plan_at(Moment(1, 1, 1))
+
+
+def test_a_schedule_is_shown_as_the_call_that_made_it_and_equals_one_made_alike() -> None:
+    drawn = redraw(SPEC, share=0.5, seed=np.int64(3))
+    nested = thaw_last(1, from_epoch(2, alternate([LAYER_0, drawn], every=4), before=LAYER_1))
+    inner = f"alternate(plans=[<Plan: skip '0'>, redraw(spec={SPEC}, share=0.5, seed=3)], every=4)"
+    before = "before=<Plan: cut '1', span 2>"
+    assert repr(nested) == f"thaw_last(epochs=1, inner=from_epoch(epoch=2, inner={inner}, {before}))"
+    chosen = ll.by_statistic(SPEC, "snr", 0.5, every=2)
+    assert repr(chosen) == f"by_statistic(spec={SPEC}, statistic='snr', budget=0.5, every=2)"
+    again = redraw(SPEC, 0.5, seed=3)
+    assert drawn == again and hash(drawn) == hash(again) and drawn != redraw(SPEC, 0.5, seed=4)
+
+
+def test_schedules_can_be_sent_to_another_process() -> None:
+    for schedule in (thaw_last(1, redraw(SPEC, 0.5)), ll.by_statistic(SPEC, "magnitude", 0.5, warmup=2)):
+        twin = pickle.loads(pickle.dumps(schedule))
+        assert twin == schedule and zones_of(from_epoch(3, dense(SPEC), twin)) == zones_of(
+            from_epoch(3, dense(SPEC), schedule)
+        )
+
+
+def test_what_a_schedule_says_of_itself_does_not_change_it() -> None:
+    schedule = redraw(SPEC, 0.5)
+    schedule.describe()["redraw"]["share"] = 1
+    assert schedule == redraw(SPEC, 0.5) and schedule.describe()["redraw"]["share"] == 0.5
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_the_head_stays_active_and_a_budget_out_of_reach_is_refused() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: choose(scores_of(CUT), 1.2, Price(SPEC, 5, 8)), "budget is 1.2; it must be a share"),
+        (lambda: choose(scores_of(CUT), 1.2, Price(SPEC, 5, 8)), "budget is 1.2; it must be a number from 0 to 1"),
         (lambda: choose(scores_of(CUT), True, Price(SPEC, 5, 8)), "budget is True"),
         (lambda: choose(scores_of(CUT), 0.2, Price(SPEC, 5, 8), of="time"), "of is 'time'; the choices are arcs, work"),
         (lambda: choose(scores_of(CUT), 0.2, Price(ll.Spec(1, (2,), 1), 5, 8)), "the cost is for"),
