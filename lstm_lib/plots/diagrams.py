@@ -11,9 +11,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from lstm_lib.network.cells import CELLS, Cell
 
-from .look import GATE_COLOURS, PALETTE, drawing
-
-Point = tuple[float, float]
+from .look import GATE_COLOURS, PALETTE, Point, drawing
 
 _BLACK = PALETTE["black"]
 _EQUATIONS = {"f": 1, "i": 2, "o": 3, "g": 5}  # the brief's numbers

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lstm_lib.network.cells import Array, Cell, sigmoid
 
-from .look import PALETTE, SEQUENCE, Look, all_given_or_new, figure_of, given_or_new, legend_above, line
+from .look import PALETTE, SEQUENCE, Look, figure_of, given_or_new, legend_above, line, panels
 
 
 def activation_curves(ax: Axes | None = None) -> Figure:
@@ -76,9 +76,7 @@ def gates_over_time(
     axes : 1 + G axes, the power's first.
     """
     G, heights = len(cell.gates), (1.1, *(1,) * len(cell.gates))
-    top, *maps = all_given_or_new(
-        axes, G + 1, 1, size=(9, 1.8 + 1.65 * G), sharex=True, height_ratios=heights
-    )
+    top, *maps = panels(axes, G + 1, 1, size=(9, 1.8 + 1.65 * G), sharex=True, height_ratios=heights)
     fig = figure_of(top)
     top.plot(times, power, color=PALETTE["black"], lw=1.2, drawstyle="steps-mid")
     top.set(ylabel=f"power ({unit})", ylim=(0, None))
@@ -112,7 +110,7 @@ def gate_distributions(
     """
     import seaborn as sns
 
-    axes = all_given_or_new(axes, 1, len(gates), size=(9, 3.2), sharey=True)
+    axes = panels(axes, 1, len(gates), size=(9, 3.2), sharey=True)
     outline = {"bins": np.linspace(-1, 1, 41), "stat": "percent", "element": "step", "fill": False, "lw": 1.8}
     for ax, (gate, cells) in zip(axes, gates.items(), strict=True):
         for k, (name, values) in enumerate(cells.items()):
@@ -140,7 +138,7 @@ def states_over_time(
     ylabel : which state.
     axes : one a cell.
     """
-    axes = all_given_or_new(axes, len(states), 1, size=(9, 4.6), sharex=True, sharey=True)
+    axes = panels(axes, len(states), 1, size=(9, 4.6), sharex=True, sharey=True)
     for ax, (name, values), colour in zip(axes, states.items(), SEQUENCE, strict=False):
         ax.plot(times, values.T, color=colour, lw=0.9, alpha=0.8)
         ax.axhline(0, color=PALETTE["black"], lw=1)

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Look = dict[str, Any]  # keywords of Matplotlib
+Point = tuple[float, float]  # a place, a size or limits
 
 PALETTE = {
     "blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7",
@@ -42,9 +43,7 @@ STYLE: Look = {
 }
 
 
-def canvas(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (8, 3.6), **options: Any
-) -> tuple[Figure, Any]:
+def canvas(rows: int = 1, columns: int = 1, size: Point = (8, 3.6), **options: Any) -> tuple[Figure, Any]:
     """A new figure and its axes in the course's look.
 
     Parameters
@@ -62,14 +61,12 @@ def canvas(
         return plt.subplots(rows, columns, figsize=size, **options)
 
 
-def given_or_new(ax: Axes | None, size: tuple[float, float] = (8, 3.6)) -> tuple[Figure, Axes]:
+def given_or_new(ax: Axes | None, size: Point = (8, 3.6)) -> tuple[Figure, Axes]:
     """The axes that are given and their figure, or new ones of this size in inches."""
     return canvas(size=size) if ax is None else (figure_of(ax), ax)
 
 
-def drawing(
-    ax: Axes | None, size: tuple[float, float], xlim: tuple[float, float], ylim: tuple[float, float]
-) -> tuple[Figure, Axes]:
+def drawing(ax: Axes | None, size: Point, xlim: Point, ylim: Point) -> tuple[Figure, Axes]:
     """The axes that are given, or new ones, with these limits and no frame."""
     fig, ax = given_or_new(ax, size)
     ax.set(xlim=xlim, ylim=ylim)
@@ -77,7 +74,7 @@ def drawing(
     return fig, ax
 
 
-def all_given_or_new(axes: Sequence[Axes] | None, rows: int, columns: int, **options: Any) -> Sequence[Axes]:
+def panels(axes: Sequence[Axes] | None, rows: int, columns: int, **options: Any) -> Sequence[Axes]:
     """The axes that are given, or all of a new canvas."""
     return canvas(rows, columns, squeeze=False, **options)[1].flat if axes is None else axes
 

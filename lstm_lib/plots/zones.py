@@ -22,13 +22,11 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.layout import layout
 from lstm_lib.network.spec import Spec
 
-from .look import GATE_COLOURS, PALETTE, SEQUENCE, Look, all_given_or_new, figure_of, given_or_new, pale
+from .look import GATE_COLOURS, PALETTE, SEQUENCE, Look, Point, figure_of, given_or_new, pale, panels
 
 ISOLATED: Look = {"facecolor": "#E8E8E8", "edgecolor": PALETTE["grey"], "hatch": "////", "linewidth": 0}
 _HATCHES = ("", "///", "...", "\\\\\\", "xx", "++", "oo")
 _STEP = 1.06  # from one gate's rows to the next's, in H
-
-Point = tuple[float, float]
 
 
 def arc_map(spec: Spec, isolated: Zone | None = None, layer: int = 0, ax: Axes | None = None) -> Figure:
@@ -53,11 +51,11 @@ def arc_map(spec: Spec, isolated: Zone | None = None, layer: int = 0, ax: Axes |
     H, (thin, gap) = spec.units[layer], _widths(spec, layer)
     isolated = nothing(spec) if isolated is None else isolated
     fig, ax, right = _matrices(ax, spec, layer)
-    for mask, corner, wide, colour in _places(spec, layer, isolated):
-        _arcs(ax, mask, corner, (mask.shape[1] * wide, H), colour)
+    for place in _places(spec, layer, isolated):
+        _arcs(ax, *place)
     head = np.vstack([isolated.mask("head/W").T, isolated.mask("head/b")[None]])
     wide, left, top = thin * spec.outputs, right + 2 * gap, 0.5 * _STEP * (len(spec.row.gates) - 1) * H
-    _arcs(ax, head, (left, top), (wide, _STEP * H), PALETTE["black"])
+    _arcs(ax, head, (left, top), (thin, _STEP * H / len(head)), PALETTE["black"])
     ax.text(left + wide / 2, top - 0.12 * H, "head", ha="center", va="bottom")
     ax.set(xlim=(-2 * gap, left + wide + 1.5 * gap))
     return fig
@@ -81,8 +79,8 @@ def block_map(partition: Partition, layer: int = 0, ax: Axes | None = None) -> F
     names = [name for name in partition if name.startswith((f"{layer}/", f"{layer}["))]
     for k, name in enumerate(names or [name for name in partition if name == str(layer)]):
         look = {"facecolor": pale(SEQUENCE[k % len(SEQUENCE)]), "hatch": _HATCHES[k % len(_HATCHES)]}
-        for mask, corner, wide, _ in _places(partition.spec, layer, partition[name]):
-            for (x, y), (width, height) in _regions(mask, corner, (wide, 1)):
+        for mask, corner, arc, _ in _places(partition.spec, layer, partition[name]):
+            for (x, y), (width, height) in _regions(mask, corner, arc):
                 _rectangle(ax, (x, y), (width, height), **look)
                 middle = x + width / 2, y + height / 2
                 _tag(ax, middle, str(k + 1), "block", "round,pad=0.1", fontsize="x-small")
@@ -151,7 +149,7 @@ def zone_maps(
     """
     import seaborn as sns
 
-    axes = all_given_or_new(axes, 1, len(tables), size=(3.1 * len(tables) + 0.6, 4.2), sharey=True)
+    axes = panels(axes, 1, len(tables), size=(3.1 * len(tables) + 0.6, 4.2), sharey=True)
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         norm = mpl.colors.LogNorm() if title in log else mpl.colors.Normalize()
         look = {"cmap": "cividis_r", "norm": norm, "cbar_kws": {"location": "bottom", "aspect": 25}}
@@ -197,24 +195,23 @@ def _matrices(ax: Axes | None, spec: Spec, layer: int) -> tuple[Figure, Axes, fl
     return fig, ax, right
 
 
-def _places(spec: Spec, layer: int, zone: Zone) -> Iterator[tuple[Array, Point, float, str]]:
-    """The arcs of a zone, a gate's rows of a matrix at a time: mask (H, columns), corner, width of a column, colour."""
+def _places(spec: Spec, layer: int, zone: Zone) -> Iterator[tuple[Array, Point, Point, str]]:
+    """The arcs of a zone, a gate's rows of a matrix at a time: mask (H, columns), corner, size of an arc, colour."""
     H, cell = spec.units[layer], spec.row
     for matrix, columns, left, width in _columns(spec, layer):
         masks = zone.mask(f"{layer}/{matrix}").reshape(-1, H, columns)
         for gate, mask in zip(cell.matrices[matrix], masks, strict=True):
             corner = (left, cell.gates.index(gate) * _STEP * H)
-            yield mask, corner, width / columns, GATE_COLOURS[gate]
+            yield mask, corner, (width / columns, 1), GATE_COLOURS[gate]
 
 
-def _arcs(ax: Axes, mask: Array, corner: Point, size: Point, colour: str) -> None:
+def _arcs(ax: Axes, mask: Array, corner: Point, arc: Point, colour: str) -> None:
     """A matrix block as rectangles: isolated regions hatched, active ones in colour, a frame around all."""
     active: Look = {"facecolor": colour, "edgecolor": colour, "linewidth": 0}
-    arc = size[0] / mask.shape[1], size[1] / mask.shape[0]
     for kind, look in ((mask, ISOLATED), (~mask, active)):
         for region in _regions(kind, corner, arc):
             _rectangle(ax, *region, **look)
-    _rectangle(ax, corner, size, fill=False, linewidth=0.8)
+    _rectangle(ax, corner, (mask.shape[1] * arc[0], mask.shape[0] * arc[1]), fill=False, linewidth=0.8)
 
 
 def _regions(mask: Array, corner: Point = (0, 0), arc: Point = (1, 1)) -> Iterator[tuple[Point, Point]]:
