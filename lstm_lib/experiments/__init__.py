@@ -33,20 +33,6 @@ with needed("study", "lstm_lib.experiments"):
     from lstm_lib.experiments.sweeping import sweep
 
 __all__ = [
-    "Configuration",
-    "Store",
-    "StoreError",
-    "Task",
-    "against",
-    "epochs_of_equal_time",
-    "explained",
-    "in_words",
-    "lookback_of_equal_cost",
-    "pareto",
-    "predicted_step",
-    "row",
-    "run",
-    "sweep",
-    "time_to_error",
-    "units_of_equal_cost",
-]
+    "Configuration", "Store", "StoreError", "Task", "against", "epochs_of_equal_time", "explained", "in_words",
+    "lookback_of_equal_cost", "pareto", "predicted_step", "row", "run", "sweep", "time_to_error", "units_of_equal_cost",
+]  # fmt: skip

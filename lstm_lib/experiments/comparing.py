@@ -82,16 +82,15 @@ def against(
         timed = _timed(here) & _timed(there)
         ratios = (there["seconds"] / here["seconds"])[timed].to_numpy("float64")
         errors, others = here[error].to_numpy("float64"), there[error].to_numpy("float64")
-        lost = ~np.isfinite(errors) | ~np.isfinite(others)
+        lost = ~np.isfinite(errors + others)
         percent = np.full(0, np.nan) if lost.any() else 100 * (errors - others) / others
-        predicted = here["predicted"].astype("float64").median() if "predicted" in here else np.nan
         rows[name] = {
             "n": len(common),
             "timed": int(timed.sum()),
             "diverged": int(lost.sum()),
             "seconds": here["seconds"][timed].median(),
             **interval("time", "ratio", ratios, np.median),
-            "predicted": predicted,
+            "predicted": here["predicted"].astype("float64").median() if "predicted" in here else np.nan,
             "error": np.nan if lost.any() else float(errors.mean()),
             **interval("error", "percent", percent, np.mean),
         }
@@ -119,18 +118,15 @@ def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.Da
 
     def text(value: str, what: str, form: str) -> list[str]:
         bounds = rows[[value, f"{what}_low", f"{what}_high"]].to_numpy()
-        return [
-            "–" if np.isnan(three[0]) else "{0:{3}} ({1:{3}} to {2:{3}})".format(*three, form)
-            for three in bounds
-        ]
+        return ["–" if np.isnan(three[0]) else form.format(*three) for three in bounds]
 
     return pd.DataFrame(
         {
             "seeds": rows["n"],
             "seconds": rows["seconds"].round(1),
-            "times as fast": text("time_ratio", "time", ".2f"),
+            "times as fast": text("time_ratio", "time", "{:.2f} ({:.2f} to {:.2f})"),
             "test RMSE": rows["error"].round(4),
-            "error above, %": text("error_percent", "error", "+.2f"),
+            "error above, %": text("error_percent", "error", "{:+.2f} ({:+.2f} to {:+.2f})"),
         },
         rows.index,
     )
@@ -167,9 +163,8 @@ def time_to_error(table: pd.DataFrame, reference: str = "dense", tolerance: floa
     for name, own in by_seed.items():
         for seed in own.index.intersection(dense.index):
             there, here = dense.loc[seed], own.loc[seed]
-            curve = np.asarray(there["valid_rmse"], "float64")
-            complete = len(curve) and not there.get("diverged")
-            target = curve[-1] * (1 + tolerance) if complete else np.nan
+            complete = len(there["valid_rmse"]) and not there.get("diverged")
+            target = there["valid_rmse"][-1] * (1 + tolerance) if complete else np.nan
             (epoch, seconds), (_, others) = _first_below(here, target), _first_below(there, target)
             reached, timed = bool(np.isfinite(epoch)), here["alone"] and there["alone"]
             ratio = np.nan if not timed or np.isnan(others) else others / seconds if reached else 0.0
@@ -197,21 +192,15 @@ def pareto(table: pd.DataFrame, error: str = "last_valid") -> pd.DataFrame:
     {'a': True, 'b': True, 'c': False}
     """
     by_seed = _by_seed(table)
-    whole = {name: own for name, own in by_seed.items() if np.isfinite(own[error].astype("float64")).all()}
-    counted = {name: alone for name, own in whole.items() if len(alone := own[own["alone"].astype(bool)])}
-    common = sorted(set.intersection(*(set(own.index) for own in counted.values()))) if counted else []
-    if not common:
+    whole = [name for name, own in by_seed.items() if np.isfinite(own[error].astype("float64")).all()]
+    counted = table[table["name"].isin(whole) & table["alone"].astype(bool)]
+    common = counted.pivot(index="seed", columns="name", values=["seconds", error]).astype("float64").dropna()
+    if common.empty:
         raise ValueError(
             "the configurations have no seed in common on which all ran alone; run sweep(..., timed=True)"
         )
-    found = pd.DataFrame(
-        {
-            "seconds": {name: own.loc[common, "seconds"].median() for name, own in counted.items()},
-            error: {name: own.loc[common, error].mean() for name, own in counted.items()},
-        },
-        index=pd.Index(by_seed, name="name"),
-        dtype="float64",
-    )
+    found = pd.DataFrame({"seconds": common["seconds"].median(), error: common[error].mean()})
+    found = found.reindex(pd.Index(by_seed, name="name"))
     time, wrong = found["seconds"].to_numpy(), found[error].to_numpy()
     no_worse = (time[:, None] <= time) & (wrong[:, None] <= wrong)
     better = (time[:, None] < time) | (wrong[:, None] < wrong)
@@ -263,19 +252,15 @@ def explained(
     if len(used) < 3 or np.ptp(y) == 0:
         state = f"has n = {len(used)} rows" if len(used) < 3 else f"is {y[0]} in all {len(y)} rows"
         raise ValueError(f"{response!r} {state} with all of {factors}; at least 3 that differ are needed")
-    codes = {name: np.unique(used[name].astype(str), return_inverse=True)[1] for name in factors}
-    rng, every, rows = np.random.default_rng(seed), np.arange(len(y)), {}
-    for name in factors:
-        others = [codes[other] for other in factors if other != name]
-        drawn = [_explained(y[k], [codes[name][k]]) for k in rng.choice(every, (resamples, len(y)))]
-        edges = [50 * (1 - confidence), 50 * (1 + confidence)]
+    levels = {name: pd.get_dummies(used[name].astype(str), dtype=float).to_numpy() for name in factors}
+    rng, edges, rows = np.random.default_rng(seed), [50 * (1 - confidence), 50 * (1 + confidence)], {}
+    for name, own in levels.items():
+        others = [other for other in levels.values() if other is not own]
+        drawn = [_explained(y[k], own[k]) for k in rng.choice(len(y), (resamples, len(y)))]
         low, high = np.nanpercentile(drawn, edges) if resamples else (np.nan, np.nan)
-        levels = int(codes[name].max()) + 1
-        alone, beyond = (
-            _explained(y, [codes[name]]),
-            _explained(y, [*others, codes[name]]) - _explained(y, others),
-        )
-        rows[name] = (levels, len(y), alone, float(low), float(high), beyond, (levels - 1) / (len(y) - 1))
+        beyond = _explained(y, *others, own) - _explained(y, *others)
+        number, by_chance = own.shape[1], (own.shape[1] - 1) / (len(y) - 1)
+        rows[name] = (number, len(y), _explained(y, own), float(low), float(high), beyond, by_chance)
     columns = ["levels", "n", "alone", "low", "high", "beyond", "by_chance"]
     return pd.DataFrame(rows.values(), index=pd.Index(rows, name="factor"), columns=columns)
 
@@ -289,12 +274,11 @@ def _by_seed(table: pd.DataFrame, reference: str | None = None) -> dict[str, pd.
     names = list(dict.fromkeys(table["name"]))
     if reference is not None and reference not in names:
         raise ValueError(f"reference is {reference!r}; the table has {', '.join(map(repr, names))}")
-    twice = table[table.duplicated(["name", "seed"])]
-    if len(twice):
-        first = twice.iloc[0]
+    if (twice := table.duplicated(["name", "seed"])).any():
+        name, seed = table.loc[twice, ["name", "seed"]].iloc[0]
         raise ValueError(
-            f"{first['name']!r} has several runs with seed {first['seed']}; take the table of one sweep, or give other "
-            "settings another name"
+            f"{name!r} has several runs with seed {seed}; take the table of one sweep, or give other settings another "
+            "name"
         )
     return {name: table[table["name"] == name].set_index("seed") for name in names}
 
@@ -316,19 +300,22 @@ def _interval(
     """A statistic of values, its bounds, and how these were found: "BCa", "percentile", "all alike" or "" (none)."""
     from scipy.stats import bootstrap
 
-    names = f"{what}_{measure}", f"{what}_low", f"{what}_high", f"{what}_method"
     value = float(statistic(values)) if len(values) else np.nan
-    if len(values) < 2:
-        return dict(zip(names, (value, np.nan, np.nan, ""), strict=True))
-    if np.ptp(values) == 0:
-        return dict(zip(names, (value, value, value, "all alike"), strict=True))
-    for method in ("BCa", "percentile"):
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # that BCa is not defined here: the next method is taken then
-            found = bootstrap((values,), statistic, method=method, rng=seed, **options).confidence_interval
-        if np.isfinite(found).all():
-            break
-    return dict(zip(names, (value, float(found.low), float(found.high), method), strict=True))
+    low, high, how = np.nan, np.nan, ""
+    if len(values) > 1 and np.ptp(values) == 0:
+        low, high, how = value, value, "all alike"
+    elif len(values) > 1:
+        for method in ("BCa", "percentile"):
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # that BCa is not defined here: the next method is taken then
+                low, high = bootstrap(
+                    (values,), statistic, method=method, rng=seed, **options
+                ).confidence_interval
+            how = method
+            if np.isfinite(low + high):
+                break
+    bounds = {f"{what}_low": float(low), f"{what}_high": float(high), f"{what}_method": how}
+    return {f"{what}_{measure}": value} | bounds
 
 
 def _first_below(run: pd.Series[Any], target: float) -> tuple[float, float]:
@@ -340,12 +327,8 @@ def _first_below(run: pd.Series[Any], target: float) -> tuple[float, float]:
     return float(below[0] + 1), seconds if run["alone"] else np.nan
 
 
-def _explained(y: Values, factors: list[npt.NDArray[np.intp]]) -> float:
-    """Share of the variation of y (n,) about its mean that the levels of the factors explain, main effects."""
-    total = float(((y - y.mean()) ** 2).sum())
-    if total == 0:
-        return np.nan
-    columns = [np.ones((len(y), 1)), *(np.eye(int(codes.max()) + 1)[codes] for codes in factors)]
-    design = np.hstack(columns)
+def _explained(y: Values, *factors: Values) -> float:
+    """Share of the variation of y (n,) about its mean that factors explain, (n, levels) of 0 and 1; main effects."""
+    design, total = np.column_stack([np.ones(len(y)), *factors]), len(y) * y.var()
     fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
-    return 1 - float(((y - fitted) ** 2).sum()) / total
+    return 1 - float(((y - fitted) ** 2).sum() / total) if total else np.nan

@@ -6,14 +6,13 @@ anything that decides the numbers is another. The data are in it by their values
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import inspect
 import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from operator import methodcaller
 from typing import Any, Literal
@@ -29,9 +28,7 @@ from lstm_lib.training.schedules import PlanOrSchedule
 
 ENGINES = ("lstm_lib", "keras", "keras-xla")
 KERAS_CELLS = ("standard", "rnn", "gru", "gru_v3")  # those that Keras has layers for
-READING = tuple(
-    name for name in inspect.signature(load_series).parameters if name not in ("name_or_path", "target")
-)
+READING = [p for p in inspect.signature(load_series).parameters if p not in ("name_or_path", "target")]
 
 
 @dataclass(frozen=True)
@@ -73,11 +70,8 @@ class Task:
                 f"series takes a name or a file's path, since every process reads it anew; got a "
                 f"{type(self.series).__name__}. A series of yours goes into a file: series.frame.to_parquet(path)"
             )
-        object.__setattr__(self, "series", str(self.series))
-        object.__setattr__(self, "reading", dict(self.reading))
-        for name in ("inputs", "target", "shares"):  # a task is hashed
-            if isinstance(value := getattr(self, name), list):
-                object.__setattr__(self, name, tuple(value))
+        hashable = {name: tuple(value) for name, value in vars(self).items() if isinstance(value, list)}
+        vars(self).update(hashable, series=str(self.series), reading=dict(self.reading))
         if unknown := [name for name in self.reading if name not in READING]:
             raise ValueError(
                 f"reading has {', '.join(map(repr, unknown))}; load_series can be told {', '.join(READING)}"
@@ -90,11 +84,11 @@ class Task:
 
     def split(self) -> Split:
         """The three parts, cut once in a process for a file as it is; SeriesError for what can't be cut."""
-        return _split(self, _state_of_file(self))
+        return _cut(self, _state_of_file(self))[0]
 
     def digest(self) -> str:
         """A word for the values that it reads, so that a file that was changed is another task."""
-        return _digest(self, _state_of_file(self))
+        return _cut(self, _state_of_file(self))[1]
 
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, for JSON."""
@@ -109,34 +103,25 @@ def _state_of_file(task: Task) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=16)
-def _split(task: Task, state: tuple[int, int]) -> Split:
-    if task.compared_with is not None:
-        own = dataclasses.replace(task, compared_with=None)
-        every, other = (
-            dataclasses.replace(own, every=1),
-            dataclasses.replace(own, lookback=task.compared_with),
-        )
-        return _same_hours(own.split(), every.split(), other.split())
-    return windows(
-        task.load(), task.lookback, task.horizon, split=task.shares, inputs=task.inputs, target=task.target,
-        steps=task.steps, every=task.every,
-    )  # fmt: skip
+def _cut(task: Task, state: tuple[int, int]) -> tuple[Split, str]:
+    """The parts of the task, and a word for what they hold."""
+    if task.compared_with is None:
+        options = {name: getattr(task, name) for name in ("inputs", "target", "steps", "every")}
+        split = windows(task.load(), task.lookback, task.horizon, split=task.shares, **options)
+    else:
+        split = _same_hours(task, task.compared_with)
+    arrays = (split.train.values, split.train.targets, split.scaling.to_numpy(dtype="float64"))
+    return split, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()[:16]
 
 
-def _same_hours(split: Split, every: Split, other: Split) -> Split:
-    """The split with those of `every` validation and test window whose targets the other one has."""
-    kept = {}
+def _same_hours(task: Task, lookback: int) -> Split:
+    """Of every validation and test window those whose targets a window of that length has too."""
+    own, kept = replace(task, compared_with=None), {}
+    every, other = replace(own, every=1).split(), replace(own, lookback=lookback).split()
     for name in ("valid", "test"):
         part, targets = getattr(every, name), getattr(other, name).target_rows[:, 0]
-        kept[name] = dataclasses.replace(part, starts=part.starts[np.isin(part.target_rows[:, 0], targets)])
-    return dataclasses.replace(split, **kept)
-
-
-@lru_cache(maxsize=16)
-def _digest(task: Task, state: tuple[int, int]) -> str:
-    split = task.split()
-    arrays = (split.train.values, split.train.targets, split.scaling.to_numpy(dtype="float64"))
-    return hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()[:16]
+        kept[name] = replace(part, starts=part.starts[np.isin(part.target_rows[:, 0], targets)])
+    return replace(own.split(), **kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,27 +191,18 @@ class Configuration:
             adam = self.adam
         except (TypeError, ValueError) as error:
             raise ValueError(f"{where}lr={self.lr!r}, optimizer={self.optimizer!r}: {error}") from error
-        if self.engine != "lstm_lib":
-            self._check_keras(where, adam)
-        self._check_labels(where)
-
-    def _check_keras(self, where: str, adam: Adam) -> None:
         refused = {
             "isolation": self.isolation is not None,
             f"cell={self.cell!r}": self.cell not in KERAS_CELLS,
             f"form={adam.form!r}": adam.form == "paper",
         }
-        if found := [what for what, is_there in refused.items() if is_there]:
+        if self.engine != "lstm_lib" and (found := [what for what, is_there in refused.items() if is_there]):
             raise ValueError(
                 f"{where}Keras has no {', '.join(found)}; its engine runs the cells {', '.join(KERAS_CELLS)}, "
                 "isolates nothing, and has Adam in the forms tf15 and keras"
             )
-
-    def _check_labels(self, where: str) -> None:
         for name, label in self.labels.items():
-            if not isinstance(name, str) or not (
-                label is None or isinstance(label, str | bool | int | float | np.number)
-            ):
+            if not (isinstance(name, str) and isinstance(label, str | int | float | np.number | None)):
                 raise ValueError(f"{where}labels take a word and a word or number, got {name!r}: {label!r}")
 
     @property
@@ -263,7 +239,7 @@ class Configuration:
             "data": self.task.digest(),
             **{k: getattr(self, k) for k in ("cell", "epochs", "batch", "rate", "engine", "threads")},
             "units": list(self.units),
-            "optimizer": dataclasses.asdict(self.adam),
+            "optimizer": asdict(self.adam),
             "isolation": None if self.plan is None else self.plan.describe(),
         }
 
@@ -275,7 +251,7 @@ class Configuration:
         if not is_whole(seed, 0):
             raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")
         words = self.describe()
-        words["task"] = {k: v for k, v in words["task"].items() if k != "series"}
+        del words["task"]["series"]
         text = json.dumps([self.name, words], sort_keys=True, default=methodcaller("tolist"))
         slug = re.sub(r"[^A-Za-z0-9.=+-]+", "_", self.name).strip("_.")[:60]
         return f"{slug}-{hashlib.sha256(text.encode()).hexdigest()[:16]}-{seed}"

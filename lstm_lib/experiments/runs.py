@@ -9,8 +9,10 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +24,6 @@ import numpy as np
 from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.isolation.plan import dense
 from lstm_lib.network.spec import init_params
-from lstm_lib.network.trace import Workspace
 from lstm_lib.series import metrics
 from lstm_lib.training.loop import fit
 from lstm_lib.training.rates import RATES
@@ -69,31 +70,17 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     from lstm_lib.keras import batches, from_keras, to_keras
 
     gc.collect()  # what an earlier model leaves behind has threads, which would run beside this one
-    split, spec, batch, work = (
-        configuration.task.split(),
-        configuration.spec,
-        configuration.batch,
-        Workspace(),
-    )
+    split, spec, batch = configuration.task.split(), configuration.spec, configuration.batch
     params = init_params(spec, seed, split.train.values.dtype)
     model, steps = to_keras(spec, params), -(-len(split.train) // batch)
-    model.compile(
-        _keras_adam(configuration, steps),
-        loss="mean_squared_error",
-        jit_compile=True if configuration.engine == "keras-xla" else "auto",
-        steps_per_execution=steps,
-    )
+    xla = True if configuration.engine == "keras-xla" else "auto"
+    model.compile(_keras_adam(configuration, steps), "mse", jit_compile=xla, steps_per_execution=steps)
     # as many rows as hold every size of a batch: a whole one, and what is left for the last
     rows = len(split.train) if steps == 1 else batch + len(split.train) % batch
     _build_step(model, batches(*split.train.take(np.arange(rows)), batch))
-    described = configuration.describe()
-    config = {name: described[name] for name in ("batch", "epochs", "rate", "threads")}
-    config |= {
-        "seed": seed,
-        "optimizer": {"keras": described["optimizer"]},
-        "isolation": None,
-        "train": "keras",
-    }
+    config = {name: getattr(configuration, name) for name in ("batch", "epochs", "rate", "threads")}
+    config |= {"seed": seed, "isolation": None, "train": "keras"}
+    config["optimizer"] = {"keras": asdict(configuration.adam)}
     record = Record.begin(spec, config, params, configuration.adam.init(params))
     for epoch in range(1, configuration.epochs + 1):
         order = np.random.default_rng([seed, epoch]).permutation(len(split.train))
@@ -106,17 +93,16 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
             hint = f"try a smaller learning rate than {configuration.lr}"
             raise Diverged(f"loss is {loss} in epoch {epoch}; {hint}", record)
         record.params = found
-        record.close_epoch(seconds, loss, Checkpoint(found, record.checkpoint.state), split.valid, work)
+        record.close_epoch(seconds, loss, Checkpoint(found, record.checkpoint.state), split.valid)
     return record
 
 
 def _set_tensorflow_threads(threads: int) -> None:
     """TensorFlow reads the number once, when it starts; ValueError if it has started with another."""
-    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    wanted = {name: str(threads) for name in names}
+    wanted = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), str(threads))
     if "tensorflow" not in sys.modules:
         os.environ.update(wanted)
-    if found := {name: os.environ.get(name) for name in names if os.environ.get(name) != wanted[name]}:
+    if found := {name: now for name, then in wanted.items() if (now := os.environ.get(name)) != then}:
         raise ValueError(
             f"TensorFlow has started with {found}, and this run wants {threads} threads; start Python anew, or set "
             "the variables before TensorFlow is imported"
@@ -125,8 +111,7 @@ def _set_tensorflow_threads(threads: int) -> None:
 
 def _keras_adam(configuration: Configuration, steps: int) -> Any:
     """Keras' Adam with the numbers of ours, and with the rate that `fit` has at every step."""
-    import keras
-    import tensorflow as tf
+    from lstm_lib.keras import keras, tf
 
     adam, rate, total = configuration.adam, RATES[configuration.rate], configuration.epochs * steps
     rates = tf.constant([adam.lr * rate(k / total) for k in range(total)], "float32")
@@ -178,7 +163,8 @@ def row(
     threads, versions, machine, load, date : where and when. `load` is how many processes the machine had to run,
         mean over the last minute; None where the system doesn't tell.
     """
-    split, rmse = configuration.task.split(), record.history["valid_rmse"].tolist()
+    spec, split, history = configuration.spec, configuration.task.split(), record.history.to_dict("list")
+    rmse, seconds = history["valid_rmse"], history["seconds"]
     best = int(np.argmin(rmse)) if rmse else 0
     own = {
         "key": configuration.key(seed),
@@ -191,23 +177,22 @@ def row(
         "isolation": "" if configuration.plan is None else str(configuration.plan.describe()),
         "optimizer": str(dict(configuration.optimizer)) if configuration.optimizer else "",
         "seconds": record.seconds,
-        "epoch_seconds": record.history["seconds"].tolist(),
-        "train_loss": record.history["train_loss"].tolist(),
+        "epoch_seconds": seconds,
+        "train_loss": history["train_loss"],
         "valid_rmse": rmse,
         "last_valid": rmse[-1] if rmse else None,
         "best_valid": rmse[best] if rmse else None,
         "best_epoch": best + 1 if rmse else None,
     }
     for prefix, params in (("", record.params), ("best_", record.best_params)):
-        yhat = None if diverged else split.unscale(predict(configuration.spec, params, split.test))
-        scores = dict[str, Any]() if yhat is None else metrics(split.test.actual, yhat)
+        yhat = None if diverged else split.unscale(predict(spec, params, split.test))
+        scores = {} if yhat is None else metrics(split.test.actual, yhat)
         own |= {f"{prefix}test_{name}": scores.get(name) for name in ("rmse", "mae")}
-    if (ours := configuration.engine == "lstm_lib") and rmse:
-        seconds, own["updated"] = predicted_step(configuration, record)
-        cost = dense(configuration.spec).cost(split.train.lookback, configuration.batch).seconds.total
-        own["predicted"] = cost / seconds
-    else:
-        own |= {"predicted": None, "updated": None if ours else 1.0}
+    own |= {"updated": None if configuration.engine == "lstm_lib" else 1.0, "predicted": None}
+    if configuration.engine == "lstm_lib" and rmse:
+        step, own["updated"] = predicted_step(configuration, record)
+        cost = dense(spec).cost(split.train.lookback, configuration.batch).seconds.total
+        own["predicted"] = cost / step
     own |= {
         "alone": alone,
         "diverged": diverged,
@@ -248,10 +233,10 @@ def _moments(epochs: int, steps: int, record: Record | None) -> Iterator[Moment]
 
     The evidence is that of the end; a schedule that chooses by it reads there what it chose at each epoch.
     """
-    rng, some = np.random.default_rng(0), min(steps, -(-MOMENTS // epochs))
-    watched = record is not None and record.checkpoint.watched is not None
-    evidence = record.evidence() if record is not None and watched else None
-    for epoch in range(1, 1 + (len(record.history) if record is not None and watched else epochs)):
+    rng, some, last, evidence = np.random.default_rng(0), min(steps, -(-MOMENTS // epochs)), epochs, None
+    if record is not None and record.checkpoint.watched is not None:
+        last, evidence = len(record.history), record.evidence()
+    for epoch in range(1, last + 1):
         for k in np.sort(rng.choice(steps, some, replace=False)):
             yield Moment(epoch, epochs, (epoch - 1) * steps + int(k), evidence)
 
@@ -271,11 +256,9 @@ def machine() -> str:
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     # the kind of processor whose kernels OpenBLAS chose; much of its speed hangs on it, other libraries don't tell
-    pools = [
-        pool for pool in threadpool_info() if pool["version"] == blas["version"] and pool.get("architecture")
-    ]
-    kernels = f" for {pools[0]['architecture']}" if pools else ""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    processor = next(iter(models), platform.processor() or platform.machine())
+    pools = [pool for pool in threadpool_info() if pool["version"] == blas["version"]]
+    kernels = next((f" for {kind}" for pool in pools if (kind := pool.get("architecture"))), "")
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    model = re.search(r"^model name\s*:\s*(.*\S)", text, re.MULTILINE)
+    processor = model[1] if model else platform.processor() or platform.machine()
     return f"{os.cpu_count()} x {processor}, {platform.system()}, {blas['name']} {blas['version']}{kernels}"

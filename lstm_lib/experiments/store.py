@@ -95,9 +95,7 @@ class Store:
 
     def claim(self, key: str) -> FileLock | None:
         """A lock on making this run, to be released when it is stored; None if another process has it."""
-        path = self.folder / "claims" / f"{key}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, thread_local=False)
+        lock = FileLock(self.folder / "claims" / f"{key}.lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:

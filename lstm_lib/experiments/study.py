@@ -16,10 +16,9 @@ All but the zones are made in turn, seed by seed, and timed. Of the zones only t
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,11 @@ from lstm_lib.isolation.zones import nothing, read_zone, zone
 from lstm_lib.network.cells import CELLS
 from lstm_lib.network.spec import Spec
 from lstm_lib.training import schedules
-from lstm_lib.training.schedules import PlanOrSchedule
 from lstm_lib.training.selection import by_statistic
 from lstm_lib.training.statistics import STATISTICS
 
-Recipe = Callable[[Spec], PlanOrSchedule]
+Recipe = Callable[[Spec], schedules.PlanOrSchedule]
+Family = list[Configuration]
 FACTORS = ("gate", "matrix", "layer", "share", "depth", "span")  # that the zones are crossed of
 # What a results table keeps of a row, in this order; lists stand in it as JSON.
 COLUMNS = (
@@ -82,13 +81,13 @@ class Design:
 
     def shorter(self, lookback: int) -> Task:
         """The task with shorter windows, judged on the same hours."""
-        return dataclasses.replace(self.task, lookback=lookback, compared_with=self.task.lookback)
+        return replace(self.task, lookback=lookback, compared_with=self.task.lookback)
 
     def configuration(
         self, name: str, group: str, isolation: Recipe | None = None, **changes: Any
     ) -> Configuration:
         """A configuration of this design."""
-        shared: dict[str, Any] = {k: getattr(self, k) for k in ("task", "units", "epochs", "batch", "lr")}
+        shared = {name: getattr(self, name) for name in ("task", "units", "epochs", "batch", "lr")}
         return Configuration(name, group=group, isolation=isolation, **(shared | changes))
 
 
@@ -118,8 +117,8 @@ def then_head(epoch: int, span: int | None) -> Recipe:
 def growing(spans: Sequence[int], epochs: int) -> Recipe:
     """One span after the other, each for an equal part of the epochs."""
 
-    def schedule(spec: Spec) -> PlanOrSchedule:
-        held: PlanOrSchedule = short_plan(spec, spans[0])
+    def schedule(spec: Spec) -> schedules.PlanOrSchedule:
+        held: schedules.PlanOrSchedule = short_plan(spec, spans[0])
         for k, span in enumerate(spans[1:], 1):
             start, plan = 1 + k * epochs // len(spans), short_plan(spec, span)
             held = schedules.from_epoch(start, plan, before=held) if start > 1 else plan
@@ -130,9 +129,7 @@ def growing(spans: Sequence[int], epochs: int) -> Recipe:
 
 def mixed(short: int, long: int) -> Recipe:
     """Three steps with a short span, then one with a long span."""
-    return lambda spec: schedules.alternate(
-        [short_plan(spec, n) for n in (short, short, short, long)], every=1
-    )
+    return lambda spec: schedules.alternate([short_plan(spec, n) for n in [short] * 3 + [long]], every=1)
 
 
 def redrawn(share: float, span: int | None) -> Callable[[Spec], schedules.Schedule]:
@@ -165,7 +162,7 @@ def isolating(text: str, share: float, depth: str, span: int) -> Recipe:
 # -------------------------------------------------------------------------------------------------------- families
 
 
-def policies(design: Design) -> list[Configuration]:
+def policies(design: Design) -> Family:
     """The dense run and what may be faster: spans, redrawn units, the head alone towards the end."""
     make, short, late = design.configuration, design.short, design.late
     long, half, window = 2 * short, max(1, short // 2), max(1, design.task.lookback // 2)
@@ -185,7 +182,7 @@ def policies(design: Design) -> list[Configuration]:
     ]  # fmt: skip
 
 
-def controls(design: Design) -> list[Configuration]:
+def controls(design: Design) -> Family:
     """What else could be had for the predicted cost of training with the short span, and Keras's own training."""
     make, short = design.configuration, design.short
     spec = make("dense", "dense").spec
@@ -204,7 +201,7 @@ def controls(design: Design) -> list[Configuration]:
     ]
 
 
-def core(design: Design) -> list[Configuration]:
+def core(design: Design) -> Family:
     """The policies and controls that a second task needs."""
     long, short, window = 2 * design.short, design.short, design.task.lookback // 2
     wanted = {
@@ -215,7 +212,7 @@ def core(design: Design) -> list[Configuration]:
     return [c for c in policies(design) + controls(design) if c.name in wanted]
 
 
-def statistics(design: Design) -> list[Configuration]:
+def statistics(design: Design) -> Family:
     """Half of the arcs isolated by each statistic, over the short span: equal cost, "random" among them."""
     return [
         design.configuration(f"half by {name}", "statistic", half_by(name, design.short))
@@ -223,31 +220,24 @@ def statistics(design: Design) -> list[Configuration]:
     ]
 
 
-def sizes(design: Design, units: Iterable[int] = (16, 32, 128)) -> list[Configuration]:
+def sizes(design: Design, units: Iterable[int] = (16, 32, 128)) -> Family:
     """Dense and the short span, then the head, at other numbers of units."""
-    isolations = {
-        "dense": None,
-        f"span {design.short}": spanning(design.short),
-        f"span {design.short}, then head": then_head(design.late, design.short),
-    }
-    return [
-        design.configuration(f"{name}, {H} units", "size", isolation, units=(H,))
-        for H in units
-        for name, isolation in isolations.items()
-    ]
+    wanted = {"dense", f"span {design.short}", f"span {design.short}, then head"}
+    some = [c for c in policies(design) if c.name in wanted]
+    return [replace(c, name=f"{c.name}, {H} units", group="size", units=(H,)) for H in units for c in some]
 
 
-def zones(design: Design, seed: int | None = None) -> list[Configuration]:
+def zones(design: Design, seed: int | None = None) -> Family:
     """A network of two layers, one zone isolated all along: gate, matrix, layer, share, depth and span crossed.
 
     With a seed a quarter of the combinations, drawn by it. The network without a zone is always there, once for each
     span, so that a zone's effect can be told from its span's. Half of the design's epochs, since they are many and no
     time is compared.
     """
-    half = dataclasses.replace(design, epochs=max(1, design.epochs // 2), units=(32, 32))
+    half = replace(design, epochs=max(1, design.epochs // 2), units=(32, 32))
     short, whole = design.short, design.task.lookback
-    gates, matrices = CELLS["standard"].gates, ("Wx", "Wh")
-    crossed = list(product(gates, matrices, (0, 1), (0.5, 1.0), ("skip", "cut"), (short, whole)))
+    gates = CELLS["standard"].gates
+    crossed = list(product(gates, ("Wx", "Wh"), (0, 1), (0.5, 1.0), ("skip", "cut"), (short, whole)))
     if seed is not None:
         order = np.random.default_rng([seed, 7]).permutation(len(crossed))
         crossed = [crossed[k] for k in sorted(order[: len(crossed) // 4])]
@@ -255,25 +245,23 @@ def zones(design: Design, seed: int | None = None) -> list[Configuration]:
         half.configuration("dense, two layers", "zone", labels={"span": whole}),
         half.configuration(f"span {short}, two layers", "zone", spanning(short), labels={"span": short}),
     ]
-    for gate, matrix, layer, share, depth, span in crossed:
-        labels = dict(zip(FACTORS, (gate, matrix, layer, share, depth, span), strict=True))
+    for labels in crossed:
+        gate, matrix, layer, share, depth, span = labels
         text = f"{layer}/{matrix}/{gate}"
         name, recipe = f"{text}, {share:.0%}, {depth}, span {span}", isolating(text, share, depth, span)
-        found.append(half.configuration(name, "zone", recipe, labels=labels))
+        found.append(half.configuration(name, "zone", recipe, labels=dict(zip(FACTORS, labels, strict=True))))
     return found
 
 
 # ------------------------------------------------------------------------------------------------------ the whole
 
 
-FAMILIES: dict[str, Callable[[Design], list[Configuration]]] = {
+FAMILIES: dict[str, Callable[[Design], Family]] = {
     family.__name__: family for family in (policies, controls, statistics, core, sizes, zones)
 }
 
 
-def timed_runs(
-    design: Design, families: Sequence[str], only: Collection[str] | None = None
-) -> list[Configuration]:
+def timed_runs(design: Design, families: Sequence[str], only: Collection[str] | None = None) -> Family:
     """The configurations of these families but for the zones, each once; of a name in `only` where that is given.
 
     Raises ValueError for an unknown family or name.
@@ -281,10 +269,8 @@ def timed_runs(
     if unknown := [name for name in families if name not in FAMILIES]:
         raise ValueError(f"no family {', '.join(map(repr, unknown))}; the choices are {', '.join(FAMILIES)}")
     found = {c.name: c for name in families if name != "zones" for c in FAMILIES[name](design)}
-    if unknown := [name for name in only or () if name not in found]:
-        raise ValueError(
-            f"no run named {', '.join(map(repr, unknown))}; the choices are {', '.join(map(repr, found))}"
-        )
+    if absent := ", ".join(repr(name) for name in only or () if name not in found):
+        raise ValueError(f"no run named {absent}; the choices are {', '.join(map(repr, found))}")
     return [found[name] for name in found if only is None or name in only]
 
 
@@ -310,9 +296,8 @@ def run_study(
 
     Raises ValueError for an unknown family or name, and what `sweep` raises.
     """
-    timed, tables = timed_runs(design, families, only), []
-    if timed:
-        tables.append(sweep(timed, seeds, store, timed=True, progress=progress))
+    timed = timed_runs(design, families, only)
+    tables = [sweep(timed, seeds, store, timed=True, progress=progress)] if timed else []
     for seed in seeds if "zones" in families and only is None else ():
         tables += [sweep(zones(design, seed), [seed], store, jobs=jobs, progress=progress)]
     return pd.concat(tables, ignore_index=True)
@@ -320,7 +305,7 @@ def run_study(
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write the rows of a study as CSV, with what was run where and when, in five digits."""
-    kept = table.reindex(columns=list(COLUMNS)).copy()
+    kept = table.reindex(columns=COLUMNS)
     for name in LISTS:
         kept[name] = [json.dumps([float(f"{a:.5g}") for a in values]) for values in kept[name]]
     kept.to_csv(path, index=False, float_format="%.5g")
@@ -328,13 +313,10 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """The rows that `write_table` wrote; ValueError for a table of another kind."""
-    table = pd.read_csv(path, dtype={"units": str}, keep_default_na=True)
+    table = pd.read_csv(path, dtype={"units": str}, converters=dict.fromkeys(LISTS, json.loads))
     if lacking := [name for name in COLUMNS if name not in table]:
         raise ValueError(f"{path} is no results table of a study: it lacks {', '.join(lacking)}")
-    for name in LISTS:
-        table[name] = [json.loads(values) for values in table[name]]
-    table["diverged"] = table["diverged"].astype("object").where(table["diverged"].notna(), "")
-    return table
+    return table.assign(diverged=table["diverged"].astype("object").where(table["diverged"].notna(), ""))
 
 
 def task_runs(

@@ -15,7 +15,7 @@ import traceback
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from itertools import takewhile
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,11 +40,8 @@ class Planned(NamedTuple):
     seed: int
 
 
-class Finished(NamedTuple):
-    """What a run left, on its way to the store."""
-
-    row: dict[str, Any]
-    record: Record
+# What a run left, its row and record; or why it left nothing.
+Made = tuple[dict[str, Any], Record] | RuntimeError
 
 
 def sweep(
@@ -96,10 +93,7 @@ def sweep(
         total, left = len(planned), len(_lacking(planned, store, timed))
         bar = stack.enter_context(tqdm(total=total, initial=total - left, disable=not progress, unit="run"))
         try:
-            with closing(_make(planned, store, jobs, timed, bar)) as made:
-                for finished in made:
-                    store.append(*finished)
-                    bar.update()
+            _make(planned, store, jobs, timed, bar)
         except KeyboardInterrupt:
             left = len(_lacking(planned, store, timed))
             print(f"Stopped; {left} of {total} runs are left, the same call makes them.", file=sys.stderr)
@@ -115,38 +109,52 @@ def in_turn(configurations: list[Configuration], seeds: list[int], order: str = 
     >>> [f"{run.configuration.name}{run.seed}" for run in in_turn([a, b], [0, 1])]
     ['a0', 'b0', 'b1', 'a1']
     """
-    if order == "by configuration":
-        return [Planned(c.key(seed), c, seed) for c in configurations for seed in seeds]
-    turns = []
-    for k, seed in enumerate(seeds):
-        first = k % len(configurations)
-        turns += [Planned(c.key(seed), c, seed) for c in configurations[first:] + configurations[:first]]
-    return turns
+    turns: Iterable[tuple[Configuration, int]] = product(configurations, seeds)
+    if order == "by seed":
+        n = len(configurations)
+        turns = ((configurations[(k + j) % n], seed) for k, seed in enumerate(seeds) for j in range(n))
+    return [Planned(c.key(seed), c, seed) for c, seed in turns]
 
 
-def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any) -> Generator[Finished]:
-    """All runs that the store lacks, as they finish; waits for those that another process is making.
+def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any) -> None:
+    """Make all runs that the store lacks, keep each as it finishes; wait for those that another process is making.
 
     When one fails, no other is begun, and those that are at work are finished before this raises.
     """
     claims: dict[str, BaseFileLock] = {}
     failed: list[RuntimeError] = []
+
+    def claimed(todo: list[Planned]) -> Iterator[Planned]:
+        """Those that no other process has begun, each claimed when it is asked for."""
+        for run in todo:
+            if failed:
+                return
+            if (claim := store.claim(run.key)) is None:
+                continue
+            if run.key in store.done(alone=timed):  # another process has finished it since
+                claim.release()
+                continue
+            claims[run.key] = claim
+            bar.set_description(f"{run.configuration.name}, seed {run.seed}")
+            yield run
+
     try:
         while todo := _lacking(planned, store, timed):
             made = False
-            claimed = takewhile(lambda _: not failed, _claimed(todo, store, timed, claims, bar))
-            with closing(_results(claimed, jobs, timed, bar)) as results:
+            with closing(_results(claimed(todo), jobs, timed, bar)) as results:
                 for result in results:
                     if isinstance(result, RuntimeError):
                         failed.append(result)
                         continue
-                    made, key = True, result.row["key"]
-                    _check_repeated(store.row(key), result.row)
-                    yield result
-                    claims.pop(key).release()
+                    row, record = result
+                    _check_repeated(store.row(row["key"]), row)
+                    store.append(row, record)
+                    bar.update()
+                    claims.pop(row["key"]).release()
+                    made = True
             if failed:
                 raise failed[0]
-            if not made and _lacking(planned, store, timed):
+            if not made:
                 bar.set_postfix_str("waiting for another process")
                 time.sleep(PAUSE)
     finally:
@@ -159,24 +167,7 @@ def _lacking(planned: list[Planned], store: Store, timed: bool) -> list[Planned]
     return [run for run in planned if run.key not in done]
 
 
-def _claimed(
-    todo: list[Planned], store: Store, timed: bool, claims: dict[str, BaseFileLock], bar: Any
-) -> Iterator[Planned]:
-    """The runs that no other process has begun, each claimed when it is asked for."""
-    for run in todo:
-        if (claim := store.claim(run.key)) is None:
-            continue
-        if run.key in store.done(alone=timed):  # another process has finished it since
-            claim.release()
-            continue
-        claims[run.key] = claim
-        bar.set_description(f"{run.configuration.name}, seed {run.seed}")
-        yield run
-
-
-def _results(
-    claimed: Iterator[Planned], jobs: int, timed: bool, bar: Any
-) -> Generator[Finished | RuntimeError]:
+def _results(claimed: Iterator[Planned], jobs: int, timed: bool, bar: Any) -> Generator[Made]:
     if jobs == 1:
         for run in claimed:
             with _nothing_beside(bar) if timed else nullcontext():
@@ -189,7 +180,7 @@ def _results(
     yield from side_by_side(delayed(_execute)(run, False) for run in claimed)
 
 
-def _execute(run: Planned, alone: bool) -> Finished | RuntimeError:
+def _execute(run: Planned, alone: bool) -> Made:
     """Make a run; in a process of joblib's or of a cluster's too, so nothing here touches the store.
 
     What went wrong is told as texts: not every exception can travel between processes.
@@ -200,7 +191,7 @@ def _execute(run: Planned, alone: bool) -> Finished | RuntimeError:
             record, diverged = runs.run(configuration, seed), ""
         except Diverged as error:
             record, diverged = error.record, str(error)
-        return Finished(runs.row(configuration, seed, record, alone=alone, diverged=diverged), record)
+        return runs.row(configuration, seed, record, alone=alone, diverged=diverged), record
     except Exception as error:
         where = f"configuration {configuration.name!r}, seed {seed}"
         failed = RuntimeError(f"{where}: {type(error).__name__}: {error}")
@@ -261,9 +252,8 @@ def _checked(
     chosen = list(configurations)
     if not chosen or not all(isinstance(c, Configuration) for c in chosen):
         raise ValueError(f"configurations takes a list of Configuration, at least one; got {chosen!r:.80}")
-    if twice := [name for name, n in Counter(c.name for c in chosen).items() if n > 1]:
-        names = ", ".join(map(repr, twice))
-        raise ValueError(f"several configurations are called {names}; give each its own name")
+    if twice := ", ".join(repr(name) for name, n in Counter(c.name for c in chosen).items() if n > 1):
+        raise ValueError(f"several configurations are called {twice}; give each its own name")
     if order not in ORDERS:
         raise ValueError(f"order is {order!r}; the choices are {', '.join(ORDERS)}")
     if not is_whole(jobs, 1) and jobs != -1:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from lstm_lib.network.cells import CELLS, Cell
 
-from .look import GATE_COLOURS, PALETTE, given_or_new
-
-Point = tuple[float, float]
+from .look import GATE_COLOURS, PALETTE, Point, drawing
 
 _BLACK = PALETTE["black"]
 _EQUATIONS = {"f": 1, "i": 2, "o": 3, "g": 5}  # the brief's numbers
@@ -37,13 +34,10 @@ def cell_diagram(cell: Cell, ax: Axes | None = None) -> Figure:
     >>> plt.close(fig)
     """
     if cell.gates != "fiog" or cell.peepholes:
-        drawn = [name for name, row in CELLS.items() if row.gates == "fiog" and not row.peepholes]
-        raise ValueError(
-            f"cell {cell.name!r} has no drawing; those of gates f, i, o, g have: {', '.join(drawn)}"
-        )
-    fig, ax = given_or_new(ax, (9, 4.9))
-    ax.set(xlim=(-1.4, 12.4), ylim=(-0.95, 6.15), aspect="equal")
-    ax.axis("off")
+        drawn = ", ".join(name for name, row in CELLS.items() if row.gates == "fiog" and not row.peepholes)
+        raise ValueError(f"cell {cell.name!r} has no drawing; those of gates f, i, o, g have: {drawn}")
+    fig, ax = drawing(ax, (9, 4.9), (-1.4, 12.4), (-0.95, 6.15))
+    ax.set_aspect("equal")
     ax.add_patch(_rounded((0.3, 0.1), 10.6, 5.75, facecolor="#F5F5F2", edgecolor="#BBBBBB", zorder=0))
 
     c, bus, product = 4.9, 0.75, 3.55  # heights of the c line, of the sources, and of the products
@@ -53,10 +47,10 @@ def cell_diagram(cell: Cell, ax: Axes | None = None) -> Figure:
         ([(-0.5, c), (11.6, c)], {"lw": 3.2}),
         ([(-0.5, bus), (o, bus)], {"head": False}),
         ([(1.1, -0.55), (1.1, bus)], {"head": False}),
-        ([(f, 2.3), (f, c - 0.25)], {"colour": GATE_COLOURS["f"]}),
-        ([(i, 2.3), (i, product), (i_g - 0.25, product)], {"colour": GATE_COLOURS["i"]}),
-        ([(g, 2.3), (g, product), (i_g + 0.25, product)], {"colour": GATE_COLOURS["g"]}),
-        ([(o, 2.3), (o, 2.75), (out - 0.25, 2.75)], {"colour": GATE_COLOURS["o"]}),
+        ([(f, 2.3), (f, c - 0.25)], {"color": GATE_COLOURS["f"]}),
+        ([(i, 2.3), (i, product), (i_g - 0.25, product)], {"color": GATE_COLOURS["i"]}),
+        ([(g, 2.3), (g, product), (i_g + 0.25, product)], {"color": GATE_COLOURS["g"]}),
+        ([(o, 2.3), (o, 2.75), (out - 0.25, 2.75)], {"color": GATE_COLOURS["o"]}),
         ([(i_g, product + 0.25), (i_g, c - 0.25)], {}),
         ([(out, c), (out, 4.1)], {}),
         ([(out, 3.55), (out, 3.0)], {}),
@@ -94,8 +88,7 @@ def _gate_box(ax: Axes, cell: Cell, gate: str, at: Point) -> None:
     (x, y), name, colour = at, cell.activations[gate], GATE_COLOURS[gate]
     differs = name != CELLS["standard"].activations[gate]
     look = {"edgecolor": _BLACK, "linewidth": 3.0} if differs else {"edgecolor": colour}
-    face = mpl.colors.to_rgba(colour, 0.3)
-    ax.add_patch(_rounded((x - 0.55, y - 0.4), 1.1, 0.8, facecolor=face, gid=f"gate-{gate}", **look))
+    ax.add_patch(_rounded((x - 0.55, y - 0.4), 1.1, 0.8, fc=(colour, 0.3), gid=f"gate-{gate}", **look))
     ax.text(x, y, _SIGNS[name], ha="center", va="center", fontsize=13, gid=f"gate-{gate}")
     ax.text(x + 0.1, y + 0.62, f"${gate}$  ({_EQUATIONS[gate]})", ha="left", va="center", fontsize=11)
 
@@ -105,17 +98,15 @@ def _rounded(corner: Point, width: float, height: float, **look: Any) -> FancyBb
     return FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.15", **look)
 
 
-def _wire(
-    ax: Axes, points: Sequence[Point], colour: str = _BLACK, lw: float = 1.6, head: bool = True
-) -> None:
+def _wire(ax: Axes, points: Sequence[Point], color: str = _BLACK, lw: float = 1.6, head: bool = True) -> None:
     """A line through the points, with an arrow's head at the last one."""
-    ax.plot(*zip(*points, strict=True), color=colour, lw=lw, solid_joinstyle="round", zorder=2)
+    ax.plot(*zip(*points, strict=True), color=color, lw=lw, solid_joinstyle="round", zorder=2)
     if head:
-        _arrow(ax, points[-2], points[-1], color=colour, lw=lw, mutation_scale=13)
+        _arrow(ax, points[-2], points[-1], color=color, lw=lw, mutation_scale=13)
 
 
 def _arrow(ax: Axes, start: Point, end: Point, gid: str | None = None, **look: Any) -> None:
-    look = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0} | look
+    look |= {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", end, start, arrowprops=look, gid=gid, zorder=2)
 
 
@@ -133,7 +124,7 @@ def unrolled(steps: int = 4, span: int | None = None, ax: Axes | None = None) ->
     >>> import matplotlib.pyplot as plt
     >>> plt.close(fig)
     """
-    fig, ax = given_or_new(ax, (9, 3.0))
+    fig, ax = drawing(ax, (9, 3.0), (0.6, steps + 0.6), (-1.2, 1.75))
     first = 1 if span is None else steps - span + 1  # the earliest step that gets an error
     behind = {"fc": "white", "ec": "none", "pad": 0.5}
 
@@ -148,7 +139,7 @@ def unrolled(steps: int = 4, span: int | None = None, ax: Axes | None = None) ->
 
     def box(x: float, y: float, text: str, half: Point, color: str = _BLACK) -> None:
         corner, size = (x - half[0], y - half[1]), (2 * half[0], 2 * half[1])
-        ax.add_patch(mpl.patches.Rectangle(corner, *size, fc="white", ec=color, lw=1.2, zorder=2))
+        ax.add_patch(Rectangle(corner, *size, fc="white", ec=color, lw=1.2, zorder=2))
         ax.text(x, y, text, ha="center", va="center", color=color, zorder=3)
 
     for t in range(1, steps + 1):
@@ -164,8 +155,6 @@ def unrolled(steps: int = 4, span: int | None = None, ax: Axes | None = None) ->
     if first > 1:
         ax.axvline(first - 0.5, color=PALETTE["blue"], ls=":", lw=1.6, zorder=0)
         ax.text(first - 0.45, 1.4, f"span = {span}", color=PALETTE["blue"], va="center")
-    ax.set(xlim=(0.6, steps + 0.6), ylim=(-1.2, 1.75))
-    ax.set_axis_off()
     return fig
 
 
@@ -174,7 +163,7 @@ def two_roads(ax: Axes | None = None) -> Figure:
 
     Every arrow points backward in time or toward a cause and bears the factor that the error takes there.
     """
-    fig, ax = given_or_new(ax, (9, 4.4))
+    fig, ax = drawing(ax, (9, 4.4), (-0.6, 8.6), (-1.5, 3.6))
     kinds = {
         "c": {"color": PALETTE["blue"], "ls": "-", "lw": 3.4},
         "h": {"color": PALETTE["red"], "ls": "--", "lw": 2.4},
@@ -205,6 +194,4 @@ def two_roads(ax: Axes | None = None) -> Figure:
         dx, dy, ha, va = sides[side]
         x, y = (start[0] + end[0]) / 2 + dx, (start[1] + end[1]) / 2 + dy
         ax.text(x, y, factor, ha=ha, va=va, color=kinds[kind]["color"], fontsize=11)
-    ax.set(xlim=(-0.6, 8.6), ylim=(-1.5, 3.6))
-    ax.axis("off")
     return fig

@@ -64,11 +64,9 @@ def errors_by(
     >>> plt.close(fig)
     """
     fig, ax = given_or_new(ax, (8, 3.4))
-    by = str(table.index.names[1])
-    lines = {
-        str(name): (values.index.get_level_values(by).to_numpy(), values.to_numpy())
-        for name, values in table[measure].groupby(level="forecast", sort=False)
-    }
+    wide = table[measure].unstack("forecast", sort=False)
+    by, x = str(wide.index.name), wide.index.to_numpy()
+    lines = {str(name): (x, values.to_numpy()) for name, values in wide.items()}
     across = {"horizon": f"ahead ({step})", "hour": "hour of the day (local)"}.get(by, by)
     curves(lines, across, measure.upper() + (f" ({unit})" if unit else ""), marks="equal", ax=ax)
     legend_above(ax)

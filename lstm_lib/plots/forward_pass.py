@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lstm_lib.network.cells import Array, Cell, sigmoid
 
-from .look import PALETTE, SEQUENCE, canvas, figure_of, given_or_new, legend_above, line
+from .look import PALETTE, SEQUENCE, Look, figure_of, given_or_new, legend_above, line, panels
 
 
 def activation_curves(ax: Axes | None = None) -> Figure:
@@ -75,10 +75,8 @@ def gates_over_time(
     cell : its activations set the range of the colours: 0 to 1 for σ, -1 to 1 for tanh.
     axes : 1 + G axes, the power's first.
     """
-    if axes is None:
-        G = len(cell.gates)
-        _, axes = canvas(G + 1, 1, (9, 1.8 + 1.65 * G), sharex=True, height_ratios=(1.1, *(1,) * G))
-    top, *maps = axes
+    G, heights = len(cell.gates), (1.1, *(1,) * len(cell.gates))
+    top, *maps = panels(axes, G + 1, 1, size=(9, 1.8 + 1.65 * G), sharex=True, height_ratios=heights)
     fig = figure_of(top)
     top.plot(times, power, color=PALETTE["black"], lw=1.2, drawstyle="steps-mid")
     top.set(ylabel=f"power ({unit})", ylim=(0, None))
@@ -89,12 +87,12 @@ def gates_over_time(
     for ax, gate in zip(maps, cell.gates, strict=True):
         one_sided = cell.activations[gate] == "sigmoid"
         low, sign, colours = (0, "σ", "cividis") if one_sided else (-1, "tanh", "PuOr_r")
-        look = {"cmap": colours, "vmin": low, "vmax": 1, "gid": f"gate-{gate}"}
+        look: Look = {"cmap": colours, "vmin": low, "vmax": 1, "gid": f"gate-{gate}"}
         mesh = ax.pcolormesh(edges, rows, gates[gate][order], **look)
         ax.grid(False)
         ax.invert_yaxis()
-        ax.set(ylabel=f"{gate}\nunit", yticks=range(len(order)))
-        ax.set_yticklabels([str(k) for k in order], fontsize=6)
+        ax.set_ylabel(f"{gate}\nunit")
+        ax.set_yticks(range(len(order)), [str(k) for k in order], fontsize=6)
         fig.colorbar(mesh, ax=ax, label=f"{gate} ({sign})", ticks=[low, (low + 1) / 2, 1], pad=0.01)
     _day_axis(maps[-1], times)
     return fig
@@ -112,8 +110,7 @@ def gate_distributions(
     """
     import seaborn as sns
 
-    if axes is None:
-        axes = canvas(1, len(gates), (9, 3.2), sharey=True, squeeze=False)[1][0]
+    axes = panels(axes, 1, len(gates), size=(9, 3.2), sharey=True)
     outline = {"bins": np.linspace(-1, 1, 41), "stat": "percent", "element": "step", "fill": False, "lw": 1.8}
     for ax, (gate, cells) in zip(axes, gates.items(), strict=True):
         for k, (name, values) in enumerate(cells.items()):
@@ -141,8 +138,7 @@ def states_over_time(
     ylabel : which state.
     axes : one a cell.
     """
-    if axes is None:
-        axes = canvas(len(states), 1, (9, 4.6), sharex=True, sharey=True, squeeze=False)[1][:, 0]
+    axes = panels(axes, len(states), 1, size=(9, 4.6), sharex=True, sharey=True)
     for ax, (name, values), colour in zip(axes, states.items(), SEQUENCE, strict=False):
         ax.plot(times, values.T, color=colour, lw=0.9, alpha=0.8)
         ax.axhline(0, color=PALETTE["black"], lw=1)

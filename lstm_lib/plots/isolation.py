@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from itertools import cycle
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from lstm_lib.isolation.zones import Zone
@@ -17,7 +17,7 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Spec
 
 from .lines import curves
-from .look import PALETTE, Look, canvas, given_or_new, legend_above, pale
+from .look import PALETTE, Look, canvas, drawing, given_or_new, legend_above, pale
 from .zones import ISOLATED, arc_map
 
 _TERMS = {
@@ -38,26 +38,28 @@ def depth_table(ax: Axes | None = None) -> Figure:
     >>> import matplotlib.pyplot as plt
     >>> plt.close(fig)
     """
-    fig, ax = given_or_new(ax, (10, 2.9))
+    fig, ax = drawing(ax, (10, 2.9), (-1.15, len(_TERMS) - 0.45), (len(_LEFT_OUT) - 0.4, -1.3))
     for column, part in enumerate(_TERMS):
         ax.text(column, -0.85, part, ha="center", va="center", weight="bold")
     for row, (depth, number) in enumerate(_LEFT_OUT.items()):
         ax.text(-0.62, row, depth, ha="right", va="center", weight="bold")
         for column, (part, term) in enumerate(_TERMS.items()):
             out = column >= len(_TERMS) - number
-            colour = "#555555" if out else PALETTE["black"]
-            ax.text(column, row, term, ha="center", va="center", color=colour)
+            ax.text(column, row, term, ha="center", va="center", color="#555555" if out else "black")
             if out:
                 look: Look = {"color": PALETTE["red"], "lw": 1.3, "gid": f"{depth} leaves out {part}"}
                 ax.plot([column - 0.44, column + 0.44], [row, row], **look)
-    ax.set(xlim=(-1.15, len(_TERMS) - 0.45), ylim=(len(_LEFT_OUT) - 0.4, -1.3))
-    ax.set_axis_off()
     return fig
 
 
 def span_strip(steps: int, span: int, ax: Axes | None = None) -> Figure:
-    """The T time steps of a window in a row: the last `span` are back-propagated, those before are hatched."""
-    fig, ax = given_or_new(ax, (6, 1.0))
+    """The T time steps of a window in a row: the last `span` are back-propagated, those before are hatched.
+
+    Parameters
+    ----------
+    steps, span : T, and how many of them, at most T.
+    """
+    fig, ax = drawing(ax, (6, 1.0), (-1, steps + 1), (-0.7, 2.0))
     kept = {"facecolor": PALETTE["orange"], "edgecolor": "white", "linewidth": 0.5, "gid": "kept"}
     for t in range(steps):
         look = kept if t >= steps - span else ISOLATED | {"gid": "left out"}
@@ -66,13 +68,15 @@ def span_strip(steps: int, span: int, ax: Axes | None = None) -> Figure:
     ax.annotate(f"last {span} of {steps} steps", (steps - span / 2, 1.12), ha="center", va="bottom")
     ax.annotate("past", (0, -0.15), ha="left", va="top")
     ax.annotate("now", (steps, -0.15), ha="right", va="top")
-    ax.set(xlim=(-1, steps + 1), ylim=(-0.7, 2.0))
-    ax.set_axis_off()
     return fig
 
 
 def work_shares(shares: pd.DataFrame, ax: Axes | None = None) -> Figure:
-    """Stacked bars that each add up to 100 %: one bar a row of `shares`, one part a column (values 0 to 1).
+    """Stacked bars that each add up to 100 %: one bar a row, one part a column.
+
+    Parameters
+    ----------
+    shares : values from 0 to 1; index the bars' names, columns the parts'.
 
     >>> fig = work_shares(pd.DataFrame({"forward": [0.4], "weights": [0.6]}, index=["counted"]))
     >>> fig.axes[0].get_xlabel()
@@ -83,7 +87,7 @@ def work_shares(shares: pd.DataFrame, ax: Axes | None = None) -> Figure:
     fig, ax = given_or_new(ax, (8, 1.2 + 0.6 * len(shares)))
     behind = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none"}
     colours = ["#D9D9D9", PALETTE["sky"], PALETTE["orange"]]
-    for bars in _bars(ax, 100 * shares, colours, width=0.6, stacked=True):
+    for bars in _bars(ax, 100 * shares, colours, width=0.6, stacked=True).values():
         ax.bar_label(bars, fmt="%.0f", label_type="center", bbox=behind)
     ax.set(xlim=(0, 100), xlabel="share of one training step (%)")
     return fig
@@ -111,14 +115,14 @@ def predicted_and_measured(
     """
     fig, ax = given_or_new(ax, (9, 1.0 + 0.52 * len(table)))
     colours, shown = [pale(PALETTE[name], 0.7) for name in ("grey", "sky", "orange")], table.clip(upper=most)
-    drawn = _bars(ax, shown, colours, width=0.84)
-    ends = {column: shown[column].to_numpy() for column in table}
+    drawn, last = _bars(ax, shown, colours, width=0.84), table.columns[-1]
+    middles = {column: [bar.get_y() + bar.get_height() / 2 for bar in bars] for column, bars in drawn.items()}
     if spread is not None:
         low, high = (np.minimum(side, most) for side in spread)
-        ax.hlines(_middles(drawn[-1]), low, high, color=PALETTE["black"], lw=1.5)
-        ends[table.columns[-1]] = np.maximum(ends[table.columns[-1]], high)
-    for bars, (column, end) in zip(drawn, ends.items(), strict=True):
-        for y, x, value in zip(_middles(bars), end, table[column], strict=True):
+        ax.hlines(middles[last], low, high, color=PALETTE["black"], lw=1.5)
+        shown[last] = np.maximum(shown[last], high)
+    for column, ys in middles.items():
+        for x, y, value in zip(shown[column], ys, table[column], strict=True):
             text = f"{value:.2f}" if value <= most else f"{value:,.0f} →"
             ax.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center", fontsize="x-small")
     ax.axvline(1, color=PALETTE["black"], lw=0.8)
@@ -126,21 +130,16 @@ def predicted_and_measured(
     return fig
 
 
-def _bars(ax: Axes, table: pd.DataFrame, colours: list[str], **options: Any) -> list[BarContainer]:
-    """A group of bars a row, first on top, or one stacked bar; one colour and hatch a column."""
+def _bars(ax: Axes, table: pd.DataFrame, colours: list[str], **options: Any) -> dict[Any, Any]:
+    """A group of bars a row, first on top, or one stacked bar; one colour and hatch a column, whose bars these are."""
     table.plot.barh(ax=ax, color=colours, edgecolor="white", legend=False, **options)  # type: ignore[arg-type]
-    drawn = cast("list[BarContainer]", ax.containers[-len(table.columns) :])
-    for k, bars in enumerate(drawn):
-        for bar in bars:
-            bar.set_hatch(("", "///", "...")[k % 3])
+    drawn = dict(zip(table, ax.containers[-len(table.columns) :], strict=True))
+    for bars, hatch in zip(drawn.values(), cycle(("", "///", "..."))):
+        mpl.artist.setp(bars, hatch=hatch)  # type: ignore[arg-type]  # of several artists
     ax.set(ylabel="", ylim=(len(table) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)
     legend_above(ax, len(table.columns))
     return drawn
-
-
-def _middles(bars: BarContainer) -> list[float]:
-    return [bar.get_y() + bar.get_height() / 2 for bar in bars]
 
 
 def time_and_error(
@@ -159,8 +158,7 @@ def time_and_error(
     """
     fig, ax = given_or_new(ax)
     lines = {
-        name: (run["seconds"].cumsum().to_numpy(), run["valid_rmse"].to_numpy())
-        for name, run in histories.items()
+        name: (np.cumsum(run["seconds"]), run["valid_rmse"].to_numpy()) for name, run in histories.items()
     }
     curves(lines, "", f"validation RMSE ({unit})", limits=references, marks="equal", ax=ax)
     ax.set(xlabel="training time (s); one mark an epoch", xlim=(0, None))

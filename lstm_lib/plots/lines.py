@@ -45,15 +45,15 @@ def curves(
     >>> plt.close(fig)
     """
     fig, ax = given_or_new(ax)
-    grey = PALETTE["grey"]
+    thin: Look = {"color": PALETTE["grey"], "lw": 1}
     beside: Look = {"textcoords": "offset points"}
-    at_end: Look = {"xycoords": ("axes fraction", "data"), "ha": "right"}
+    at_end = beside | {"xycoords": ("axes fraction", "data"), "ha": "right"}
     for label, (x, y) in (guides or {}).items():
-        ax.plot(x, y, color=grey, lw=1)
+        ax.plot(x, y, **thin)
         ax.annotate(label, (x[-1], y[-1]), (4, 0), color="#555555", va="center", **beside)
     for label, limit in (limits or {}).items():
-        ax.axhline(limit, color=grey, lw=1)
-        ax.annotate(label, (0.995, limit), (0, 3), **at_end, **beside)
+        ax.axhline(limit, **thin)
+        ax.annotate(label, (0.995, limit), (0, 3), **at_end)
     for k, (name, given) in enumerate(lines.items()):
         x, y = given if isinstance(given, tuple) else (np.arange(1, len(given) + 1), given)
         shown = np.where(np.asarray(y) > 0, y, np.nan) if "y" in log else y

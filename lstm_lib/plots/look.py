@@ -5,6 +5,7 @@ The palette is Okabe and Ito's, told apart by colour-blind readers; dashes, mark
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Look = dict[str, Any]  # keywords of Matplotlib
+Point = tuple[float, float]  # a place, a size or limits
 
 PALETTE = {
     "blue": "#0072B2", "orange": "#E69F00", "green": "#009E73", "red": "#D55E00", "purple": "#CC79A7",
@@ -24,10 +26,7 @@ SEQUENCE = [PALETTE[name] for name in ("blue", "orange", "green", "red", "purple
 LINES = ("-", "--", "-.", ":")
 MARKERS = "os^DvPX"
 # The gates of all cells: f, i, o, g of an LSTM, z, r, g of a GRU, g of a simple recurrent network.
-GATE_COLOURS = {
-    gate: PALETTE[name]
-    for gate, name in zip("fiozrg", ("blue", "orange", "green", "red", "sky", "purple"), strict=True)
-}
+GATE_COLOURS = dict(zip("fiozrg", [*SEQUENCE[:4], PALETTE["sky"], PALETTE["purple"]], strict=True))
 
 STYLE: Look = {
     "figure.dpi": 100,
@@ -44,9 +43,7 @@ STYLE: Look = {
 }
 
 
-def canvas(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (8, 3.6), **options: Any
-) -> tuple[Figure, Any]:
+def canvas(rows: int = 1, columns: int = 1, size: Point = (8, 3.6), **options: Any) -> tuple[Figure, Any]:
     """A new figure and its axes in the course's look.
 
     Parameters
@@ -61,15 +58,25 @@ def canvas(
     >>> plt.close(fig)
     """
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]  # the stubs want a literal
-        fig, axes = plt.subplots(rows, columns, figsize=size, **options)
-    return fig, axes
+        return plt.subplots(rows, columns, figsize=size, **options)
 
 
-def given_or_new(ax: Axes | None, size: tuple[float, float] = (8, 3.6)) -> tuple[Figure, Axes]:
+def given_or_new(ax: Axes | None, size: Point = (8, 3.6)) -> tuple[Figure, Axes]:
     """The axes that are given and their figure, or new ones of this size in inches."""
-    if ax is None:
-        return canvas(size=size)
-    return figure_of(ax), ax
+    return canvas(size=size) if ax is None else (figure_of(ax), ax)
+
+
+def drawing(ax: Axes | None, size: Point, xlim: Point, ylim: Point) -> tuple[Figure, Axes]:
+    """The axes that are given, or new ones, with these limits and no frame."""
+    fig, ax = given_or_new(ax, size)
+    ax.set(xlim=xlim, ylim=ylim)
+    ax.set_axis_off()
+    return fig, ax
+
+
+def panels(axes: Sequence[Axes] | None, rows: int, columns: int, **options: Any) -> Sequence[Axes]:
+    """The axes that are given, or all of a new canvas."""
+    return canvas(rows, columns, squeeze=False, **options)[1].flat if axes is None else axes
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -89,9 +96,8 @@ def line(k: int, marks: bool = True) -> Look:
 
 def pale(colour: str, strength: float = 0.45) -> str:
     """A colour mixed with white, so that hatches and text on it can be read."""
-    return mpl.colors.to_hex(
-        tuple(1 - strength * (1 - part) for part in mpl.colors.to_rgb(colour))  # type: ignore[arg-type]
-    )
+    red, green, blue = (1 - strength * (1 - part) for part in mpl.colors.to_rgb(colour))
+    return mpl.colors.to_hex((red, green, blue))
 
 
 def legend_above(ax: Axes, columns: int = 4, **options: Any) -> None:

@@ -16,7 +16,10 @@ from lstm_lib.series import RULES, Series, Split
 from .look import PALETTE, SEQUENCE, Look, canvas, date_axis, given_or_new, legend_above, line
 
 SEASONS = {"Dec-Feb": (12, 1, 2), "Mar-May": (3, 4, 5), "Jun-Aug": (6, 7, 8), "Sep-Nov": (9, 10, 11)}
-PARTS = {"train": ("blue", ""), "valid": ("orange", "//"), "test": ("green", "..")}
+PARTS: dict[str, Look] = {
+    name: {"facecolor": PALETTE[colour], "hatch": hatch, "alpha": 0.7, "edgecolor": "white"}
+    for name, colour, hatch in (("train", "blue", ""), ("valid", "orange", "//"), ("test", "green", ".."))
+}
 
 
 def _label(series: Series, column: str) -> str:
@@ -26,6 +29,10 @@ def _label(series: Series, column: str) -> str:
 
 def over_years(series: Series, ax: Axes | None = None) -> Figure:
     """Daily means of the target over the whole series; hatched where a day has no value at all.
+
+    Parameters
+    ----------
+    series : read by its local days.
 
     >>> index = pd.date_range("2020-01-01", periods=96, freq="h", tz="UTC")
     >>> demo = Series("demo", pd.DataFrame({"load": np.arange(96.0)}, index), "load", "kW")
@@ -76,25 +83,35 @@ def profiles(series: Series) -> Figure:
 
 
 def response(series: Series, column: str, ax: Axes | None = None) -> Figure:
-    """Daily means of the target against those of another column, with the median in ten bins of equal count."""
+    """Daily means of the target against those of another column, with the median in ten bins of equal count.
+
+    Parameters
+    ----------
+    series : read by its local days.
+    column : another than the target, such as the temperature outside.
+    """
     fig, ax = given_or_new(ax, (6, 3.6))
     daily = series.frame[[column, series.target]].set_axis(series.local).resample("D").mean().dropna()
     weekend = np.asarray(pd.DatetimeIndex(daily.index).day_of_week >= 5)
-    kinds = (("Mon-Fri", ~weekend, "o", "sky"), ("Sat, Sun", weekend, "^", "orange"))
-    for name, days, marker, colour in kinds:
-        look: Look = {"s": 12, "marker": marker, "color": PALETTE[colour], "alpha": 0.6, "label": name}
-        ax.scatter(daily[column][days], daily[series.target][days], **look)
+    for name, days, mark, colour in (("Mon-Fri", ~weekend, "o", "sky"), ("Sat, Sun", weekend, "^", "orange")):
+        look: Look = {"s": 12, "marker": mark, "color": PALETTE[colour], "alpha": 0.6, "label": name}
+        ax.scatter(*daily[days].to_numpy().T, **look)
     bins = daily.groupby(pd.qcut(daily[column], 10, duplicates="drop"), observed=True).median()
     look = {"color": PALETTE["black"], "marker": "s", "ms": 4, "label": "median of a tenth"}
-    ax.plot(bins[column], bins[series.target], **look)
-    ax.set_xlabel(f"daily mean of {_label(series, column)}")
-    ax.set_ylabel(f"daily mean of {_label(series, series.target)}")
+    ax.plot(*bins.to_numpy().T, **look)
+    x, y = (f"daily mean of {_label(series, name)}" for name in (column, series.target))
+    ax.set(xlabel=x, ylabel=y)
     legend_above(ax, 3)
     return fig
 
 
 def findings(series: Series, table: pd.DataFrame, ax: Axes | None = None) -> Figure:
-    """Where the findings of `series.check()` lie: a line for each kind, a mark for each finding."""
+    """Where the findings of `series.check()` lie: a line for each kind, a mark for each finding.
+
+    Parameters
+    ----------
+    table : from `series.check()`, all of it or some rows.
+    """
     kinds = [kind for kind in RULES if (table["kind"] == kind).any()]
     fig, ax = given_or_new(ax, (9, 0.8 + 0.4 * max(1, len(kinds))))
     for row, kind in enumerate(kinds):
@@ -103,27 +120,26 @@ def findings(series: Series, table: pd.DataFrame, ax: Axes | None = None) -> Fig
         ax.hlines(y, chosen["first"], end, lw=9, color=colour, alpha=0.5)
         ax.plot(chosen["first"], y, "|", ms=11, color=colour)
     ax.set_yticks(range(len(kinds)), [f"{kind}: {(table['kind'] == kind).sum()}" for kind in kinds])
-    ax.set_ylim(max(1, len(kinds)) - 0.5, -0.5)
-    ax.set_xlim(series.index[0], series.index[-1])  # type: ignore[arg-type]
+    ax.set(xlim=series.index[[0, -1]], ylim=(max(1, len(kinds)) - 0.5, -0.5))
     date_axis(ax, series.timezone)
     return fig
 
 
 def parts(splits: Mapping[str, Split], ax: Axes | None = None) -> Figure:
-    """Which rows each split trains on, validates on and tests on: a bar for each split."""
+    """Which rows each split trains on, validates on and tests on: a bar for each split.
+
+    Parameters
+    ----------
+    splits : title -> split, as from `windows` or `folds`; the first one's time zone is shown.
+    """
     fig, ax = given_or_new(ax, (9, 0.9 + 0.35 * len(splits)))
-    looks: dict[str, Look] = {
-        name: {"facecolor": PALETTE[colour], "hatch": hatch, "alpha": 0.7, "edgecolor": "white"}
-        for name, (colour, hatch) in PARTS.items()
-    }
     for row, split in enumerate(splits.values()):
-        index = split.series.index
-        for name, look in looks.items():
+        for name, look in PARTS.items():
             first, rows = (int(split.counts[column][name]) for column in ("first", "rows"))
-            begin, end = mdates.date2num([index[first], index[first + rows - 1]])
+            begin, end = mdates.date2num(split.series.index[[first, first + rows - 1]])
             ax.broken_barh([(begin, end - begin)], (row - 0.35, 0.7), **look)
     ax.set_yticks(range(len(splits)), list(splits))
     ax.set_ylim(len(splits) - 0.4, -0.6)
     date_axis(ax, next(iter(splits.values())).series.timezone)
-    legend_above(ax, handles=[Patch(label=name, **look) for name, look in looks.items()])
+    legend_above(ax, handles=[Patch(label=name, **look) for name, look in PARTS.items()])
     return fig

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -31,9 +31,9 @@ def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0
 
     rows = summary.sort_values("time_ratio", ascending=False)
     group = [groups[str(name)] for name in rows.index]
-    known = [*dict.fromkeys([*GROUPS, *(groups[str(name)] for name in summary.index)])]
-    colours = {name: SEQUENCE[k % len(SEQUENCE)] for k, name in enumerate(known)}
-    marks = dict(zip(known, itertools.cycle(MARKERS + "*<>")))  # more than colours, so that all looks differ
+    known = list(dict.fromkeys([*GROUPS, *(groups[str(name)] for name in summary.index)]))
+    colours = dict(zip(known, cycle(SEQUENCE)))
+    marks = dict(zip(known, cycle(MARKERS + "*<>")))  # more than colours, so that all looks differ
     order = [name for name in known if name in group]
     fig, (time, error) = canvas(1, 2, (10, 1.2 + 0.3 * len(rows)), sharey=True)
     look: Look = {"hue": group, "style": group, "hue_order": order, "palette": colours, "markers": marks}
@@ -45,11 +45,9 @@ def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0
     time.set(xlabel="times as fast as the dense training", yticks=y, yticklabels=rows.index)
     error.axvspan(-within, within, color=PALETTE["grey"], alpha=0.15, lw=0)
     error.axvline(0, color=PALETTE["grey"], lw=1, zorder=0)
-    error.set(xlabel="test error above the dense network's (%)")
-    time.set_ylim(len(rows) - 0.4, -0.6)
+    error.set(xlabel="test error above the dense network's (%)", ylim=(len(rows) - 0.4, -0.6))
     time.legend(loc="lower right", fontsize="small", frameon=True)
-    if title:
-        time.set_title(title, loc="left")
+    time.set_title(title, loc="left")
     return fig
 
 
@@ -105,18 +103,15 @@ def by_units(sizes: pd.DataFrame) -> Figure:
     fig, (time, error) = canvas(1, 2, (10, 3.4))
     for k, (policy, rows) in enumerate(sizes.groupby("policy", sort=False)):
         rows = rows.sort_values("units")
-        x = rows["units"] * 2 ** (
-            0.12 * (k - (sizes["policy"].nunique() - 1) / 2)
-        )  # so that bars don't overlap
+        beside = k - (sizes["policy"].nunique() - 1) / 2
+        x = rows["units"] * 2 ** (0.12 * beside)  # so that bars don't overlap
         for ax, (what, value) in zip((time, error), _VALUES.items(), strict=True):
             ax.plot(x, rows[value], label=str(policy), **line(k))
             ax.vlines(x, rows[f"{what}_low"], rows[f"{what}_high"], colors=SEQUENCE[k % len(SEQUENCE)])
     ticks = sorted(sizes["units"].unique())
-    for ax, at in ((time, 1), (error, 0)):
+    for ax, at, label in ((time, 1, "times as fast as dense"), (error, 0, "test error above dense (%)")):
         ax.axhline(at, color=PALETTE["grey"], lw=1)
         ax.set_xscale("log", base=2)
-        ax.set(xlabel="units", xticks=ticks, xticklabels=[str(int(n)) for n in ticks])
-    time.set(ylabel="times as fast as dense")
-    error.set(ylabel="test error above dense (%)")
+        ax.set(xlabel="units", xticks=ticks, xticklabels=[str(int(n)) for n in ticks], ylabel=label)
     legend_above(time, 2)
     return fig

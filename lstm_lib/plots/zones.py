@@ -22,13 +22,11 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.layout import layout
 from lstm_lib.network.spec import Spec
 
-from .look import GATE_COLOURS, PALETTE, SEQUENCE, Look, canvas, figure_of, given_or_new, pale
+from .look import GATE_COLOURS, PALETTE, SEQUENCE, Look, Point, figure_of, given_or_new, pale, panels
 
 ISOLATED: Look = {"facecolor": "#E8E8E8", "edgecolor": PALETTE["grey"], "hatch": "////", "linewidth": 0}
 _HATCHES = ("", "///", "...", "\\\\\\", "xx", "++", "oo")
 _STEP = 1.06  # from one gate's rows to the next's, in H
-
-Point = tuple[float, float]
 
 
 def arc_map(spec: Spec, isolated: Zone | None = None, layer: int = 0, ax: Axes | None = None) -> Figure:
@@ -51,14 +49,13 @@ def arc_map(spec: Spec, isolated: Zone | None = None, layer: int = 0, ax: Axes |
     >>> plt.close(fig)
     """
     H, (thin, gap) = spec.units[layer], _widths(spec, layer)
-    fig, ax = given_or_new(ax, (6, 0.6 + 0.75 * len(spec.row.gates)))
     isolated = nothing(spec) if isolated is None else isolated
-    right = _label_matrices(ax, spec, layer)
-    for mask, corner, wide, colour in _places(spec, layer, isolated):
-        _arcs(ax, mask, corner, (mask.shape[1] * wide, H), colour)
+    fig, ax, right = _matrices(ax, spec, layer)
+    for place in _places(spec, layer, isolated):
+        _arcs(ax, *place)
     head = np.vstack([isolated.mask("head/W").T, isolated.mask("head/b")[None]])
     wide, left, top = thin * spec.outputs, right + 2 * gap, 0.5 * _STEP * (len(spec.row.gates) - 1) * H
-    _arcs(ax, head, (left, top), (wide, _STEP * H), PALETTE["black"])
+    _arcs(ax, head, (left, top), (thin, _STEP * H / len(head)), PALETTE["black"])
     ax.text(left + wide / 2, top - 0.12 * H, "head", ha="center", va="bottom")
     ax.set(xlim=(-2 * gap, left + wide + 1.5 * gap))
     return fig
@@ -78,16 +75,14 @@ def block_map(partition: Partition, layer: int = 0, ax: Axes | None = None) -> F
     >>> import matplotlib.pyplot as plt
     >>> plt.close(fig)
     """
-    fig, ax = given_or_new(ax, (6, 0.6 + 0.75 * len(partition.spec.row.gates)))
-    _label_matrices(ax, partition.spec, layer)
+    fig, ax, _ = _matrices(ax, partition.spec, layer)
     names = [name for name in partition if name.startswith((f"{layer}/", f"{layer}["))]
     for k, name in enumerate(names or [name for name in partition if name == str(layer)]):
         look = {"facecolor": pale(SEQUENCE[k % len(SEQUENCE)]), "hatch": _HATCHES[k % len(_HATCHES)]}
-        for mask, (x, y), wide, _ in _places(partition.spec, layer, partition[name]):
-            for (column, row), (columns, rows) in _regions(mask):
-                corner, size = (x + column * wide, y + row), (columns * wide, rows)
-                _rectangle(ax, corner, size, **look)
-                middle = corner[0] + size[0] / 2, corner[1] + size[1] / 2
+        for mask, corner, arc, _ in _places(partition.spec, layer, partition[name]):
+            for (x, y), (width, height) in _regions(mask, corner, arc):
+                _rectangle(ax, (x, y), (width, height), **look)
+                middle = x + width / 2, y + height / 2
                 _tag(ax, middle, str(k + 1), "block", "round,pad=0.1", fontsize="x-small")
     return fig
 
@@ -125,8 +120,7 @@ def product_map(plan: Plan, layer: int = 0, ax: Axes | None = None) -> Figure:
     for kind, hatch in {1: "..", 2: "xx"}.items():  # where a whole region is of one kind; not on single arcs
         for corner, size in _regions(state == kind):
             if size[0] * size[1] > 0.02 * state.size:
-                look: Look = {"facecolor": "none", "edgecolor": "#444444", "linewidth": 0, "hatch": hatch}
-                _rectangle(ax, corner, size, **look)
+                _rectangle(ax, corner, size, facecolor="none", edgecolor="#444444", linewidth=0, hatch=hatch)
     named = [("$h$", at.h), ("$x$", at.x), *(("1", slice(k, k + 1)) for k in {*at.ones})]
     if at.made.start < at.made.stop:
         named.append((r"$r \circ h$", at.made))
@@ -155,13 +149,11 @@ def zone_maps(
     """
     import seaborn as sns
 
-    if axes is None:
-        axes = canvas(1, len(tables), (3.1 * len(tables) + 0.6, 4.2), sharey=True, squeeze=False)[1][0]
+    axes = panels(axes, 1, len(tables), size=(3.1 * len(tables) + 0.6, 4.2), sharey=True)
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         norm = mpl.colors.LogNorm() if title in log else mpl.colors.Normalize()
-        bar, every = {"location": "bottom", "aspect": 25}, -(-len(table.columns) // 6)
-        look = {"cmap": "cividis_r", "norm": norm, "cbar_kws": bar}
-        sns.heatmap(table, xticklabels=every, yticklabels=True, ax=ax, **look)
+        look = {"cmap": "cividis_r", "norm": norm, "cbar_kws": {"location": "bottom", "aspect": 25}}
+        sns.heatmap(table, xticklabels=-(-len(table.columns) // 6), yticklabels=True, ax=ax, **look)
         ax.set(xlabel="epoch", ylabel="")
         ax.grid(visible=False)
         ax.set_title(title, loc="left")
@@ -187,57 +179,60 @@ def _columns(spec: Spec, layer: int) -> Iterator[tuple[str, int, float, float]]:
         left += width + gap
 
 
-def _label_matrices(ax: Axes, spec: Spec, layer: int) -> float:
-    """Names above and gates beside the matrices of a layer, and limits of the axes; returns their right edge."""
+def _matrices(ax: Axes | None, spec: Spec, layer: int) -> tuple[Figure, Axes, float]:
+    """Axes with names above and gates beside the matrices of a layer, and the right edge of these."""
     H, gates, right, (_, gap) = spec.units[layer], spec.row.gates, 0.0, _widths(spec, layer)
+    fig, ax = given_or_new(ax, (6, 0.6 + 0.75 * len(gates)))
     for matrix, columns, left, width in _columns(spec, layer):
-        text = f"${matrix[0]}_{matrix[1]}$" if matrix[1:] else f"${matrix}$"
-        text += f" ({columns})" if matrix.startswith("W") else ""
-        ax.text(left + width / 2, -0.12 * H, text, ha="center", va="bottom")
+        size = f" ({columns})" if matrix.startswith("W") else ""
+        ax.text(left + width / 2, -0.12 * H, f"${'_'.join(matrix)}${size}", ha="center", va="bottom")
         right = left + width
     for k, gate in enumerate(gates):
         look: Look = {"ha": "right", "va": "center", "color": GATE_COLOURS[gate], "weight": "bold"}
         ax.text(-gap / 2, (k * _STEP + 0.5) * H, gate, gid="gate", **look)
     ax.set(xlim=(-2 * gap, right + 2 * gap), ylim=((_STEP * len(gates) + 0.06) * H, -0.45 * H))
     ax.set_axis_off()
-    return right
+    return fig, ax, right
 
 
-def _places(spec: Spec, layer: int, zone: Zone) -> Iterator[tuple[Array, Point, float, str]]:
-    """The arcs of a zone, a gate's rows of a matrix at a time: mask (H, columns), corner, width of a column, colour."""
+def _places(spec: Spec, layer: int, zone: Zone) -> Iterator[tuple[Array, Point, Point, str]]:
+    """The arcs of a zone, a gate's rows of a matrix at a time: mask (H, columns), corner, size of an arc, colour."""
     H, cell = spec.units[layer], spec.row
     for matrix, columns, left, width in _columns(spec, layer):
         masks = zone.mask(f"{layer}/{matrix}").reshape(-1, H, columns)
         for gate, mask in zip(cell.matrices[matrix], masks, strict=True):
             corner = (left, cell.gates.index(gate) * _STEP * H)
-            yield mask, corner, width / columns, GATE_COLOURS[gate]
+            yield mask, corner, (width / columns, 1), GATE_COLOURS[gate]
 
 
-def _arcs(ax: Axes, mask: Array, corner: Point, size: Point, colour: str) -> None:
+def _arcs(ax: Axes, mask: Array, corner: Point, arc: Point, colour: str) -> None:
     """A matrix block as rectangles: isolated regions hatched, active ones in colour, a frame around all."""
     active: Look = {"facecolor": colour, "edgecolor": colour, "linewidth": 0}
-    wide, high = size[0] / mask.shape[1], size[1] / mask.shape[0]
     for kind, look in ((mask, ISOLATED), (~mask, active)):
-        for (column, row), (columns, rows) in _regions(kind):
-            at = corner[0] + column * wide, corner[1] + row * high
-            _rectangle(ax, at, (columns * wide, rows * high), **look)
-    _rectangle(ax, corner, size, fill=False, linewidth=0.8)
+        for region in _regions(kind, corner, arc):
+            _rectangle(ax, *region, **look)
+    _rectangle(ax, corner, (mask.shape[1] * arc[0], mask.shape[0] * arc[1]), fill=False, linewidth=0.8)
 
 
-def _regions(mask: Array) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+def _regions(mask: Array, corner: Point = (0, 0), arc: Point = (1, 1)) -> Iterator[tuple[Point, Point]]:
     """What is True as rectangles of neighbouring equal rows: corner and size of each, both (across, down).
+
+    Parameters
+    ----------
+    corner, arc : where the mask begins, and the size of an arc.
 
     >>> list(_regions(np.array([[1, 0], [1, 0], [0, 0]], bool)))
     [((0, 0), (1, 2))]
     """
+    (x, y), (wide, high) = corner, arc
     for pattern, positions in equal_rows(mask):
         for first, last in runs(positions):
             for left, right in runs(np.flatnonzero(pattern)):
-                yield (left, first), (right - left, last - first)
+                yield (x + left * wide, y + first * high), ((right - left) * wide, (last - first) * high)
 
 
 def _rectangle(ax: Axes, corner: Point, size: Point, **look: Any) -> None:
-    edge: Look = {"edgecolor": PALETTE["black"], "linewidth": 0.6}
+    edge: Look = {"edgecolor": "black", "linewidth": 0.6}
     ax.add_patch(mpl.patches.Rectangle(corner, *size, **(edge | look)))
 
 

@@ -26,24 +26,12 @@ from tests.experiments.small import ROOT, equal_numbers, make, pair, small
 def test_a_sweep_takes_turns_and_begins_with_another_for_each_seed(tmp_path: Path) -> None:
     three = [small(name) for name in "abc"]
     table = make(three, [0, 1, 2], tmp_path)
-    assert (table["name"] + table["seed"].astype(str)).tolist() == [
-        f"{n}{s}" for s in range(3) for n in "abc"
-    ]
+    assert " ".join(table["name"] + table["seed"].astype(str)) == "a0 b0 c0 a1 b1 c1 a2 b2 c2"
     made = Store(tmp_path).table()
-    assert (made["name"] + made["seed"].astype(str)).tolist() == [
-        "a0",
-        "b0",
-        "c0",
-        "b1",
-        "c1",
-        "a1",
-        "c2",
-        "a2",
-        "b2",
-    ]
+    assert " ".join(made["name"] + made["seed"].astype(str)) == "a0 b0 c0 b1 c1 a1 c2 a2 b2"
     whole = make(three, [0, 1], tmp_path / "other", order="by configuration")
     made = Store(tmp_path / "other").table()
-    assert (made["name"] + made["seed"].astype(str)).tolist() == ["a0", "a1", "b0", "b1", "c0", "c1"]
+    assert " ".join(made["name"] + made["seed"].astype(str)) == "a0 a1 b0 b1 c0 c1"
     equal_numbers(whole, table[:6])
 
 
