@@ -23,7 +23,7 @@ OPTIMIZERS = {
     "decay in Adam": lambda: keras.optimizers.Adam(0.01, weight_decay=0.1),
     "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
     "clipnorm": lambda: keras.optimizers.Adam(0.01, clipnorm=0.01),
-    "global_clipnorm": lambda: keras.optimizers.SGD(0.05, global_clipnorm=0.01),
+    "global_clipnorm": lambda: keras.optimizers.SGD(0.5, global_clipnorm=0.01),
     "clipvalue": lambda: keras.optimizers.SGD(0.05, clipvalue=0.01),
     "EMA": lambda: keras.optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=2),
     "accumulation": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2),
