@@ -42,16 +42,13 @@ def run(
     def layer(x: Any, h0: Any, c0: Any, *values: Any) -> Any:
         one = _Pass(s, arrays, dict(zip(keys, values, strict=True)), x, h0, c0, mask)
         kept = one.forward()
-        hs, cs = kept["h"], kept["c"]
-        for states in (hs, cs):
-            states.set_shape((x.shape[0], x.shape[1], s.H))
 
         def grad(dh: Any, dc: Any) -> tuple[Any, ...]:
             every, last = (dh, tf.zeros_like(dh[0])) if sequences else (None, dh)
             *found, arcs = one.backward(kept, every, last, dc)
             return *found, *(arcs.get(key) for key in keys)
 
-        return (hs if sequences else hs[-1], cs[-1]), grad
+        return (kept["h"] if sequences else kept["h"][-1], kept["c"][-1]), grad
 
     return layer(x, h0, c0, *parts.values())  # type: ignore[no-any-return]
 
@@ -100,30 +97,22 @@ class _Pass:
 
     def forward(self) -> dict[str, Any]:
         """Gates i, f, g, o, states c and h and tanh(c) of every step, (T, B, H); c and h alone if nothing goes back."""
-        s, x, mask = self.s, self.x, self.mask
-        T, B = tf.shape(x)[0], tf.shape(x)[1]
-        from_x = tf.reshape(tf.matmul(tf.reshape(x, (-1, s.D)), self.K) + self.b, tf.stack([T, B, 4 * s.H]))
-        names = (*KERAS_ORDER, "c", "tanh_c", "h") if s.kept else ("c", "h")
-        given = _listed(from_x, *([] if mask is None else [mask]))
+        mask, names = self.mask, (*KERAS_ORDER, "c", "tanh_c", "h") if self.s.kept else ("c", "h")
+        read = {"z": tf.tensordot(self.x, self.K, 1) + self.b} | ({} if mask is None else {"mask": mask})
 
-        def step(t: Any, h: Any, c: Any, *lists: Any) -> tuple[Any, ...]:
-            i, f, g, o = tf.split(given[0].read(t) + tf.matmul(h, self.U), 4, axis=1)
+        def step(before: Any, now: Any) -> dict[str, Any]:
+            i, f, g, o = tf.split(now["z"] + tf.matmul(before["h"], self.U), 4, axis=1)
             i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
-            next_c = f * c + i * g
-            tanh_c = tf.tanh(next_c)
-            next_h = o * tanh_c
+            c = f * before["c"] + i * g
+            tanh_c = tf.tanh(c)
+            h = o * tanh_c
             if mask is not None:
-                now = given[1].read(t)
-                next_c, next_h = tf.where(now, next_c, c), tf.where(now, next_h, h)
-            made = {"i": i, "f": f, "g": g, "o": o, "c": next_c, "tanh_c": tanh_c, "h": next_h}
-            return t + 1, next_h, next_c, *(a.write(t, made[k]) for a, k in zip(lists, names, strict=True))
+                c, h = tf.where(now["mask"], c, before["c"]), tf.where(now["mask"], h, before["h"])
+            made = {"i": i, "f": f, "g": g, "o": o, "c": c, "tanh_c": tanh_c, "h": h}
+            return {name: made[name] for name in names}
 
-        empty = [tf.TensorArray(x.dtype, T, element_shape=(x.shape[1], s.H)) for _ in names]
-        _, _, _, *lists = tf.while_loop(
-            lambda t, *_: t < T, step, (0, self.h0, self.c0, *empty),
-            maximum_iterations=T, parallel_iterations=1,
-        )  # fmt: skip
-        return {name: a.stack() for name, a in zip(names, lists, strict=True)}
+        start = dict.fromkeys(names, tf.zeros_like(self.h0)) | {"c": self.c0, "h": self.h0}
+        return tf.scan(step, read, start, parallel_iterations=1)  # type: ignore[no-any-return]
 
     def backward(self, kept: Arrays, every: Any, dh: Any, dc: Any) -> tuple[Any, ...]:
         """∂L/∂ of x, h0 and c0, and of the active arcs by key.
@@ -154,30 +143,24 @@ class _Pass:
             read["every"] = units(every[last])
         if self.mask is not None:
             read["mask"] = tf.cast(self.mask[last], self.x.dtype)
-        lists = dict(zip(read, _listed(*read.values()), strict=True))
         step_back = None if s.through is None else self.carrier(s.through, self.U)
 
-        def step(t: Any, dh: Any, dc: Any, found: Any) -> tuple[Any, ...]:
-            now = {name: a.read(t) for name, a in lists.items()}
-            if "every" in now:
-                dh = dh + now["every"]
+        def step(after: Any, now: Any) -> dict[str, Any]:
+            dh, dc = after["dh"] + now.get("every", 0), after["dc"]
             past_h, past_c = 0, 0  # errors that a masked step hands on as they are
             if "mask" in now:
                 past_h, past_c = dh - dh * now["mask"], dc - dc * now["mask"]
                 dh, dc = dh * now["mask"], dc * now["mask"]
             dc = dc + dh * now["dc_dh"]
-            joined = tf.concat([dh if gate == "o" else dc for gate in s.gates], axis=1) * now["slopes"]
-            dh = tf.zeros_like(dh) if step_back is None else step_back(joined)
-            return t - 1, dh + past_h, dc * now["f"] + past_c, found.write(t, joined)
+            dz = tf.concat([dh if gate == "o" else dc for gate in s.gates], axis=1) * now["slopes"]
+            dh = tf.zeros_like(dh) if step_back is None else step_back(dz)
+            return {"dh": dh + past_h, "dc": dc * now["f"] + past_c, "dz": dz}
 
-        L, rows = tf.shape(h_prev)[0], len(s.gates) * s.kept
-        empty = tf.TensorArray(self.x.dtype, L, element_shape=(self.x.shape[1], rows))
-        _, dh, dc, found = tf.while_loop(
-            lambda t, *_: t >= 0, step, (L - 1, units(dh), units(dc), empty),
-            maximum_iterations=L, parallel_iterations=1,
-        )  # fmt: skip
-        dz = tf.reshape(found.stack(), (-1, rows))
-        return self.dx(dz), self.start_error(dh, L), self.start_error(dc, L), self.arc_gradients(dz, h_prev)
+        start = {"dh": units(dh), "dc": units(dc), "dz": tf.zeros_like(read["slopes"][0])}
+        found = tf.scan(step, read, start, parallel_iterations=1, reverse=True)
+        dz = tf.reshape(found["dz"], (-1, len(s.gates) * s.kept))
+        errors = (self.start_error(found[name][0]) for name in ("dh", "dc"))
+        return self.dx(dz), *errors, self.arc_gradients(dz, h_prev)
 
     def dx(self, dz: Any) -> Any:
         """(T, B, D); 0 before the span."""
@@ -187,10 +170,11 @@ class _Pass:
         error = tf.reshape(self.carrier(self.s.below, self.K)(dz), shape)
         return tf.pad(error, [[tf.shape(self.x)[0] - shape[0], 0], [0, 0], [0, 0]])
 
-    def start_error(self, error: Any, L: Any) -> Any:
-        """(B, H) from the kept units after L steps; 0 where the error did not get so far."""
-        error = tf.where(tf.equal(L, tf.shape(self.x)[0]), error, tf.zeros_like(error))
-        at = self.s.units
+    def start_error(self, error: Any) -> Any:
+        """(B, H) from the kept units; 0 where the error did not get so far."""
+        at, span = self.s.units, self.s.span
+        if span is not None:
+            error = tf.where(tf.shape(self.x)[0] <= span, error, tf.zeros_like(error))
         if at is None:
             return error
         units = tf.range(*at) if isinstance(at, tuple) else self.arrays[at]
@@ -213,8 +197,3 @@ class _Pass:
             for matrix, split in s.splits.items()
             if "active" in split.shapes
         }
-
-
-def _listed(*arrays: Any) -> list[Any]:
-    """Each as a list of its steps, which a loop reads one by one."""
-    return [tf.TensorArray(a.dtype, tf.shape(a)[0]).unstack(a) for a in arrays]
