@@ -56,6 +56,8 @@ class LSTMInterface(keras.layers.LSTM):  # type: ignore[misc]
             )
         # "implementation" says how keras.layers.LSTM forms its products; 1 would draw a dropout mask for each gate
         super().__init__(int(units), **arguments | {"implementation": 2, "use_cudnn": False})
+        if not self.dropout:
+            self.cell._seed_generators.clear()  # else their state would count among the layer's variables
         config = super().get_config()
         for name, (only, why) in ONLY.items():
             if config[name] != only:

@@ -82,6 +82,12 @@ def test_trainable_false_holds_all_of_it():
     assert [v.name for v in layer.trainable_weights] == ["recurrent_kernel", "bias"]
 
 
+def test_without_dropout_its_variables_are_its_weights():
+    layer = IsolatedLSTM(H, "0/Wh/f")
+    layer.build((None, T, D))
+    assert list(map(id, layer.variables)) == list(map(id, layer.weights))
+
+
 def test_the_summary_counts_active_and_isolated_arcs():
     model = model_of(IsolatedLSTM(H, "0/Wh/f[0:2] | 0/b"), keras.layers.Dense(1))
     lines = []
