@@ -175,9 +175,10 @@ def central_differences(loss: Loss, params: Params, entries: int | None = None, 
     [6.0]
     """
 
-    def slope(name: str, at: tuple[int, ...]) -> float:
-        low, high = _shifted(params, name, at, -1.0), _shifted(params, name, at, 1.0)
-        width = float(high[name][at]) - float(low[name][at])  # what the dtype made of two steps
+    def slope(name: str, at: int) -> float:
+        step = STEP[params[name].dtype.name]
+        low, high = (_shifted(params, name, at, by) for by in (-step, step))
+        width = float(high[name].flat[at]) - float(low[name].flat[at])  # what the dtype made of two steps
         return (float(loss(high)) - float(loss(low))) / width
 
     return _slopes(slope, params, entries, seed)
@@ -189,11 +190,10 @@ def complex_step(loss: Loss, params: Params, entries: int | None = None, seed: i
     >>> complex_step(lambda p: (p["w"] ** 3).sum(), {"w": np.array([2.0])})["w"].tolist()
     [12.0]
     """
+    point = {k: p.astype("complex128") for k, p in params.items()}
 
-    def slope(name: str, at: tuple[int, ...]) -> float:
-        shifted = {k: p.astype("complex128") for k, p in params.items()}
-        shifted[name][at] += 1j * COMPLEX_STEP
-        return float(np.imag(loss(shifted)) / COMPLEX_STEP)
+    def slope(name: str, at: int) -> float:
+        return float(np.imag(loss(_shifted(point, name, at, 1j * COMPLEX_STEP))) / COMPLEX_STEP)
 
     return _slopes(slope, params, entries, seed)
 
@@ -223,23 +223,19 @@ def projection(loss: Loss, params: Params, grads: Params, seed: int = 0) -> tupl
     return float(ours), (float(loss(high)) - float(loss(low))) / (2 * step)
 
 
-def _slopes(
-    slope: Callable[[str, tuple[int, ...]], float], params: Params, entries: int | None, seed: int
-) -> Params:
+def _slopes(slope: Callable[[str, int], float], params: Params, entries: int | None, seed: int) -> Params:
     rng = np.random.default_rng(seed)
     found = {k: np.full(p.shape, np.nan) for k, p in params.items()}
     for name, array in found.items():
         size = array.size
-        chosen = rng.choice(size, size if entries is None else min(entries, size), replace=False)
-        for flat in chosen:
-            at = tuple(int(i) for i in np.unravel_index(flat, array.shape))
-            array[at] = slope(name, at)
+        for at in rng.choice(size, size if entries is None else min(entries, size), replace=False):
+            array.flat[at] = slope(name, at)
     return found
 
 
-def _shifted(params: Params, name: str, at: tuple[int, ...], sign: float) -> Params:
+def _shifted(params: Params, name: str, at: int, by: complex) -> Params:
     moved = params[name].copy()
-    moved[at] += sign * STEP[moved.dtype.name]
+    moved.flat[at] += by
     return params | {name: moved}
 
 

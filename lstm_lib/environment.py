@@ -89,29 +89,23 @@ def _package(name: str, oldest: str) -> tuple[str, str, str, str]:
         state = _age(found, oldest, remedy)
     except PackageNotFoundError:
         found, state = "-", f"missing: {remedy}"
-    needed = f"{oldest} or newer"
-    if name in OPTIONAL:
-        return name, found, f"{needed} (optional)", state if state == "ok" else f"{state} (optional)"
-    return name, found, needed, state
+    optional = " (optional)" if name in OPTIONAL else ""
+    return name, found, f"{oldest} or newer{optional}", state if state == "ok" else state + optional
 
 
 def _threads() -> tuple[str, str, str, str]:
     """The library of the matrix products and its threads; more threads than cores wait for each other."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    part, needed = "threads of products", f"at most {cores}, as cores"
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
-        return (
-            "threads of products",
-            "-",
-            f"at most {cores}, as cores",
-            "unknown without threadpoolctl (optional)",
-        )
+        return part, "-", needed, "unknown without threadpoolctl (optional)"
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     most = max((int(pool["num_threads"]) for pool in pools), default=1)
     library = pools[0]["internal_api"] if pools else "of unknown library"
     state = "ok" if most <= cores else f"too many: start with OPENBLAS_NUM_THREADS={cores}"
-    return "threads of products", f"{most}, {library}", f"at most {cores}, as cores", state
+    return part, f"{most}, {library}", needed, state
 
 
 def _series(name: str) -> tuple[str, str, str, str]:

@@ -7,7 +7,7 @@ compiled   a plan in the layout of Keras: what a graph is traced for, and the ar
 running    the pass in TensorFlow, forward and back
 variables  active and isolated arcs in variables of their own
 moments    what an optimiser keeps, carried over when the zone changes
-interface  the arguments, shapes and masks of keras.layers.LSTM
+interface  the arguments of keras.layers.LSTM that are taken, and its first weights
 layer      IsolatedLSTM
 swapping   isolate_layer
 evidence   what Keras lets see of the arcs, for the statistics that choose

@@ -13,9 +13,9 @@ from lstm_lib.training.statistics import STATISTICS
 
 from .backend import keras
 from .evidence import Collector, is_adam
-from .layer import IsolatedLSTM
+from .layer import IsolatedLSTM, ZoneLike
 
-Choice = Callable[[IsolatedLSTM, Moment], Zone | str | None]
+Choice = Callable[[IsolatedLSTM, Moment], ZoneLike]
 
 
 class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
@@ -62,8 +62,8 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
             raise ValueError(
                 f"Isolation follows a Plan, a schedule or a function (layer, moment); got a {type(follow).__name__}"
             )
-        for name, number in (("batch", batch), ("steps", steps)):
-            if not is_whole(number, 1) and (number is not None or name == "batch"):
+        for name, number in (("batch", batch), ("steps", 1 if steps is None else steps)):
+            if not is_whole(number, 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
         self.layer, self.follow, self.batch, self.steps = layer, follow, batch, steps
         self.zones: list[tuple[Moment, str]] = []
@@ -71,15 +71,14 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Find the layer."""
-        names = {one.name: one for one in self.model._flatten_layers() if isinstance(one, IsolatedLSTM)}
-        found = names.get(self.layer) if isinstance(self.layer, str) else self.layer
-        if not isinstance(found, IsolatedLSTM) or all(one is not found for one in names.values()):
-            raise ValueError(
-                f"no IsolatedLSTM {self.layer!r} in the model; there are {', '.join(names) or 'none'}"
-            )
+        layers = [one for one in self.model._flatten_layers() if isinstance(one, IsolatedLSTM)]
+        found = next((one for one in layers if one is self.layer or one.name == self.layer), None)
+        if found is None:
+            names = ", ".join(one.name for one in layers) or "none"
+            raise ValueError(f"no IsolatedLSTM {self.layer!r} in the model; there are {names}")
         self._found = found
         self._step = -1  # before the first epoch
-        self._plan: Plan | None = None
+        self._holds: tuple[Any, ...] = ()  # the plan that does: its zone, depth and span
         self._collector: Collector | None = None
         if isinstance(self.follow, Plan | Schedule):
             spec, own = self.follow.spec, found.plan.spec
@@ -121,17 +120,17 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
         if not isinstance(self.follow, Plan | Schedule):
             chosen = self.follow(self._found, self._moment)
             if chosen is not None:
-                self._set(chosen, {})
+                self._set(chosen)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """The plan of the step, where a plan or schedule has one."""
         if isinstance(self.follow, Plan | Schedule):
             self._moment = self._moment._replace(step=self._step)
             plan = plan_at(self.follow, self.follow.spec, self._moment)
-            if self._plan is None or not _alike(plan, self._plan):
-                self._plan = plan
-                depth = plan.depth if plan.zone.size else "same"
-                self._set(plan.zone, {"depth": depth, "span": plan.span})
+            holds = plan.zone, plan.depth, plan.span
+            if holds != self._holds:
+                self._holds = holds
+                self._set(plan.zone, depth=plan.depth if plan.zone.size else "same", span=plan.span)
             if batch == 0:
                 self._first = plan
 
@@ -144,13 +143,9 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
         if self._collector is not None:
             self._collector.close_epoch(self._first)
 
-    def _set(self, zone: Zone | str, how: dict[str, Any]) -> None:
+    def _set(self, zone: Zone | str, **how: Any) -> None:
         self.traced += self._found.set_zone(zone, **how, model=self.model)
         self.zones.append((self._moment._replace(evidence=None), str(self._found.zone)))
-
-
-def _alike(one: Plan, other: Plan) -> bool:
-    return one is other or (one.zone == other.zone and (one.depth, one.span) == (other.depth, other.span))
 
 
 def _statistics(described: Any) -> Iterator[str]:

@@ -50,23 +50,15 @@ class Carry:
 class Split:
     """How the arcs of a matrix are divided.
 
-    `form` is "active" or "isolated" (all of it in one variable of the matrix's shape), "columns" (whole columns of
-    each kind, two variables of the same rows) or "arcs" (two flat variables). `order` names the positions of the
-    matrix in the two put together, `found` where the gradients of its active arcs stand among all products.
+    shapes : "active", "isolated" or both -> the shape of its variable: that of the matrix if it is the only one; some
+    of its columns, if no column has arcs of both; else flat. order : the array of the matrix's positions in the two put
+    together, None for one variable. found : where the gradients of the active arcs stand among all products.
     """
 
-    form: str
     shape: tuple[int, ...]
-    active: tuple[int, ...]
-    isolated: tuple[int, ...]
-    order: str
+    shapes: dict[str, tuple[int, ...]]
+    order: str | None
     found: Ref
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The variables there are, "active", "isolated" or both, with their shapes."""
-        both = {"active": self.active, "isolated": self.isolated}
-        return {self.form: both[self.form]} if self.form in both else both
 
 
 @dataclass(frozen=True)
@@ -88,8 +80,8 @@ class Structure:
     through: Carry | None
     below: Carry | None
     products: tuple[tuple[Ref, Ref], ...]
-    splits: tuple[tuple[str, Split], ...]
-    arrays: tuple[tuple[str, tuple[int, ...]], ...]
+    splits: dict[str, Split]
+    arrays: dict[str, tuple[int, ...]]
 
 
 def keras_columns(H: int) -> Array:
@@ -107,12 +99,6 @@ def in_rows(matrices: Mapping[str, Array]) -> dict[str, Array]:
         MATRICES[matrix]: np.ascontiguousarray(a.T[np.argsort(keras_columns(a.shape[-1] // 4))])
         for matrix, a in matrices.items()
     }
-
-
-def keras_mask(plan: Plan, matrix: str) -> Array:
-    """The active arcs of "kernel" (D, 4H), "recurrent_kernel" (H, 4H) or "bias" (4H,) under a one-layer plan."""
-    mask: Array = ~plan.zone.mask(MATRICES[matrix])[keras_columns(plan.spec.units[0])]
-    return np.ascontiguousarray(mask.T)
 
 
 class _Compiler:
@@ -161,8 +147,8 @@ class _Compiler:
             None if p.drop is None else self.named(~p.drop[order].T, f"{name} keep"),
         )
 
-    def products(self) -> tuple[tuple[tuple[Ref, Ref], ...], Array]:
-        """The products, and (S, 4H) where each arc's gradient stands among all their numbers; -1: nowhere."""
+    def products(self) -> tuple[tuple[tuple[Ref, Ref], ...], Array, int]:
+        """The products, (S, 4H) where each arc's gradient stands among all their numbers, and how many these are."""
         S = self.H + self.D + 1
         found, where, start = [], np.full((S, 4 * self.H), -1), 0
         for k, r in enumerate(self.work.weights):
@@ -171,26 +157,24 @@ class _Compiler:
             numbers = np.arange(r.sources.size * len(columns)).reshape(r.sources.size, -1)
             where[np.ix_(r.sources.positions, columns)] = start + numbers
             start += numbers.size
-        return tuple(found), where
+        return tuple(found), where, start
 
     def split(self, matrix: str, where: Array, total: int) -> Split:
-        mask = keras_mask(self.plan, matrix)
-        first = {"recurrent_kernel": 0, "kernel": self.H, "bias": self.H + self.D}[matrix]
-        found = where[first : first + mask.size // (4 * self.H)].reshape(mask.shape)[mask]
+        """How a matrix is divided; `where` has its rows of `products`."""
+        zone = self.plan.zone.mask(MATRICES[matrix])
+        mask = np.ascontiguousarray(~zone[keras_columns(self.H)].T)
+        found = where.reshape(mask.shape)[mask]
         assert (found >= 0).all(), "an active arc without a product"
         at = self.ref(Index.of(found, total), f"{matrix} found") if found.size else None
         if mask.all() or not mask.any():
-            form = "active" if mask.all() else "isolated"
-            return Split(form, mask.shape, mask.shape, mask.shape, "", at)
+            return Split(mask.shape, {"active" if mask.any() else "isolated": mask.shape}, None, at)
         columns = mask.reshape(-1, 4 * self.H)
-        if (columns == columns[0]).all():
-            form, flags, shape = "columns", columns[0], mask.shape[:-1]
-        else:
-            form, flags, shape = "arcs", mask.ravel(), ()
-        order = np.argsort(np.concatenate([np.flatnonzero(flags), np.flatnonzero(~flags)]))
+        alike = (columns == columns[0]).all()
+        before, flags = (mask.shape[:-1], columns[0]) if alike else ((), mask.ravel())
+        order = self.named(np.argsort(np.argsort(~flags, kind="stable")), f"{matrix} order")
         some = int(flags.sum())
-        self.named(order, f"{matrix} order")
-        return Split(form, mask.shape, (*shape, some), (*shape, len(flags) - some), f"{matrix} order", at)
+        shapes = {"active": (*before, some), "isolated": (*before, len(flags) - some)}
+        return Split(mask.shape, shapes, order, at)
 
 
 def compile_plan(plan: Plan) -> tuple[Structure, dict[str, Array]]:
@@ -206,12 +190,12 @@ def compile_plan(plan: Plan) -> tuple[Structure, dict[str, Array]]:
     H, D = made.H, made.D
     through = made.carry(work.through[0], work.units.size, "through")
     below = made.carry(work.below, D, "below")
-    products, where = made.products()
-    total = sum(r.size[0] * r.size[1] for r in work.weights)
-    splits = tuple((matrix, made.split(matrix, where, total)) for matrix in MATRICES)
+    products, where, total = made.products()
+    rows = {"recurrent_kernel": where[:H], "kernel": where[H : H + D], "bias": where[-1]}
+    splits = {matrix: made.split(matrix, rows[matrix], total) for matrix in MATRICES}
     structure = Structure(
         H, D, plan.span, "".join(g for g in KERAS_ORDER if GATES.index(g) in work.blocks), work.units.size,
         made.ref(work.units, "units"), through, below, products, splits,
-        tuple(sorted((name, a.shape) for name, a in made.arrays.items())),
+        {name: a.shape for name, a in made.arrays.items()},
     )  # fmt: skip
     return structure, made.arrays

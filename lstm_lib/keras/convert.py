@@ -22,7 +22,6 @@ from lstm_lib.network.spec import Params, Spec, check_params
 
 from .backend import keras, tf
 from .compiled import KERAS_ORDER
-from .layer import IsolatedLSTM
 
 TF15_ORDER = ("i", "g", "f", "o")
 
@@ -94,9 +93,8 @@ def to_keras(spec: Spec, params: Params) -> keras.Model:
 
 def _in_keras(cell: Cell, kind: Kind, ours: dict[str, Array]) -> list[Array]:
     """Kernel, recurrent kernel and bias."""
-    columns = {name: reorder(a, cell.gates, kind.order).T for name, a in ours.items()}
-    biases = [columns[name] for name in ("b", "bh") if name in columns]
-    return [columns["Wx"], columns["Wh"], np.stack(biases) if len(biases) > 1 else biases[0]]
+    kernel, recurrent, *biases = (reorder(ours[m], cell.gates, kind.order).T for m in cell.matrices)
+    return [kernel, recurrent, np.stack(biases) if len(biases) > 1 else biases[0]]
 
 
 def _from_keras(cell: Cell, kind: Kind, weights: list[Array]) -> dict[str, Array]:
@@ -122,10 +120,10 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
     >>> again == spec, all(np.array_equal(copied[k], params[k]) for k in params)
     (True, True)
     """
-    *layers, head = found = _layers(model) or [None]
-    cells = [_cell_of(layer) for layer in layers]
-    if not layers or not isinstance(head, keras.layers.Dense):
-        names = [type(one).__name__ for one in found if one is not None]
+    found = _layers(model)
+    layers, cells = found[:-1], [_cell_of(layer) for layer in found[:-1]]
+    if not layers or not isinstance(head := found[-1], keras.layers.Dense):
+        names = [type(one).__name__ for one in found]
         raise ValueError(f"expected recurrent layers and a Dense head, got {names}")
     for k, (layer, cell) in enumerate(zip(layers, cells, strict=True)):
         if cell != cells[0]:
@@ -146,15 +144,9 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
         params |= {f"{k}/{matrix}": a for matrix, a in ours.items()}
     W, b = head.get_weights()
     params |= {"head/W": np.ascontiguousarray(W.T), "head/b": b}
-    spec = Spec(
-        inputs=params["0/Wx"].shape[1],
-        units=tuple(layer.units for layer in layers),
-        outputs=head.units,
-        cell=cells[0],
-        head=activation,
-        output="every" if layers[-1].return_sequences else "last",
-    )
-    return spec, params
+    inputs, units = params["0/Wx"].shape[1], tuple(layer.units for layer in layers)
+    output = "every" if layers[-1].return_sequences else "last"
+    return Spec(inputs, units, head.units, cells[0], activation, output), params
 
 
 def _layers(model: Any) -> list[Any]:
@@ -174,8 +166,6 @@ def _layers(model: Any) -> list[Any]:
 
 def _cell_of(layer: Any) -> str:
     """The cell that a layer computes."""
-    if isinstance(layer, IsolatedLSTM):
-        return "standard"
     for cell, kind in KINDS.items():
         reset_after = kind.arguments.get("reset_after")
         if isinstance(layer, kind.layer) and getattr(layer, "reset_after", None) == reset_after:
@@ -223,8 +213,7 @@ def from_tf15(weights: Mapping[str, ArrayLike], forget_bias: float = 1.0) -> tup
             f"kernel {kernel.shape}, bias {bias.shape}, head_W {W.shape} and head_b {b.shape} do not fit; "
             "expected (D + H, 4H), (4H,), (H, O) and (O,)"
         )
-    rows = reorder(kernel.T, TF15_ORDER, CELLS["standard"].gates)
-    bias = reorder(bias, TF15_ORDER, CELLS["standard"].gates)
+    rows, bias = (reorder(a, TF15_ORDER, CELLS["standard"].gates) for a in (kernel.T, bias))
     bias[:H] += np.float32(forget_bias)
     params = {"0/Wx": rows[:, :D].copy(), "0/Wh": rows[:, D:].copy(), "0/b": bias}
     return Spec(D, (H,), O), params | {"head/W": W.T.copy(), "head/b": b.copy()}

@@ -12,7 +12,7 @@ from lstm_lib.training.adam import Adam, AdamState
 from lstm_lib.training.evidence import Evidence, Watched
 
 from .backend import keras
-from .compiled import MATRICES, in_rows
+from .compiled import in_rows
 from .layer import IsolatedLSTM
 
 
@@ -25,9 +25,8 @@ class Collector:
     def __init__(self, layer: IsolatedLSTM, spec: Spec) -> None:
         self.layer, self.spec = layer, spec
         self.first = self._weights()
-        unseen = {k: np.full_like(p, np.nan) for k, p in self.first.items()}
         self.watched = Watched.begin(self.first)
-        self.watched.gradient = unseen
+        self.watched.gradient = {k: np.full_like(p, np.nan) for k, p in self.first.items()}
         self.moved = {k: np.zeros(p.shape, int) for k, p in self.first.items()}  # epochs an arc was active in
 
     def close_epoch(self, plan: Plan) -> None:
@@ -52,7 +51,7 @@ class Collector:
 
     def _weights(self) -> Params:
         found = {k: np.zeros(shape, self.layer.variable_dtype) for k, shape in self.spec.shapes.items()}
-        return found | in_rows(dict(zip(MATRICES, self.layer.get_weights(), strict=True)))
+        return found | in_rows(self.layer.arcs.read())
 
 
 def is_adam(optimizer: Any) -> bool:

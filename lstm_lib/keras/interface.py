@@ -1,11 +1,10 @@
-"""What `IsolatedLSTM` has in common with keras.layers.LSTM: its arguments, shapes, masks and first weights.
+"""What `IsolatedLSTM` takes of keras.layers.LSTM: which of its arguments, and how its first weights are drawn.
 
-Letters: B batch, T steps, D inputs, H units. Keras has a kernel (D, 4H), a recurrent kernel (H, 4H) and a bias (4H,).
+Letters: D inputs, H units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import is_whole
 
-from .backend import keras, tf
+from .backend import keras
 from .compiled import MATRICES
 
 # Arguments of keras.layers.LSTM that have one value here: the value, and why.
@@ -30,151 +29,61 @@ ONLY: dict[str, tuple[Any, str]] = {
     "unroll": (False, "the loop over time is never unrolled"),
 }
 DTYPES = ("float32", "float64")
-SUMS = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)  # over arcs, one by one
 REGULARIZERS = dict(
     zip(MATRICES, ("kernel_regularizer", "recurrent_regularizer", "bias_regularizer"), strict=True)
 )
-INITIALIZERS = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
-FLAGS = ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")
+# Those that add up what they make of every arc, so that they can leave isolated ones out.
+SUMS = (type(None), keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
 
 
-class LSTMInterface(keras.layers.Layer):  # type: ignore[misc]
-    """The arguments of keras.layers.LSTM, and what follows from them alone; see `IsolatedLSTM`.
+class LSTMInterface(keras.layers.LSTM):  # type: ignore[misc]
+    """keras.layers.LSTM whose cell is never built: the weights and the pass are left to `IsolatedLSTM`.
 
     Raises ValueError, by name, for an argument that isn't supported.
     """
 
-    def __init__(
-        self,
-        units: int,
-        *,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        zero_output_for_mask: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        _check_only(kwargs)
-        super().__init__(**kwargs)
+    # Else Keras takes a pass of its own where it has one; Bidirectional sets it on its layers, and is not heard.
+    use_cudnn = property(lambda self: False, lambda self, given: None)
+
+    def __init__(self, units: int, **arguments: Any) -> None:
         if not is_whole(units, 1):
             raise ValueError(f"units must be a whole number of at least 1, got {units!r}")
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"dropout must be from 0 to 1, got {dropout!r}")
+        if not 0 <= arguments.get("dropout", 0) <= 1:
+            raise ValueError(f"dropout must be from 0 to 1, got {arguments['dropout']!r}")
+        if arguments.get("use_cudnn") is True:
+            raise ValueError(
+                "IsolatedLSTM has use_cudnn=True; only 'auto' and False are supported: its pass is its own"
+            )
+        # "implementation" says how keras.layers.LSTM forms its products; 1 would draw a dropout mask for each gate
+        super().__init__(int(units), **arguments | {"implementation": 2, "use_cudnn": False})
+        if not self.dropout:
+            self.cell._seed_generators.clear()  # else their state would count among the layer's variables
+        config = super().get_config()
+        for name, (only, why) in ONLY.items():
+            if config[name] != only:
+                raise ValueError(
+                    f"IsolatedLSTM has {name}={arguments[name]!r}; only {only!r} is supported: {why}"
+                )
         if self.compute_dtype not in DTYPES or self.variable_dtype != self.compute_dtype:
             raise ValueError(
                 f"IsolatedLSTM has dtype={self.dtype_policy.name!r}; only {' and '.join(DTYPES)} are supported"
             )
-        self.units = int(units)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.unit_forget_bias = unit_forget_bias
-        given = kernel_regularizer, recurrent_regularizer, bias_regularizer
-        self.regularizers = {
-            m: _regularizer(REGULARIZERS[m], one) for m, one in zip(MATRICES, given, strict=True)
-        }
-        self.dropout = dropout
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed=seed) if dropout else None
-        self.return_sequences, self.return_state = return_sequences, return_state
-        self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
-        self.stateful = False
-        self.supports_masking = True
-        self.input_spec = keras.layers.InputSpec(ndim=3)
+        self.regularizers = {matrix: getattr(self, name) for matrix, name in REGULARIZERS.items()}
+        for matrix, name in REGULARIZERS.items():
+            if type(self.regularizers[matrix]) not in SUMS:
+                raise ValueError(
+                    f"IsolatedLSTM has {name}={arguments[name]!r}; only L1, L2 and L1L2 are supported: "
+                    "others act on whole variables"
+                )
 
     def first_weights(self, D: int) -> dict[str, Array]:
-        """Kernel, recurrent kernel and bias as keras.layers.LSTM draws them, in its order."""
+        """Kernel (D, 4H), recurrent kernel (H, 4H) and bias (4H,) as keras.layers.LSTM draws them, in its order."""
         dtype, H = self.variable_dtype, self.units
-        kernel = np.asarray(self.kernel_initializer((D, 4 * H), dtype=dtype))
-        recurrent = np.asarray(self.recurrent_initializer((H, 4 * H), dtype=dtype))
+        kernel = self.kernel_initializer((D, 4 * H), dtype=dtype)
+        recurrent = self.recurrent_initializer((H, 4 * H), dtype=dtype)
+        lengths = (H, 2 * H) if self.unit_forget_bias else (4 * H,)
+        bias = [np.asarray(self.bias_initializer((n,), dtype=dtype)) for n in lengths]
         if self.unit_forget_bias:
-            first, last = (np.asarray(self.bias_initializer((n,), dtype=dtype)) for n in (H, 2 * H))
-            bias = np.concatenate([first, np.ones(H, dtype), last])
-        else:
-            bias = np.asarray(self.bias_initializer((4 * H,), dtype=dtype))
-        return {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias}
-
-    def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """Zeros for h and c, (batch_size, H) each."""
-        return [tf.zeros((batch_size, self.units), self.compute_dtype) for _ in range(2)]
-
-    def compute_output_shape(
-        self, sequences_shape: Sequence[int | None], initial_state_shape: Any = None
-    ) -> Any:
-        """Of what `call` returns."""
-        B, T, _ = sequences_shape
-        state = (B, self.units)
-        output = (B, T, self.units) if self.return_sequences else state
-        return (output, state, state) if self.return_state else output
-
-    def compute_output_spec(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `compute_output_shape`, with dtypes."""
-        shape = self.compute_output_shape(sequences.shape)
-        if not self.return_state:
-            return keras.KerasTensor(shape, dtype=self.compute_dtype)
-        return tuple(keras.KerasTensor(one, dtype=self.compute_dtype) for one in shape)
-
-    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask of what comes out: that of the steps, if steps come out."""
-        mask = mask[0] if isinstance(mask, list | tuple) else mask
-        mask = mask if self.return_sequences else None
-        return (mask, None, None) if self.return_state else mask
-
-    def _shown(self, mask: Any, dtype: Any) -> Any:
-        """1 where Keras shows an output, 0 where it shows zeros: at masked steps if asked to, else before the first."""
-        shown = tf.cast(mask, dtype)
-        if not self.zero_output_for_mask:
-            shown = tf.cast(tf.cumsum(shown) > 0, dtype)
-        return shown if self.return_sequences else shown[-1]
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        own = ("units", "unit_forget_bias", "dropout", "seed", *FLAGS)
-        config = {name: getattr(self, name) for name in own}
-        config |= {name: keras.initializers.serialize(getattr(self, name)) for name in INITIALIZERS}
-        penalties = {REGULARIZERS[m]: one for m, one in self.regularizers.items()}
-        penalties["activity_regularizer"] = self.activity_regularizer
-        config |= {
-            name: None if one is None else keras.regularizers.serialize(one)
-            for name, one in penalties.items()
-        }
-        return {**super().get_config(), **config}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layer of a `get_config`, or of that of a keras.layers.LSTM."""
-        return cls(**config)
-
-
-def _check_only(given: dict[str, Any]) -> None:
-    """Take the arguments of `ONLY` out of `given`; refuse other values by name."""
-    for name, (only, why) in ONLY.items():
-        value = given.pop(name, only)
-        if name.endswith("activation") and value is not None and not isinstance(value, str):
-            value = keras.activations.serialize(keras.activations.get(value))
-        if value != only:
-            raise ValueError(f"IsolatedLSTM has {name}={value!r}; only {only!r} is supported: {why}")
-    if given.pop("use_cudnn", "auto") is True:
-        raise ValueError(
-            "IsolatedLSTM has use_cudnn=True; only 'auto' and False are supported: its pass is its own"
-        )
-    given.pop("implementation", None)  # how keras.layers.LSTM forms its products
-
-
-def _regularizer(name: str, given: Any) -> Any:
-    """A regularizer that adds up what it makes of every arc, so that it can leave isolated ones out; or None."""
-    found = keras.regularizers.get(given)
-    if found is not None and type(found) not in SUMS:
-        raise ValueError(
-            f"IsolatedLSTM has {name}={given!r}; only L1, L2 and L1L2 are supported: others act on whole variables"
-        )
-    return found
+            bias.insert(1, np.ones(H, dtype))
+        drawn = map(np.asarray, (kernel, recurrent, np.concatenate(bias)))
+        return dict(zip(MATRICES, drawn, strict=True))

@@ -2,8 +2,8 @@
 
 Active and isolated arcs stand in variables of their own (`variables.py`), trainable and not, so that nothing an
 optimiser does to a variable (moments, weight decay, clipping, moving averages) reaches an isolated arc. The backward
-pass is the derived one (`running.py`), with the products that `isolate` leaves. What the layer has in common with
-keras.layers.LSTM stands in `interface.py`.
+pass is the derived one (`running.py`), with the products that `isolate` leaves. All else is keras.layers.LSTM, but
+for what `interface.py` refuses.
 
 Letters: B batch, T steps, D inputs, H units.
 """
@@ -11,7 +11,7 @@ Letters: B batch, T steps, D inputs, H units.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,13 +21,14 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Spec
 
 from .backend import keras, tf
-from .compiled import MATRICES, compile_plan
+from .compiled import MATRICES
 from .interface import LSTMInterface
 from .moments import Moments
 from .running import run
 from .variables import ArcVariables
 
 DEPTHS = ("hold", "skip", "cut")
+ZoneLike = Zone | str | None  # what a zone is given as: itself, its text, or None for no arc
 
 
 @keras.saving.register_keras_serializable(package="lstm_lib")
@@ -67,17 +68,12 @@ class IsolatedLSTM(LSTMInterface):
     """
 
     def __init__(
-        self,
-        units: int,
-        zone: Zone | str | None = None,
-        depth: str = "skip",
-        span: int | None = None,
-        **arguments: Any,
+        self, units: int, zone: ZoneLike = None, depth: str = "skip", span: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(units, **arguments)
+        super().__init__(units, **kwargs)
         if zone is not None and not isinstance(zone, Zone | str):
             raise ValueError(f"zone is a Zone, its text or None; got a {type(zone).__name__}")
-        self._zone_given: Zone | str | None = zone
+        self._zone_given = zone
         self._depth, self._span = _checked(depth, span)
         self._plan: Plan | None = None
         self._traced = False
@@ -109,11 +105,7 @@ class IsolatedLSTM(LSTMInterface):
         return self._plan
 
     def set_zone(
-        self,
-        zone: Zone | str | None,
-        depth: str = "same",
-        span: int | Literal["same"] | None = "same",
-        model: Any = None,
+        self, zone: ZoneLike, depth: str = "same", span: int | str | None = "same", model: Any = None
     ) -> bool:
         """Isolate another zone from now on. Weights keep their values, and moments go with their arcs.
 
@@ -155,7 +147,7 @@ class IsolatedLSTM(LSTMInterface):
             return False
         return self._change(plan, model)
 
-    def _read(self, zone: Zone | str | None) -> Zone:
+    def _read(self, zone: ZoneLike) -> Zone:
         """The zone on this layer's own spec, without what it says of the head."""
         spec = self._spec
         if zone is None:
@@ -174,17 +166,14 @@ class IsolatedLSTM(LSTMInterface):
 
     def _change(self, plan: Plan, model: Any) -> bool:
         """Put the arcs where the plan wants them; True if anything must be traced anew."""
-        structure, arrays = compile_plan(plan)
-        anew = structure != self.arcs.structure
-        matrices = self.arcs.read()
         optimizer = None if model is None else model.optimizer
         if optimizer is not None and optimizer.built:
             others = self._moments.read(optimizer, self.arcs)
-            self.arcs.hold(structure, arrays, matrices)
-            trained = model.trainable_variables if anew else optimizer._trainable_variables
-            model.optimizer = self._moments.write(optimizer, list(trained), self.arcs, others, not anew)
+            anew = self.arcs.hold(plan)
+            trained = model.trainable_variables if anew else None
+            model.optimizer = self._moments.write(optimizer, trained, self.arcs, others)
         else:
-            self.arcs.hold(structure, arrays, matrices)
+            anew = self.arcs.hold(plan)
         if anew and model is not None:
             if model.train_function is not None:
                 model.make_train_function(force=True)
@@ -201,16 +190,16 @@ class IsolatedLSTM(LSTMInterface):
             raise ValueError(f"layer {self.name!r} needs a known number of inputs, got {sequences_shape}")
         self._spec = Spec(int(D), (self.units,), 1)
         self.steps = sequences_shape[1]
-        plan = isolate(self._spec, self._read(self._zone_given), self._depth, self._span)
+        self._plan = isolate(self._spec, self._read(self._zone_given), self._depth, self._span)
         with tf.init_scope():
-            self.arcs = ArcVariables(self, *compile_plan(plan), self.first_weights(int(D)))
-        self._plan, self._moments = plan, Moments()
+            self.arcs = ArcVariables(self, self._plan, self.first_weights(int(D)))
+        self._moments = Moments()
 
     def slots(self, optimizer: Any, name: str) -> dict[str, Array]:
         """What a built optimiser keeps by a name, such as "momentum", of all arcs: held for isolated ones, or 0."""
         self._moments.read(optimizer, self.arcs)
         values = self._moments.values
-        return {m: values[m, name, 0][0] for m in MATRICES if (m, name, 0) in values}
+        return {m: np.nan_to_num(values[m, name, 0]) for m in MATRICES if (m, name, 0) in values}
 
     def get_weights(self) -> list[Array]:
         """Kernel (D, 4H), recurrent kernel (H, 4H) and bias (4H,), as of keras.layers.LSTM."""
@@ -238,39 +227,37 @@ class IsolatedLSTM(LSTMInterface):
 
     # ------------------------------------------------------------------------------------------------- running
 
-    def call(
-        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
-    ) -> Any:
-        """See the class."""
-        if not tf.executing_eagerly():
-            self._traced = True
-        x = tf.convert_to_tensor(sequences)
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        """The pass, for the `call` of keras.layers.LSTM: the last output or all outputs, twice, and h and c."""
+        self._traced |= not tf.executing_eagerly()
+        x, (h, c) = sequences, initial_state
         if training and self.dropout:
-            kept = keras.random.dropout(tf.ones_like(x[:, 0, :]), self.dropout, seed=self.seed_generator)
-            x = x * kept[:, None]
-        if isinstance(mask, list | tuple):
-            mask = mask[0]
-        h, c = self.get_initial_state(tf.shape(x)[0]) if initial_state is None else initial_state
-        h, c = (tf.cast(tf.convert_to_tensor(a), x.dtype) for a in (h, c))
+            x = x * self.cell.get_dropout_mask(x[:, 0, :])[:, None]
         x = tf.transpose(x, (1, 0, 2))
+        mask = mask[0] if isinstance(mask, list | tuple) else mask
         if mask is not None:
             mask = tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
         if self.go_backwards:
             x, mask = tf.reverse(x, [0]), None if mask is None else tf.reverse(mask, [0])
         parts = {key: tf.convert_to_tensor(v) for key, v in self.arcs.variables.items()}
         arrays = {name: tf.convert_to_tensor(v) for name, v in self.arcs.arrays.items()}
-        hs, c = run(self.arcs.structure, arrays, parts, x, h, c, mask, self.return_sequences)
-        h = hs[-1] if self.return_sequences else hs
-        output = hs if mask is None else hs * self._shown(mask, hs.dtype)
+        output, c = run(self.arcs.structure, arrays, parts, x, h, c, mask, self.return_sequences)
+        h = output[-1] if self.return_sequences else output
+        if mask is not None:  # as in Keras: zeros at masked steps if asked for, else before the first other
+            shown = tf.cast(mask, h.dtype)
+            if not self.zero_output_for_mask:
+                shown = tf.cast(tf.cumsum(shown) > 0, h.dtype)
+            output = output * (shown if self.return_sequences else shown[-1])
         if self.return_sequences:
             output = tf.transpose(output, (1, 0, 2))
-        return (output, h, c) if self.return_state else output
+        return output, output, [h, c]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again, with the zone it has now as a text."""
         zone = self._zone_given if self._plan is None else self._plan.zone
-        words = {"zone": None if zone is None else str(zone), "depth": self._depth, "span": self._span}
-        return super().get_config() | words
+        text = None if zone is None else str(zone)
+        config: dict[str, Any] = super().get_config()
+        return config | {"zone": text, "depth": self._depth, "span": self._span}
 
 
 def _checked(depth: str, span: Any) -> tuple[str, int | None]:

@@ -11,6 +11,7 @@ A slot is one of the variables that an optimiser keeps beside a variable of the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -31,16 +32,13 @@ class Slot(NamedTuple):
     which: int
 
 
-def lineage(optimizer: Any) -> object:
+def lineage(optimizer: Any) -> Any:
     """What an optimiser and those that were rebuilt from it have in common."""
-    if not hasattr(optimizer, "_lineage"):
-        optimizer._lineage = object()
-    found: object = optimizer._lineage
-    return found
+    return vars(optimizer).setdefault("_lineage", object())
 
 
-def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, list[Slot]]:
-    """An optimiser of the same settings, built for these variables, and what each of its own variables is.
+def rebuilt(optimizer: Any, variables: list[Any] | None = None) -> tuple[Any, list[Slot]]:
+    """An optimiser of the same settings, for these variables or the same, and what each of its own variables is.
 
     Raises ValueError for an optimiser that keeps arrays of which it doesn't say what they stand beside.
     """
@@ -58,10 +56,9 @@ def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, list[Slot]]:
         return slot
 
     made.add_variable_from_reference = recorded
-    made.build(variables)
+    made.build(list(optimizer._trainable_variables) if variables is None else variables)
     del made.add_variable_from_reference
-    counts: dict[tuple[int, str], int] = {}
-    slots = []
+    counts, slots = Counter[tuple[int, str]](), []
     for variable in made.variables:
         key = beside.get(id(variable), (0, ""))
         if not key[0] and len(variable.shape):
@@ -70,7 +67,7 @@ def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, list[Slot]]:
                 "can't divide by arcs; choose the zone before compile(), or use an optimiser with one moment an arc, "
                 "such as Adam, AdamW, RMSprop or SGD"
             )
-        slots.append(Slot(*key, counts.setdefault(key, 0)))
+        slots.append(Slot(*key, counts[key]))
         counts[key] += 1
     return made, slots
 
@@ -78,19 +75,19 @@ def rebuilt(optimizer: Any, variables: list[Any]) -> tuple[Any, list[Slot]]:
 class Moments:
     """The moments of all arcs of a layer, those of isolated ones included.
 
-    values : matrix, name and number of a slot -> its numbers, and which of them are known, both of the matrix's shape.
+    values : matrix, name and number of a slot -> its numbers, of the matrix's shape; NaN where none is known.
     """
 
     def __init__(self) -> None:
         self.lineage: object = None
-        self.values: dict[tuple[str, str, int], tuple[Array, Array]] = {}
+        self.values: dict[tuple[str, str, int], Array] = {}
 
     def read(self, optimizer: Any, arcs: ArcVariables) -> dict[Slot, Array]:
         """Read the moments of active arcs off a built optimiser.
 
         Returns what belongs to other variables or, as the number of steps made, to none.
         """
-        _, slots = rebuilt(optimizer, list(optimizer._trainable_variables))
+        _, slots = rebuilt(optimizer)
         if lineage(optimizer) is not self.lineage:
             self.values.clear()
             self.lineage = lineage(optimizer)
@@ -102,23 +99,18 @@ class Moments:
                 others[slot] = new
                 continue
             matrix = active[slot.beside]
-            shape = arcs.splits[matrix].shape
-            values, known = self.values.get(
-                (matrix, slot.name, slot.which), (np.zeros(shape, new.dtype), np.zeros(shape, bool))
-            )
-            self.values[matrix, slot.name, slot.which] = (
-                arcs.join(matrix, {**arcs.split(matrix, values), "active": new}),
-                arcs.join(matrix, {**arcs.split(matrix, known), "active": np.ones(new.shape, bool)}),
-            )
+            key = matrix, slot.name, slot.which
+            before = self.values.get(key, np.full(arcs.splits[matrix].shape, np.nan, new.dtype))
+            self.values[key] = arcs.join(matrix, arcs.split(matrix, before) | {"active": new})
         return others
 
     def write(
-        self, old: Any, variables: list[Any], arcs: ArcVariables, others: Mapping[Slot, Array], same: bool
+        self, old: Any, variables: list[Any] | None, arcs: ArcVariables, others: Mapping[Slot, Array]
     ) -> Any:
-        """The optimiser with what was read: `old` itself when all variables are the `same`, else a new one."""
+        """An optimiser for these variables with what was read; None: `old` itself, whose variables are the same."""
         fresh, slots = rebuilt(old, variables)
-        target = old if same else fresh
-        by_id, active = {id(v): v for v in variables}, arcs.active()
+        target = old if variables is None else fresh
+        by_id, active = {id(v): v for v in target._trainable_variables}, arcs.active()
         for slot, variable, start in zip(slots, target.variables, fresh.variables, strict=True):
             if slot.beside not in active:
                 if slot in others:
@@ -127,9 +119,7 @@ class Moments:
             matrix = active[slot.beside]
             value = np.asarray(by_id[slot.beside] if slot.name == AVERAGE else start)
             if (matrix, slot.name, slot.which) in self.values:
-                values, known = (
-                    arcs.split(matrix, a)["active"] for a in self.values[matrix, slot.name, slot.which]
-                )
-                value = np.where(known, values, value)
+                held = arcs.split(matrix, self.values[matrix, slot.name, slot.which])["active"]
+                value = np.where(np.isnan(held), value, held)
             variable.assign(value)
         return target

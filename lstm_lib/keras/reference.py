@@ -13,6 +13,7 @@ Letters: B batch, T steps, D inputs, H units, P blocks.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -30,30 +31,25 @@ def _times(a: Any, W: Any) -> Any:
     return tf.matmul(a, W, transpose_b=True)
 
 
+def _sum(W: Any, x: Any, h: Any) -> Any:
+    return _times(x, W["Wx"]) + _times(h, W["Wh"]) + W["b"]
+
+
 def _lstm(act_o: Any = tf.sigmoid, act_g: Any = tf.tanh) -> Step:
-    """Equations (1) to (6), with these activations in (3) and (5)."""
+    """Equations (1) to (6), with these activations in (3) and (5); with peepholes f and i read old c, o the new one."""
 
     def step(W: Any, x: Any, h: Any, c: Any) -> Any:
-        z = _times(x, W["Wx"]) + _times(h, W["Wh"]) + W["b"]
-        z_f, z_i, z_o, z_g = blocks = tuple(tf.split(z, 4, axis=1))
-        c = tf.sigmoid(z_f) * c + tf.sigmoid(z_i) * act_g(z_g)
-        return blocks, (act_o(z_o) * tf.tanh(c), c)
+        z_f, z_i, z_o, z_g = blocks = tuple(tf.split(_sum(W, x, h), 4, axis=1))
+        p_f, p_i, p_o = tf.split(W["p"], 3) if "p" in W else (0, 0, 0)
+        c = tf.sigmoid(z_f + p_f * c) * c + tf.sigmoid(z_i + p_i * c) * act_g(z_g)
+        return blocks, (act_o(z_o + p_o * c) * tf.tanh(c), c)
 
     return step
 
 
-def _peephole(W: Any, x: Any, h: Any, c: Any) -> Any:
-    """f and i also read the old cell state, o the new one."""
-    z = _times(x, W["Wx"]) + _times(h, W["Wh"]) + W["b"]
-    z_f, z_i, z_o, z_g = blocks = tuple(tf.split(z, 4, axis=1))
-    p_f, p_i, p_o = tf.split(W["p"], 3)
-    c = tf.sigmoid(z_f + p_f * c) * c + tf.sigmoid(z_i + p_i * c) * tf.tanh(z_g)
-    return blocks, (tf.sigmoid(z_o + p_o * c) * tf.tanh(c), c)
-
-
 def _rnn(W: Any, x: Any, h: Any) -> Any:
     """One gate, no cell state."""
-    z = _times(x, W["Wx"]) + _times(h, W["Wh"]) + W["b"]
+    z = _sum(W, x, h)
     return (z,), (tf.tanh(z),)
 
 
@@ -83,7 +79,7 @@ STEPS: dict[str, Step] = {
     "rnn": _rnn,
     "gru": _gru,
     "gru_v3": _gru_v3,
-    "peephole": _peephole,
+    "peephole": _lstm(),
 }
 
 
@@ -124,18 +120,15 @@ def tf_gradients(
     watched = {name: tf.constant(p) for name, p in params.items()}
     watched["x"] = tf.constant(x)
     starts = _starts(spec, x, initial)
-    steps: dict[str, list[Any]] = {}
+    steps = defaultdict[str, list[Any]](list)
     with tf.GradientTape() as tape:
         tape.watch([*watched.values(), *starts.values()])
         yhat = _forward(spec, watched, starts, steps)
         loss = _loss(spec, yhat, tf.constant(y, x.dtype))
-    wanted: dict[str, Any] = {name: watched[name] for name in params}
-    if "x" in also:
-        wanted["x"] = watched["x"]
-    if "state" in also:
-        wanted |= starts
-    if "steps" in also:
-        wanted |= steps
+    wanted = {name: watched[name] for name in params}
+    for name, arrays in {"x": {"x": watched["x"]}, "state": starts, "steps": steps}.items():
+        if name in also:
+            wanted |= arrays
     found = tape.gradient(loss, wanted, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     return float(loss), {
         name: np.stack([np.concatenate(a, axis=1).T for a in g]) if isinstance(g, list) else g.numpy()
@@ -162,13 +155,11 @@ def _forward(spec: Spec, p: dict[str, Any], starts: dict[str, Any], steps: dict[
     for k in range(spec.layers):
         W = {matrix: p[f"{k}/{matrix}"] for matrix in spec.row.matrices}
         states = tuple(starts[f"{k}/{name}0"] for name in spec.row.states)
-        for name in ("z", *spec.row.states):
-            steps[f"{k}/{name}"] = []
         for t, x_t in enumerate(below):
             blocks, states = STEPS[spec.cell](W, x_t, *states)
-            steps[f"{k}/z"].append(blocks)
-            for name, state in zip(spec.row.states, states, strict=True):
-                steps[f"{k}/{name}"].append((state,))
+            made = blocks, *((state,) for state in states)
+            for name, arrays in zip(("z", *spec.row.states), made, strict=True):
+                steps[f"{k}/{name}"].append(arrays)
             below[t] = states[0]
     top = tf.stack(below, axis=1) if spec.output == "every" else below[-1]
     scores = tf.einsum("...h,oh->...o", top, p["head/W"]) + p["head/b"]

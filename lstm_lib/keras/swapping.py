@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from lstm_lib.isolation.zones import Zone
-
 from .backend import keras
-from .layer import IsolatedLSTM
+from .layer import IsolatedLSTM, ZoneLike
 
 
 def isolate_layer(
-    model: Any, layer: str, zone: Zone | str | None, depth: str = "skip", span: int | None = None
+    model: Any, layer: str, zone: ZoneLike, depth: str = "skip", span: int | None = None
 ) -> Any:
     """A copy of a model in which one LSTM layer is an `IsolatedLSTM`, or a keras.layers.LSTM again.
 
@@ -38,24 +36,22 @@ def isolate_layer(
     >>> type(isolate_layer(part, "lstm", None).layers[0]).__name__
     'LSTM'
     """
-    kinds = keras.layers.LSTM, IsolatedLSTM
     layers = [one for one in model._flatten_layers() if isinstance(one, keras.layers.Layer)]
-    found = [one for one in layers if one.name == layer]
-    if not found:
-        names = [one.name for one in layers if isinstance(one, kinds)]
+    old = next((one for one in layers if one.name == layer), None)
+    if old is None:
+        names = [one.name for one in layers if isinstance(one, keras.layers.LSTM)]
         raise ValueError(f"no layer {layer!r} in the model; its LSTM layers are {', '.join(names) or 'none'}")
-    old = found[0]
-    if not isinstance(old, kinds):
+    if not isinstance(old, keras.layers.LSTM):
         raise ValueError(
             f"layer {layer!r} is a {type(old).__name__}; expected a keras.layers.LSTM or IsolatedLSTM"
         )
     if not old.built:
         raise ValueError(f"layer {layer!r} has no weights yet; build the model first")
-    config = {k: v for k, v in old.get_config().items() if k not in ("zone", "depth", "span")}
+    config, own = old.get_config(), {"zone": zone, "depth": depth, "span": span}
     if zone is None:
-        new = keras.layers.LSTM.from_config(config)
+        new = keras.layers.LSTM.from_config({k: v for k, v in config.items() if k not in own})
     else:
-        new = IsolatedLSTM.from_config(config | {"zone": zone, "depth": depth, "span": span})
+        new = IsolatedLSTM.from_config(config | own)
     swapped = 0
 
     def clone(one: Any) -> Any:

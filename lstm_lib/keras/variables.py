@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
 
 from .backend import tf
-from .compiled import Structure
+from .compiled import Structure, compile_plan
 
 
 class ArcVariables:
@@ -25,23 +26,21 @@ class ArcVariables:
     structure, splits : what the layer's graphs are traced for, and how each matrix is divided.
     """
 
-    def __init__(
-        self, layer: Any, structure: Structure, arrays: dict[str, Array], matrices: Mapping[str, Array]
-    ) -> None:
+    structure: Structure
+
+    def __init__(self, layer: Any, plan: Plan, matrices: Mapping[str, Array]) -> None:
         self.layer = layer
         self.variables: dict[tuple[str, str], Any] = {}
         self.arrays: dict[str, Any] = {}
         self._mark: Any = None
-        self._hold(structure, arrays, matrices, anew=True)
+        self.hold(plan, matrices)
 
-    def hold(self, structure: Structure, arrays: dict[str, Array], matrices: Mapping[str, Array]) -> None:
-        """Keep a compiled plan and the weights: in the variables there are, or in new ones for a new structure."""
-        self._hold(structure, arrays, matrices, anew=structure != self.structure)
-
-    def _hold(
-        self, structure: Structure, arrays: dict[str, Array], matrices: Mapping[str, Array], anew: bool
-    ) -> None:
-        self.structure, self.splits = structure, dict(structure.splits)
+    def hold(self, plan: Plan, matrices: Mapping[str, Array] | None = None) -> bool:
+        """Keep a plan and the weights, or those there are; True if that takes variables of another structure."""
+        structure, arrays = compile_plan(plan)
+        anew = not self.variables or structure != self.structure
+        matrices = self.read() if matrices is None else matrices
+        self.structure, self.splits = structure, structure.splits
         self._orders = {k: arrays[s.order] if s.order else None for k, s in self.splits.items()}
         locked = self.layer._tracker.locked
         self.layer._tracker.unlock()
@@ -54,15 +53,14 @@ class ArcVariables:
         self._mark_arcs()
         if locked:
             self.layer._tracker.lock()
+        return anew
 
     def _make(self, arrays: dict[str, Array]) -> None:
         """New variables. The old ones become NaN: whoever still runs a graph with them shall notice."""
         for variable in self.variables.values():
             variable.assign(np.full(variable.shape, np.nan))
             self.layer._untrack_variable(variable)
-        self.arrays = {
-            name: tf.Variable(array, trainable=False, dtype=array.dtype) for name, array in arrays.items()
-        }
+        self.arrays = {name: tf.Variable(a, trainable=False, dtype=a.dtype) for name, a in arrays.items()}
         self.variables = {
             (matrix, kind): self.layer.add_weight(
                 shape=shape,
@@ -82,12 +80,10 @@ class ArcVariables:
         a model gave at one zone, as EarlyStopping keeps them, back at another.
         """
         orders = b"".join(order.tobytes() for order in self._orders.values() if order is not None)
-        shape = (0, zlib.crc32(orders))
-        if self._mark is not None and tuple(self._mark.shape) != shape:
+        if self._mark is not None:
             self.layer._untrack_variable(self._mark)
-            self._mark = None
-        if self._mark is None and orders:
-            self._mark = self.layer.add_weight(shape=shape, initializer="zeros", name="arcs", trainable=False)
+        mark = {"shape": (0, zlib.crc32(orders)), "initializer": "zeros", "name": "arcs", "trainable": False}
+        self._mark = self.layer.add_weight(**mark) if orders else None
 
     def active(self) -> dict[int, str]:
         """Matrix of every variable of active arcs, by the variable's id."""
@@ -95,9 +91,8 @@ class ArcVariables:
 
     def read(self) -> dict[str, Array]:
         """The weights, by matrix."""
-        values = {key: np.asarray(v) for key, v in self.variables.items()}
         return {
-            matrix: self.join(matrix, {kind: values[matrix, kind] for kind in split.shapes})
+            matrix: self.join(matrix, {k: np.asarray(self.variables[matrix, k]) for k in split.shapes})
             for matrix, split in self.splits.items()
         }
 
@@ -108,19 +103,16 @@ class ArcVariables:
                 self.variables[matrix, kind].assign(values)
 
     def split(self, matrix: str, whole: Array) -> dict[str, Array]:
-        """The numbers of a matrix as those of its active and of its isolated arcs."""
-        split, order = self.splits[matrix], self._orders[matrix]
+        """The numbers of a matrix as those of its active and of its isolated arcs, where there are any."""
+        shapes, order = self.splits[matrix].shapes, self._orders[matrix]
         if order is None:
-            return {split.form: whole}
-        some = split.active[-1]
-        values = whole if split.form == "columns" else whole.ravel()
-        places = np.argsort(order)
-        return {"active": values[..., places[:some]], "isolated": values[..., places[some:]]}
+            return dict.fromkeys(shapes, whole)
+        *before, some = shapes["active"]
+        values = whole.reshape(*before, -1)[..., np.argsort(order)]
+        return {"active": values[..., :some], "isolated": values[..., some:]}
 
     def join(self, matrix: str, parts: Mapping[str, Array]) -> Array:
         """The inverse of `split`."""
         split, order = self.splits[matrix], self._orders[matrix]
-        if order is None:
-            return parts[split.form]
-        joined = np.concatenate([parts["active"], parts["isolated"]], axis=-1)
-        return joined[..., order].reshape(split.shape)
+        joined = np.concatenate([parts[kind] for kind in split.shapes], axis=-1)
+        return joined if order is None else joined[..., order].reshape(split.shape)

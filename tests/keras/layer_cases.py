@@ -81,8 +81,8 @@ def in_matrices(layer, found):
     """The gradients of a layer's active arcs in matrices, 0 for the isolated ones."""
     values, full = iter(found), []
     for matrix, split in layer.arcs.splits.items():
-        parts = {"isolated": np.zeros(split.isolated)}
-        if "active" in split.shapes:
+        parts = {kind: np.zeros(shape) for kind, shape in split.shapes.items()}
+        if "active" in parts:
             parts["active"] = next(values)
         full.append(layer.arcs.join(matrix, parts))
     return full
@@ -101,7 +101,8 @@ def moments(model, layer):
         if id(v) in own:
             matrix = own[id(v)]
             split = layer.arcs.splits[matrix]
-            parts = {"active": np.asarray(slot), "isolated": np.full(split.isolated, np.nan, "float32")}
+            parts = {kind: np.full(shape, np.nan, "float32") for kind, shape in split.shapes.items()}
+            parts["active"] = np.asarray(slot)
             found[matrix] = layer.arcs.join(matrix, parts)
     return found
 

@@ -23,7 +23,7 @@ OPTIMIZERS = {
     "decay in Adam": lambda: keras.optimizers.Adam(0.01, weight_decay=0.1),
     "momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
     "clipnorm": lambda: keras.optimizers.Adam(0.01, clipnorm=0.01),
-    "global_clipnorm": lambda: keras.optimizers.SGD(0.05, global_clipnorm=0.01),
+    "global_clipnorm": lambda: keras.optimizers.SGD(0.5, global_clipnorm=0.01),
     "clipvalue": lambda: keras.optimizers.SGD(0.05, clipvalue=0.01),
     "EMA": lambda: keras.optimizers.Adam(0.01, use_ema=True, ema_overwrite_frequency=2),
     "accumulation": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2),
@@ -80,6 +80,12 @@ def test_trainable_false_holds_all_of_it():
     assert layer.trainable_weights == []
     layer.trainable = True
     assert [v.name for v in layer.trainable_weights] == ["recurrent_kernel", "bias"]
+
+
+def test_without_dropout_its_variables_are_its_weights():
+    layer = IsolatedLSTM(H, "0/Wh/f")
+    layer.build((None, T, D))
+    assert list(map(id, layer.variables)) == list(map(id, layer.weights))
 
 
 def test_the_summary_counts_active_and_isolated_arcs():
