@@ -24,6 +24,7 @@ import numpy as np
 from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.isolation.plan import dense
 from lstm_lib.network.spec import init_params
+from lstm_lib.network.trace import Workspace
 from lstm_lib.series import metrics
 from lstm_lib.training.loop import fit
 from lstm_lib.training.rates import RATES
@@ -81,7 +82,7 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     config = {name: getattr(configuration, name) for name in ("batch", "epochs", "rate", "threads")}
     config |= {"seed": seed, "isolation": None, "train": "keras"}
     config["optimizer"] = {"keras": asdict(configuration.adam)}
-    record = Record.begin(spec, config, params, configuration.adam.init(params))
+    record, work = Record.begin(spec, config, params, configuration.adam.init(params)), Workspace()
     for epoch in range(1, configuration.epochs + 1):
         order = np.random.default_rng([seed, epoch]).permutation(len(split.train))
         data = batches(*split.train.take(order), batch)
@@ -93,7 +94,7 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
             hint = f"try a smaller learning rate than {configuration.lr}"
             raise Diverged(f"loss is {loss} in epoch {epoch}; {hint}", record)
         record.params = found
-        record.close_epoch(seconds, loss, Checkpoint(found, record.checkpoint.state), split.valid)
+        record.close_epoch(seconds, loss, Checkpoint(found, record.checkpoint.state), split.valid, work)
     return record
 
 

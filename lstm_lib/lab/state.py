@@ -19,7 +19,7 @@ from lstm_lib.training import schedules
 from lstm_lib.training.evidence import Evidence
 from lstm_lib.training.schedules import PlanOrSchedule
 from lstm_lib.training.selection import Price, choose
-from lstm_lib.training.statistics import Scores, score, statistic_of
+from lstm_lib.training.statistics import STATISTICS, Scores, score
 
 MOST_UNDO = 100
 
@@ -152,7 +152,7 @@ def lacks(state: State, statistic: str) -> str:
     >>> lacks(new(), "snr"), lacks(new(), "magnitude")
     ('needs what a dense run has seen; press Train first', '')
     """
-    if statistic_of(statistic).needs == "weights" or evidence(state).epoch:
+    if STATISTICS[statistic].needs == "weights" or evidence(state).epoch:
         return ""
     return "needs what a dense run has seen; press Train first"
 
