@@ -22,11 +22,13 @@ import pandas as pd
 
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Spec
-from lstm_lib.series import Series, SeriesError, Split, Windows, naive_forecasts
+from lstm_lib.series import Sequences, SequenceSplit, Series, SeriesError, Split, Windows, naive_forecasts
+from lstm_lib.series.sequences import windows_of
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.callbacks import EarlyStopping
 from lstm_lib.training.loop import fit
 from lstm_lib.training.record import Record
+from lstm_lib.training.samples import Way
 from lstm_lib.training.schedules import PlanOrSchedule
 from lstm_lib.training.settings import called
 
@@ -82,21 +84,25 @@ class Forecaster:
     def __repr__(self) -> str:
         return called(type(self), **self.get_params())
 
-    def fit(self, x: Split | Array, y: Array | None = None) -> Forecaster:
+    def fit(self, x: Split | SequenceSplit | Array, y: Array | None = None) -> Forecaster:
         """Learn from a split (its training part; the validation part chooses the epoch), or from arrays.
 
         Parameters
         ----------
-        x : a `Split`; or (N, T, D), or (N, T) for windows of one column, with y (N,) or (N, O), finite numbers.
+        x : a split of windows or sequences; or (N, T, D), or (N, T) for windows of one column, with y (N,) or (N, O),
+            finite numbers.
 
         Raises ValueError for what can't be learned from, and what `lstm_lib.fit` raises.
         """
-        self.split_ = x if isinstance(x, Split) else None
-        if isinstance(x, Split):
-            return self._fit(x.train.values.shape[1], x.train.outputs, x.train, x.valid)
-        if isinstance(x, Windows | Series):
+        self.split_ = None
+        if isinstance(x, Split | SequenceSplit):
+            self.split_ = windows_of(x)
+            return self._fit(len(x.inputs), self.split_.train.outputs, x.train, x.valid)
+        if isinstance(x, Windows | Sequences | Series):
             kind = type(x).__name__
-            raise ValueError(f"fit() takes a Split, from windows(series), or arrays; got a {kind}")
+            raise ValueError(
+                f"fit() takes a Split, from windows(series) or sequences(series), or arrays; got a {kind}"
+            )
         x = _numbers(x, "X")
         if y is None:
             raise ValueError("fit() takes targets too: requires y to be passed, but the target y is None")
@@ -119,8 +125,12 @@ class Forecaster:
         self.n_iter_ = len(self.record_.history)
         return self
 
-    def predict(self, x: Windows | Array) -> Array:
+    def predict(self, x: Windows | Sequences | Array, way: Way | None = None) -> Array:
         """Forecasts for the windows of a part, or of arrays laid out as those it was fitted on.
+
+        Parameters
+        ----------
+        way : from "windows", or in one "pass" over the part, see `lstm_lib.predict`.
 
         Returns
         -------
@@ -128,8 +138,8 @@ class Forecaster:
         """
         self._check_fitted()
         if self.split_ is not None:
-            return np.asarray(self.split_.unscale(self.record_.predict(x)))
-        if isinstance(x, Windows):
+            return np.asarray(self.split_.unscale(self.record_.predict(x, way=way)))
+        if isinstance(x, Windows | Sequences):
             raise ValueError(
                 "predict() takes arrays, since this forecaster was fitted on arrays; got a part of a split"
             )
@@ -186,14 +196,14 @@ class Forecaster:
         columns = named.rename(columns={"last value": "forecast"}).columns
         return pd.DataFrame(split.unscale(self.record_.predict(inputs)), index, columns)
 
-    def score(self, x: Windows | Array, y: Array | None = None) -> float:
+    def score(self, x: Windows | Sequences | Array, y: Array | None = None) -> float:
         """R², 1 - Σ(y - yhat)² / Σ(y - mean y)²: 1 is perfect, 0 as good as the mean; mean over the O targets.
 
         Parameters
         ----------
         x, y : a part of a split alone; or arrays as for `fit`.
         """
-        actual = x.actual if isinstance(x, Windows) else _numbers(y, "y")
+        actual = windows_of(x).actual if isinstance(x, Windows | Sequences) else _numbers(y, "y")
         error = ((actual - self.predict(x)) ** 2).sum(axis=0)
         return float(np.mean(1 - error / ((actual - actual.mean(axis=0)) ** 2).sum(axis=0)))
 

@@ -65,6 +65,10 @@ class Windows:
             f"{self.times[0]:%Y-%m-%d %H:%M} to {self.times[-1]:%Y-%m-%d %H:%M}"
         )
 
+    def describe(self) -> str:
+        """What kind of samples these are, for a record."""
+        return f"windows of {self.lookback} steps"
+
     @property
     def outputs(self) -> int:
         """O, the number of target values a window has."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from lstm_lib.series.cutting import Rows, Split, Windows, borders_of, cut, offse
 from lstm_lib.series.refusal import SeriesError, count
 from lstm_lib.series.table import Series
 
+T = TypeVar("T")
 Flags = npt.NDArray[np.bool_]
 
 
@@ -184,6 +185,8 @@ class SequenceSplit:
 def windows_of(part: Windows | Sequences) -> Windows: ...
 @overload
 def windows_of(part: Split | SequenceSplit) -> Split: ...
+@overload
+def windows_of(part: T) -> T: ...
 def windows_of(part: Any) -> Any:
     """The windows at whose hours forecasts are compared: those of a part or a split of sequences, or what was given."""
     return part.windows if isinstance(part, Sequences | SequenceSplit) else part

@@ -33,7 +33,7 @@ from .record import Checkpoint, Diverged, Record
 from .samples import Samples, as_samples, digest
 from .schedules import Moment, PlanOrSchedule, needs_of, plan_at
 from .settings import whole
-from .states import Shuffled
+from .sources import Source
 from .step import Step, limited_threads, threads_for
 
 # What others call an argument of `fit`, or what belongs elsewhere.
@@ -93,9 +93,12 @@ def fit(
 
     Parameters
     ----------
-    train, valid : a part of a split (`lstm_lib.windows`), or a pair of arrays x (N, T, D), y (N, O).
-    seed : of the initial parameters and of the order of the batches.
-    epochs, batch : how often all samples are seen, and how many at a time; the last batch may be smaller.
+    train, valid : a part of a split, from `lstm_lib.windows` or `lstm_lib.sequences`, or a pair of arrays x (N, T, D),
+        y (N, O). Of sequences, the loss is the mean over the steps that count, and validation forecasts the hours of
+        `valid.windows` in one pass.
+    seed : of the initial parameters, of the order of the batches and of the offsets of sequences.
+    epochs, batch : how often all samples are seen, and how many at a time (of streams, how many run side by side); the
+        last batch may be smaller.
     optimizer : an `Adam`; None takes its defaults.
     isolation : a `Plan` from `isolate`, or a schedule of plans from `lstm_lib.schedules`; None isolates nothing.
     rate : factor on the learning rate as a function of the share of steps made: "constant", "cosine", "step", or a
@@ -135,6 +138,7 @@ def fit(
         config = {
             "seed": seed,
             "batch": batch,
+            "data": getattr(train, "describe", lambda: "samples")(),
             "steps": some[0].shape[1],
             "epochs": epochs,
             "optimizer": dataclasses.asdict(optimizer),
@@ -151,7 +155,7 @@ def fit(
         else:
             start = init_params(spec, seed, some[0].dtype) if params is None else params
             record = Record.begin(spec, config, start, optimizer.init(start), watch)
-        source = Shuffled(spec, train, int(batch), seed, memory, folder, step.work.engine)
+        source = Source(spec, train, int(batch), seed, memory, folder, step.work.engine)
         _Loop(record, source, valid, step, isolation, factor, told).run(progress)
     return record
 
@@ -161,7 +165,7 @@ class _Loop:
     """What stays the same from epoch to epoch."""
 
     record: Record
-    source: Shuffled
+    source: Source
     valid: Samples | None
     step: Step
     isolation: PlanOrSchedule | None
@@ -170,9 +174,10 @@ class _Loop:
 
     def run(self, progress: bool) -> None:
         """The epochs that are left, until the last, Ctrl-C or a callback ends the run."""
-        record, epochs, steps = self.record, self.record.config["epochs"], self.source.steps
+        record, epochs = self.record, self.record.config["epochs"]
         done = len(record.history)
-        bars = [Bar(epochs * steps, done * steps)] if progress and importlib.util.find_spec("tqdm") else []
+        self.ends = np.cumsum([0, *map(self.source.steps, range(1, epochs + 1))]).tolist()
+        bars = [Bar(self.ends[-1], self.ends[done])] if progress and importlib.util.find_spec("tqdm") else []
         self.callbacks = [*bars, *self.callbacks]
         try:
             for epoch in range(done + 1, epochs + 1):
@@ -195,17 +200,24 @@ class _Loop:
         """One pass over the samples, its validation, and what the record keeps of it."""
         record, source, epochs = self.record, self.source, self.record.config["epochs"]
         state, watched = record.checkpoint.state.copy(), record.checkpoint.watched
-        losses, total = np.empty(source.steps), epochs * source.steps
-        spent, order = record.seconds, source.order(epoch)
+        spent, order, (before, total) = (
+            record.seconds,
+            source.order(epoch),
+            (self.ends[epoch - 1], self.ends[-1]),
+        )
+        losses = np.empty(len(order))
         began = time.perf_counter()
         evidence = None if watched is None else record.evidence()
         tally = None if watched is None else Tally(watched, record.params)
         for k, taken in enumerate(order):
-            made = (epoch - 1) * source.steps + k
+            made = before + k
             plan = plan_at(self.isolation, record.spec, Moment(epoch, epochs, made, evidence))
             try:
-                x, y = source.take(taken, plan, record.params)
-                losses[k], grads = self.step(record.params, state, x, y, plan, self.rate(made / total))
+                some = source.take(taken, plan, record.params)
+                losses[k], grads, trace = self.step(
+                    record.params, state, *some, plan, self.rate(made / total)
+                )
+                source.keep(trace)
             except NotFinite as error:
                 record.params = copy_params(record.checkpoint.params)
                 hint = f"try a smaller learning rate than {self.step.optimizer.lr}"

@@ -21,10 +21,12 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params, Spec, copy_params
 from lstm_lib.network.trace import Workspace
+from lstm_lib.series import Sequences
+from lstm_lib.series.sequences import windows_of
 
 from .adam import Adam, AdamState
 from .evidence import Evidence, Watched
-from .samples import Samples, predict
+from .samples import Samples, Way, predict
 
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
 WATCHED = ("start", "gradient", "change", "path")  # the arrays of a `Watched`
@@ -104,7 +106,10 @@ class Record:
         return float(self.history["seconds"].sum())
 
     def predict(
-        self, samples: Samples | tuple[Array, Array] | Array, params: Literal["best", "last"] = "best"
+        self,
+        samples: Samples | Sequences | tuple[Array, Array] | Array,
+        params: Literal["best", "last"] = "best",
+        way: Way | None = None,
     ) -> Array:
         """Forecasts, in the scale of the samples' y; see `lstm_lib.predict`.
 
@@ -112,6 +117,7 @@ class Record:
         ----------
         samples : a part of a split, a pair of arrays, or x (N, T, D) alone.
         params : "best" takes `best_params`, "last" takes `params`.
+        way : "windows" or in one "pass", see `lstm_lib.predict`.
 
         Returns
         -------
@@ -126,7 +132,7 @@ class Record:
         which = {"best": self.best_params, "last": self.params}
         if not isinstance(params, str) or params not in which:
             raise ValueError(f"params is {params!r}; the choices are 'best' and 'last'")
-        return predict(self.spec, which[params], samples)
+        return predict(self.spec, which[params], samples, way=way)
 
     def evidence(self) -> Evidence:
         """What is known of the arcs after the last complete epoch, for the statistics of `selection`."""
@@ -147,6 +153,7 @@ class Record:
         row |= {"epoch": len(self.history) + 1, "seconds": seconds, "train_loss": train_loss}
         if valid is not None:
             yhat = predict(self.spec, checkpoint.params, valid, work=work, engine=self.config.get("engine"))
+            valid = windows_of(valid)
             y = valid.take(np.arange(len(valid)))[1]
             row["valid_loss"] = float(LOSSES[self.spec.head](yhat, y)[0])
             if self.spec.head == "linear":

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,11 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import forward
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.trace import Workspace
+from lstm_lib.series import Sequences, Windows
+
+Way = Literal["windows", "pass"]
+WAYS: tuple[Way, ...] = ("windows", "pass")
+CHUNK = 1024  # rows of a pass whose states are in memory at a time
 
 
 @runtime_checkable
@@ -88,21 +93,28 @@ def digest(samples: Samples, some: tuple[Array, Array]) -> str:
 def predict(
     spec: Spec,
     params: Params,
-    samples: Samples | tuple[Array, Array] | Array,
+    samples: Samples | Sequences | tuple[Array, Array] | Array,
     batch: int = 256,
     work: Workspace | None = None,
     engine: str | None = None,
+    way: Way | None = None,
 ) -> Array:
     """Forecasts for many samples, `batch` at a time so that memory stays bounded.
 
     Parameters
     ----------
-    samples : a part of a split, a pair of arrays, or x (N, T, D) alone.
+    samples : a part of a split, a pair of arrays, or x (N, T, D) alone. Of sequences, the windows that they are
+        compared on are forecast.
     work, engine : as for `forward`.
+    way : how the windows of a part are forecast. "windows": each by itself, from a zero state. "pass": all that lie in
+        an unbroken run of rows by one pass over it, whose state goes on: one step of the network a row instead of
+        `lookback`; the state then knows more than a window. None takes "pass" for sequences, else "windows".
 
     Returns
     -------
-    (N, O) or (N, T, O), in the scale of the samples' y.
+    (N, O), in the scale of the samples' y; (N, T, O) where the spec puts out every step and no way is given.
+
+    Raises ValueError for another way, and for one pass over what is no part of a split.
 
     >>> from lstm_lib import init_params
     >>> spec = Spec(inputs=2, units=(3,), outputs=1)
@@ -111,6 +123,31 @@ def predict(
     """
     if isinstance(samples, np.ndarray):
         samples = Arrays(samples, np.zeros(len(samples)))
-    samples, work = as_samples(samples), work or Workspace()
+    if way not in (None, *WAYS):
+        raise ValueError(f"way is {way!r}; the choices are {', '.join(map(repr, WAYS))}")
+    if isinstance(samples, Sequences):
+        samples, way = samples.windows, way or "pass"
+    if way == "pass":
+        return _in_one_pass(spec, params, samples, engine)
+    samples, work, output = as_samples(samples), work or Workspace(), way and "last"
     parts = (samples.take(rows)[0] for rows in batches(np.arange(len(samples)), batch))
-    return np.concatenate([forward(spec, params, x, work, engine=engine)[0] for x in parts])
+    return np.concatenate([forward(spec, params, x, work, engine=engine, output=output)[0] for x in parts])
+
+
+def _in_one_pass(spec: Spec, params: Params, part: object, engine: str | None) -> Array:
+    """The forecasts at the last row of every window, where the network reads each row once."""
+    if not isinstance(part, Windows):
+        raise ValueError(f"one pass needs a part of a split, such as split.test; got a {type(part).__name__}")
+    ends = part.starts + part.lookback
+    holes = np.append(0, np.isnan(part.values).any(axis=1).cumsum())
+    breaks = np.flatnonzero(holes[ends[1:]] > holes[part.starts[:-1]]) + 1
+    found = []
+    for starts, stops in zip(np.split(part.starts, breaks), np.split(ends, breaks), strict=True):
+        states, made = None, []
+        for first in range(starts[0], stops[-1], CHUNK):
+            x = part.values[None, first : min(first + CHUNK, stops[-1])]
+            yhat, trace = forward(spec, params, x, initial=states, engine=engine, output="every")
+            states = trace.states()
+            made.append(yhat[0])
+        found.append(np.concatenate(made)[stops - 1 - starts[0]])
+    return np.concatenate(found)

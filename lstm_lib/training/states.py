@@ -1,10 +1,8 @@
-"""Where a training gets its batches from, and the states that it remembers.
+"""States that a training remembers: the output of the lowest layers, while none of their arcs is updated.
 
-Nouns: a source has the number of `steps` of an epoch, the `order` of an epoch, which is what each of its steps is to
-`take`, and `take` itself, which gives x and y; `fit` asks no more of it. `Shuffled` is that of windows. A `States` is
-what it reads in the place of the inputs at depth "cache". As long as no arc of the lowest layers is updated, their
-output for a window never changes, so it is computed once and kept: all steps where another layer reads it, the last
-step where only the head does (a reservoir, as in the echo-state network of Jaeger, 2001).
+Noun: a `States` is what a training reads in the place of the inputs at depth "cache". The output of such layers for a
+window never changes, so it is computed once and kept: all steps where another layer reads it, the last step where only
+the head does (a reservoir, as in the echo-state network of Jaeger, 2001).
 
 Memory is bounded: beyond it states are kept in a file, where a folder for that is given, or else computed anew
 whenever they are needed. Windows are computed in fixed groups, so that the numbers do not depend on the order in
@@ -14,20 +12,18 @@ which the windows are asked for.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import hidden_states
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.trace import Workspace
 
-from .samples import Samples, batches
+from .samples import Samples
 
 GROUP = 256  # windows that are computed together
 
@@ -68,7 +64,7 @@ class States:
     def __post_init__(self) -> None:
         self.work = Workspace(self.engine)
         x, y = self.samples.take(np.arange(1))
-        self.last_only = self.known == self.spec.layers and self.spec.output == "last"
+        self.last_only = self.known == self.spec.layers and self.spec.output == "last" and y.ndim == 2
         h = (1 if self.last_only else x.shape[1], self.spec.units[self.known - 1])
         window = int(np.prod(h)) * x.dtype.itemsize + y.nbytes
         self.bytes_needed = len(self.samples) * window
@@ -107,40 +103,3 @@ class States:
         x, y = self.samples.take(rows)
         h = hidden_states(self.spec, self.params, x, self.known, self.work)
         return (h[:, -1:] if self.last_only else h), y
-
-
-@dataclass
-class Shuffled:
-    """All samples in every epoch, `batch` at a time, in an order that depends on the seed and the epoch alone.
-
-    memory, folder, engine : as for `States`.
-    """
-
-    spec: Spec
-    samples: Samples
-    batch: int
-    seed: int
-    memory: int
-    folder: str | Path | None
-    engine: str | None
-    states: States | None = None
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-len(self.samples) // self.batch)
-
-    def order(self, epoch: int) -> Iterator[Array]:
-        """The rows that each step takes."""
-        rows = np.random.default_rng([self.seed, epoch]).permutation(len(self.samples))
-        return batches(rows, self.batch)
-
-    def take(self, rows: Array, plan: Plan, params: Params) -> tuple[Array, Array]:
-        """A batch; x is what the lowest layers make of it where the plan has that remembered."""
-        if not plan.cached:
-            self.states = None  # the step to come may move any layer
-            return self.samples.take(rows)
-        if self.states is None or self.states.known != plan.cached:
-            about = self.memory, self.folder, self.engine
-            self.states = States(self.spec, params, self.samples, plan.cached, *about)
-        return self.states.take(rows)

@@ -9,6 +9,7 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,13 +20,21 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import forward
 from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params, Spec
-from lstm_lib.network.trace import Workspace
+from lstm_lib.network.trace import Trace, Workspace
 
 from .adam import Adam, AdamState
 from .parts import NotFinite
 
 # FLOPs of a time step's product below which a second thread gains little (see `threads_for`)
 SMALL_PRODUCT = 5e6
+
+
+class Stepped(NamedTuple):
+    """What a step leaves: the loss before it, the gradients, and the trace of its forward pass."""
+
+    loss: float
+    grads: Params
+    trace: Trace
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Step:
     >>> step, params = Step.ready(spec, Adam(), "float32"), init_params(spec)
     >>> x, y = np.ones((4, 5, 2), np.float32), np.ones((4, 1), np.float32)
     >>> state = step.optimizer.init(params)
-    >>> first, second = (step(params, state, x, y)[0] for _ in range(2))
+    >>> first, second = (step(params, state, x, y).loss for _ in range(2))
     >>> second < first
     True
     """
@@ -68,26 +77,31 @@ class Step:
         state: AdamState,
         x: Array,
         y: Array,
+        weights: Array | None = None,
+        initial: list[tuple[Array, ...]] | None = None,
         plan: Plan | None = None,
         scale: float = 1.0,
-    ) -> tuple[float, Params]:
-        """Move `params` and `state` in place; return the loss before, and the gradients.
+    ) -> Stepped:
+        """Move `params` and `state` in place.
 
         Parameters
         ----------
         x, y : a batch; under a plan at depth "cache" x is the output of the layers that are remembered.
+        weights : (B, T), how much each step counts, where y has a target at every step; None where the spec says which.
+        initial : the states before, as for `forward`.
         scale : factor on the learning rate.
 
         Raises `NotFinite` when the loss or a gradient holds NaN or infinity; nothing has been moved then.
         """
         known = 0 if plan is None else plan.cached
-        yhat, trace = forward(self.spec, params, x, self.work, known=known)
-        loss, dy = LOSSES[self.spec.head](yhat, y)
+        output = None if weights is None else "every"
+        yhat, trace = forward(self.spec, params, x, self.work, initial, known, output=output)
+        loss, dy = LOSSES[self.spec.head](yhat, y, weights)
         if not np.isfinite(loss):
             raise NotFinite(f"loss is {loss}")
         grads = backward(self.spec, params, trace, dy, plan)
         self.optimizer.step(params, grads, state, plan, scale)
-        return float(loss), grads
+        return Stepped(float(loss), grads, trace)
 
 
 def threads_for(spec: Spec, batch: int) -> int | None:

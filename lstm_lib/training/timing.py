@@ -83,7 +83,7 @@ def steps_in_turn(
         step, params = Step.ready(spec, Adam(), x.dtype), init_params(spec, dtype=x.dtype)
         state, known = step.optimizer.init(params), 0 if plan is None else plan.cached
         seen = States(spec, params, samples, known).take(rows)[0] if known else x
-        return lambda: step(params, state, seen, y, plan)
+        return lambda: step(params, state, seen, y, plan=plan)
 
     steppers = {name: stepper(plan) for name, plan in plans.items()}
     with limited_threads(threads_for(spec, batch)):  # as `fit` does
