@@ -94,6 +94,16 @@ def test_offsets_serve_every_target_in_the_end(split):
     assert part.stateful or seen == possible
 
 
+def test_sequences_are_shuffled_and_streams_are_not():
+    given = ll.load_series("fontana")
+    for stateful in (False, True):
+        part = ll.sequences(given, stateful=stateful).train
+        orders = [np.concatenate(part.round(np.random.default_rng(seed), 8)[1]) for seed in (1, 1, 2)]
+        identical(orders[0], orders[1])
+        steps = np.diff(part.starts[orders[0][: len(part) // 8 * 8 : 8]])
+        assert (steps > 0).all() == stateful
+
+
 def test_the_parts_the_scaling_and_the_hours_are_those_of_windows():
     given = ll.load_series("fontana")
     for options in ({}, {"horizon": 3, "steps": "all"}, {"inputs": ["power"], "split": (0.5, 0.2, 0.3)}):
