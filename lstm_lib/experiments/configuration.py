@@ -20,8 +20,9 @@ from typing import Any, Literal
 import numpy as np
 
 from lstm_lib.network.spec import Spec, is_whole
-from lstm_lib.series import Series, Split, load_series, windows
+from lstm_lib.series import SequenceSplit, Series, Split, load_series, sequences, windows
 from lstm_lib.series.reading import file_of
+from lstm_lib.series.sequences import windows_of
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.rates import RATES
 from lstm_lib.training.schedules import PlanOrSchedule
@@ -41,6 +42,8 @@ class Task:
     lookback, horizon, steps, every, inputs, target : as for `lstm_lib.windows`. A day ahead, hour by hour, is
         horizon=24, steps="all".
     shares : of the rows for training, validation and test, its `split`.
+    length, warmup, stateful : train on sequences of so many steps instead, or on streams, see `lstm_lib.sequences`; the
+        errors are of the same windows as without, and validation forecasts them in one pass.
     compared_with : a longer lookback; validation and test keep the windows whose targets a window of that length has
         too, so that the errors of both are of the same hours.
     reading : of a file, further options of `lstm_lib.load_series`, such as {"timezone": "Europe/Paris",
@@ -61,6 +64,9 @@ class Task:
     inputs: tuple[str, ...] | None = None
     target: str | tuple[str, ...] | None = None
     shares: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    length: int | None = None
+    warmup: int = 12
+    stateful: bool = False
     compared_with: int | None = None
     reading: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
@@ -76,6 +82,8 @@ class Task:
             raise ValueError(
                 f"reading has {', '.join(map(repr, unknown))}; load_series can be told {', '.join(READING)}"
             )
+        if self.length is not None and (self.every > 1 or self.compared_with is not None):
+            raise ValueError("sequences are laid by every epoch: give length without every and compared_with")
 
     def load(self) -> Series:
         """The series, read anew; what `load_series` raises for a file that can't be read."""
@@ -84,6 +92,10 @@ class Task:
 
     def split(self) -> Split:
         """The three parts, cut once in a process for a file as it is; SeriesError for what can't be cut."""
+        return windows_of(self.samples())
+
+    def samples(self) -> Split | SequenceSplit:
+        """What a network is trained on, and chosen by: the split, or sequences of the same parts."""
         return _cut(self, _state_of_file(self))[0]
 
     def digest(self) -> str:
@@ -93,7 +105,12 @@ class Task:
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, for JSON."""
         words = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
-        return {k: v for k, v in words.items() if v or k not in ("compared_with", "reading")}
+        unsaid = {"compared_with", "reading"} | (
+            {"length", "warmup", "stateful"} if self.length is None else set()
+        )
+        return {
+            k: v for k, v in words.items() if k not in unsaid or (v and k in ("compared_with", "reading"))
+        }
 
 
 def _state_of_file(task: Task) -> tuple[int, int]:
@@ -103,15 +120,20 @@ def _state_of_file(task: Task) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=16)
-def _cut(task: Task, state: tuple[int, int]) -> tuple[Split, str]:
+def _cut(task: Task, state: tuple[int, int]) -> tuple[Split | SequenceSplit, str]:
     """The parts of the task, and a word for what they hold."""
-    if task.compared_with is None:
-        options = {name: getattr(task, name) for name in ("inputs", "target", "steps", "every")}
-        split = windows(task.load(), task.lookback, task.horizon, split=task.shares, **options)
+    options = {name: getattr(task, name) for name in ("lookback", "horizon", "inputs", "target", "steps")}
+    found: Split | SequenceSplit
+    if task.compared_with is not None:
+        found = _same_hours(task, task.compared_with)
+    elif task.length is not None:
+        about = task.length, task.warmup
+        found = sequences(task.load(), *about, stateful=task.stateful, split=task.shares, **options)
     else:
-        split = _same_hours(task, task.compared_with)
+        found = windows(task.load(), split=task.shares, every=task.every, **options)
+    split = windows_of(found)
     arrays = (split.train.values, split.train.targets, split.scaling.to_numpy(dtype="float64"))
-    return split, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()[:16]
+    return found, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()[:16]
 
 
 def _same_hours(task: Task, lookback: int) -> Split:
@@ -195,11 +217,12 @@ class Configuration:
             "isolation": self.isolation is not None,
             f"cell={self.cell!r}": self.cell not in KERAS_CELLS,
             f"form={adam.form!r}": adam.form == "paper",
+            "sequences": self.task.length is not None,
         }
         if self.engine != "lstm_lib" and (found := [what for what, is_there in refused.items() if is_there]):
             raise ValueError(
-                f"{where}Keras has no {', '.join(found)}; its engine runs the cells {', '.join(KERAS_CELLS)}, "
-                "isolates nothing, and has Adam in the forms tf15 and keras"
+                f"{where}Keras has no {', '.join(found)}; its engine runs the cells {', '.join(KERAS_CELLS)} on "
+                "windows, isolates nothing, and has Adam in the forms tf15 and keras"
             )
         for name, label in self.labels.items():
             if not (isinstance(name, str) and isinstance(label, str | int | float | np.number | None)):

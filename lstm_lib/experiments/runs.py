@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from lstm_lib.experiments.configuration import Configuration
-from lstm_lib.isolation.plan import dense
+from lstm_lib.isolation.plan import Plan, dense
 from lstm_lib.network.spec import init_params
 from lstm_lib.network.trace import Workspace
-from lstm_lib.series import metrics
+from lstm_lib.series import Sequences, metrics
 from lstm_lib.training.loop import fit
 from lstm_lib.training.rates import RATES
 from lstm_lib.training.record import Checkpoint, Diverged, Record
@@ -44,10 +44,10 @@ def run(configuration: Configuration, seed: int) -> Record:
     """
     if configuration.engine != "lstm_lib":
         return _run_keras(configuration, seed)
-    split = configuration.task.split()
+    samples = configuration.task.samples()
     settings = {name: getattr(configuration, name) for name in ("epochs", "batch", "rate", "threads")}
     record = fit(
-        configuration.spec, split.train, split.valid, seed=seed, optimizer=configuration.adam,
+        configuration.spec, samples.train, samples.valid, seed=seed, optimizer=configuration.adam,
         isolation=configuration.plan, progress=False, **settings,
     )  # fmt: skip
     if record.interrupted:
@@ -192,8 +192,7 @@ def row(
     own |= {"updated": None if configuration.engine == "lstm_lib" else 1.0, "predicted": None}
     if configuration.engine == "lstm_lib" and rmse:
         step, own["updated"] = predicted_step(configuration, record)
-        cost = dense(spec).cost(split.train.lookback, configuration.batch).seconds.total
-        own["predicted"] = cost / step
+        own["predicted"] = _seconds(dense(spec), configuration) / step
     own |= {
         "alone": alone,
         "diverged": diverged,
@@ -220,13 +219,25 @@ def predicted_step(configuration: Configuration, record: Record | None = None) -
     >>> 0 < seconds < 1, updated
     (True, 1.0)
     """
-    spec, train = configuration.spec, configuration.task.split().train
-    steps = -(-len(train) // configuration.batch)
+    spec, batch, train = configuration.spec, configuration.batch, configuration.task.samples().train
+    order = train.round(np.random.default_rng(0), batch)[1] if isinstance(train, Sequences) else None
+    steps = -(-len(train) // batch) if order is None else len(order)
     moments = _moments(configuration.epochs, steps, record)
     plans = [plan_at(configuration.plan, spec, moment) for moment in moments]
-    costs = {plan: plan.cost(train.lookback, configuration.batch).seconds.total for plan in set(plans)}
+    costs = {plan: _seconds(plan, configuration) for plan in set(plans)}
     seconds = float(np.mean([costs[plan] for plan in plans]))
     return seconds, float(np.mean([1 - plan.zone.share for plan in plans]))
+
+
+def _seconds(plan: Plan, configuration: Configuration) -> float:
+    """What a step on this task costs under a plan."""
+    task, batch = configuration.task, configuration.batch
+    cost = (
+        plan.cost(task.lookback, batch)
+        if task.length is None
+        else plan.cost(task.length, batch, output="every")
+    )
+    return cost.seconds.total
 
 
 def _moments(epochs: int, steps: int, record: Record | None) -> Iterator[Moment]:

@@ -102,15 +102,18 @@ class _Count:
         self.numbers += (2 * rows * passage.errors.copies + 3 * columns) * B * times
 
 
-def count(work: Work, steps: int, batch: int, known: int, dtype: DTypeLike, updated: tuple[int, int]) -> Cost:
+def count(
+    work: Work, steps: int, batch: int, every: bool, known: int, dtype: DTypeLike, updated: tuple[int, int]
+) -> Cost:
     """What a training step costs.
 
     Parameters
     ----------
-    work : what is left to do. steps, batch : T and B. known : how many of the lowest layers are remembered.
+    work : what is left to do. steps, batch : T and B. every : whether there is a target at every step.
+    known : how many of the lowest layers are remembered.
     updated : how many arcs the optimiser moves, and how many of them one by one.
     """
-    spec, every = work.spec, work.spec.output == "every"
+    spec = work.spec
     back = steps - work.start(steps, every)
     borders = 0 if work.span is None or not every else (steps - 1) // work.span
     arrive = back if every else 1  # steps at which the head has an error for the layer below

@@ -81,8 +81,10 @@ class Plan:
         notes = "".join(f"; {note}" for note in self.notes)
         return f"<Plan: {self.depth} {self.zone.short!r}{span}{moments}{notes}>"
 
-    def cost(self, steps: int, batch: int, dtype: DTypeLike = "float32") -> Cost:
+    def cost(self, steps: int, batch: int, dtype: DTypeLike = "float32", output: str | None = None) -> Cost:
         """What one training step on a batch still costs; see `Cost`. ValueError for sizes below 1.
+
+        output : with a target at the "last" step or at "every" one, as on sequences; None takes what the spec says.
 
         >>> from lstm_lib import zone
         >>> spec = Spec(inputs=2, units=(4,), outputs=1)
@@ -98,7 +100,8 @@ class Plan:
             some = int(np.prod(self.spec.shapes[name])) - self.zone.sizes[name]
             arcs += some
             gathered += some * (at is not None)
-        return count(self.work, steps, batch, self.cached, dtype, (arcs, gathered))
+        every = (output or self.spec.output) == "every"
+        return count(self.work, steps, batch, every, self.cached, dtype, (arcs, gathered))
 
     def describe(self) -> dict[str, Any]:
         """The plan in words, for a record; a digest tells zones of equal size apart."""
