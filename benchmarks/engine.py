@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -24,27 +25,30 @@ import pandas as pd
 
 import lstm_lib as ll
 from lstm_lib.network.spec import Params
+from lstm_lib.training.step import Step
 
 SHAPES = ((32, 96, 8, 256), (64, 48, 8, 64), (32, 96, 8, 32), (64, 168, 8, 128), (8, 48, 8, 64))
 FIT_BATCHES = 4  # batches in one call of fit; its time is divided by them
+PROCESS = ExitStack()  # what holds until a contestant's process ends
 Result = tuple[float, Params]
-Step = Callable[[], object]
-Contestant = Callable[[ll.Spec, Params, np.ndarray, np.ndarray], tuple[Step, Callable[[], Result] | None]]
+Call = Callable[[], object]
+Contestant = Callable[[ll.Spec, Params, np.ndarray, np.ndarray], tuple[Call, Callable[[], Result] | None]]
 
 
-def ours(engine: str, spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, Step]:
-    """Forward, loss, backward with one workspace, as `fit` runs them."""
-    work = ll.Workspace()
+def ours(engine: str, spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Call, Call]:
+    """Forward, loss, backward with one workspace and on the threads that `fit` takes."""
+    ready = Step.ready(spec, ll.Adam(), x.dtype, engine)
+    PROCESS.enter_context(ready.threads(len(x)))
 
     def step() -> Result:
-        yhat, trace = ll.forward(spec, params, x, work, engine=engine)
+        yhat, trace = ll.forward(spec, params, x, ready.work)
         loss, dy = ll.mse(yhat, y)
         return float(loss), ll.backward(spec, params, trace, dy)
 
     return step, step
 
 
-def products(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, None]:
+def products(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Call, None]:
     """The matrix products of `ours` and nothing else, on arrays of the same shapes and layout."""
     from lstm_lib.network.trace import Layer
 
@@ -68,7 +72,7 @@ def products(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tup
     return run, None
 
 
-def keras_step(xla: bool, spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, Step]:
+def keras_step(xla: bool, spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Call, Call]:
     """Keras's layer under tf.function; its gradients as parameters of ours."""
     from lstm_lib.keras import from_keras, keras, tf, to_keras
 
@@ -90,7 +94,7 @@ def keras_step(xla: bool, spec: ll.Spec, params: Params, x: np.ndarray, y: np.nd
     return step, result
 
 
-def keras_fit(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, None]:
+def keras_fit(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Call, None]:
     """Keras's own training loop over a few batches."""
     from lstm_lib.keras import batches, keras, to_keras
 
@@ -100,7 +104,7 @@ def keras_fit(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tu
     return lambda: model.fit(many, verbose=0, shuffle=False), None
 
 
-def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Step, Step]:
+def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> tuple[Call, Call]:
     """torch.nn.LSTM or GRU with the same weights (gate orders i, f, g, o and r, z, n; two biases)."""
     import torch
 
@@ -129,7 +133,10 @@ def torch_step(spec: ll.Spec, params: Params, x: np.ndarray, y: np.ndarray) -> t
         loss, found = step()
         *own, W, b = (g.numpy() for g in found)
         grads = {f"0/{m}": turned(g, order, gates) for m, g in zip(("Wx", "Wh", "b", "bh"), own, strict=True)}
-        return float(loss), {k: g for k, g in grads.items() if k in params} | {"head/W": W, "head/b": b}
+        return float(loss.detach()), {k: g for k, g in grads.items() if k in params} | {
+            "head/W": W,
+            "head/b": b,
+        }
 
     return step, result
 

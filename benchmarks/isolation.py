@@ -24,7 +24,7 @@ from benchmarks.engine import FIT_BATCHES, SHAPES, command_line, machine
 from lstm_lib.network import backward
 from lstm_lib.network.forward import hidden_states
 from lstm_lib.network.spec import Params
-from lstm_lib.training.step import limited_threads, threads_for
+from lstm_lib.training.step import Step
 from lstm_lib.training.timing import interleave, speed_up
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.12)
@@ -118,7 +118,8 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> pd.DataFrame:
     B, T, D, H = shape
     spec, rng = ll.Spec(D, (H,), 1), np.random.default_rng(0)
     x, y = rng.standard_normal((B, T, D)).astype("float32"), rng.standard_normal((B, 1)).astype("float32")
-    chosen, params, work = list(plans(spec, T)), ll.init_params(spec), ll.Workspace()
+    step = Step.ready(spec, ll.Adam(), x.dtype)
+    chosen, params, work = list(plans(spec, T)), ll.init_params(spec), step.work
     apart = {name: distance(spec, params, x, y, plan) for name, *_, plan in chosen}
     for name, depth, *_ in chosen:
         if depth != "cut" and not apart[name] < 1e-5:
@@ -129,7 +130,7 @@ def compare(shape: tuple[int, int, int, int], rounds: int) -> pd.DataFrame:
     turns["cut 25%, redrawn every step"] = stepper(
         spec, lambda step: redraw.plan_at(ll.schedules.Moment(1, 1, step)), x, y, work
     )
-    with limited_threads(threads_for(spec, B)) as threads:  # as `fit` does
+    with step.threads(B) as threads:  # as `fit` does
         measured = {name: np.empty((rounds, len(PARTS))) for name in turns}
         for k in range(-1, rounds):
             for name, turn in turns.items():

@@ -34,7 +34,7 @@ from .samples import Samples, as_samples, digest
 from .schedules import Moment, PlanOrSchedule, needs_of, plan_at
 from .settings import whole
 from .sources import Source
-from .step import Step, limited_threads, threads_for
+from .step import Step
 
 # What others call an argument of `fit`, or what belongs elsewhere.
 MEANT = {field.name: f"optimizer=Adam({field.name}=...)" for field in dataclasses.fields(Adam)} | {
@@ -104,8 +104,8 @@ def fit(
     rate : factor on the learning rate as a function of the share of steps made: "constant", "cosine", "step", or a
         function of a number from 0 to 1.
     params : start from these (they are copied); None draws them from the seed.
-    threads : limit the threads of the matrix products; None takes one where they are small, and leaves the number as
-        it is where they are large. Recorded either way; None is recorded without threadpoolctl, which it takes.
+    threads : at most so many; None takes one where the products of a step are small, and those that there are where
+        they or the batch are large. Recorded either way; None is recorded without threadpoolctl, which it takes.
     memory, folder : bytes of states that depth "cache" may keep in memory, and where it may write a file if that is
         not enough; without a folder, what does not fit is computed anew each time.
     watch : note gradients and changes of every arc on the way, for the statistics of `lstm_lib.score`; a schedule
@@ -134,7 +134,7 @@ def fit(
     _check(spec, train, optimizer, isolation, resume)
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
     step = Step.ready(spec, optimizer, some[0].dtype, None if resume is None else resume.config.get("engine"))
-    with limited_threads(threads or threads_for(spec, batch)) as used:
+    with step.threads(batch, threads) as used:
         config = {
             "seed": seed,
             "batch": batch,

@@ -20,7 +20,7 @@ from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import forward
 from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params, Spec
-from lstm_lib.network.trace import Trace, Workspace
+from lstm_lib.network.trace import Trace, Workspace, shares_of
 
 from .adam import Adam, AdamState
 from .parts import NotFinite
@@ -71,6 +71,32 @@ class Step:
             backward(spec, params, trace, np.ones_like(yhat))
         return step
 
+    @contextmanager
+    def threads(self, batch: int, limit: int | None = None) -> Iterator[int | None]:
+        """Within a `with`, run on as many threads as serve batches of this size, and say how many these are.
+
+        A large batch is divided among threads by the compiled engine, and its products take one each; else threads
+        share the products, where these are large (`threads_for`).
+
+        limit : at most so many; None takes those that the library of the products has. Without threadpoolctl nothing is
+        limited, and the number is None: not known.
+        """
+        if importlib.util.find_spec("threadpoolctl") is None:
+            yield None
+            return
+        from threadpoolctl import threadpool_info, threadpool_limits
+
+        def most() -> int:
+            return max((pool["num_threads"] for pool in threadpool_info()), default=1)
+
+        shares = shares_of(batch, limit or most()) if self.work.engine == "compiled" else 1
+        with threadpool_limits(1 if shares > 1 else limit or threads_for(self.spec, batch)):
+            self.work.threads = shares
+            try:
+                yield max(shares, most())
+            finally:
+                self.work.threads = 1
+
     def __call__(
         self,
         params: Params,
@@ -113,19 +139,3 @@ def threads_for(spec: Spec, batch: int) -> int | None:
     blocks = len(spec.row.blocks)
     largest = max(2 * blocks * H * (H + spec.fan_in(k) + 1) * batch for k, H in enumerate(spec.units))
     return 1 if largest < SMALL_PRODUCT else None
-
-
-@contextmanager
-def limited_threads(limit: int | None) -> Iterator[int | None]:
-    """Limit the threads of the matrix products inside a `with`, and say how many there are.
-
-    limit : None leaves the number as it is. Only libraries that are loaded already are limited, so a compiled step has
-    to be `ready` before. Without threadpoolctl nothing is limited, and the number is None: not known.
-    """
-    if importlib.util.find_spec("threadpoolctl") is None:
-        yield None
-        return
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    with threadpool_limits(limit):
-        yield max((pool["num_threads"] for pool in threadpool_info()), default=1)

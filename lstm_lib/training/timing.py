@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.spec import Spec, init_params
+from lstm_lib.network.trace import Workspace
 
 from .adam import Adam
 from .samples import Samples
 from .states import States
-from .step import Step, limited_threads, threads_for
+from .step import Step
 
 
 def interleave(
@@ -79,12 +81,14 @@ def steps_in_turn(
     rows = np.arange(min(batch, len(samples)))
     x, y = samples.take(rows)
 
+    ready = Step.ready(spec, Adam(), x.dtype)
+
     def stepper(plan: Plan | None) -> Callable[[], object]:
-        step, params = Step.ready(spec, Adam(), x.dtype), init_params(spec, dtype=x.dtype)
+        step = replace(ready, work=Workspace(ready.work.engine, ready.work.threads))
+        params = init_params(spec, dtype=x.dtype)
         state, known = step.optimizer.init(params), 0 if plan is None else plan.cached
         seen = States(spec, params, samples, known).take(rows)[0] if known else x
         return lambda: step(params, state, seen, y, plan=plan)
 
-    steppers = {name: stepper(plan) for name, plan in plans.items()}
-    with limited_threads(threads_for(spec, batch)):  # as `fit` does
-        return interleave(steppers, rounds)
+    with ready.threads(batch):  # as `fit` does
+        return interleave({name: stepper(plan) for name, plan in plans.items()}, rounds)

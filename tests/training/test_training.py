@@ -20,7 +20,7 @@ from lstm_lib.training.adam import FORMS
 from lstm_lib.training.rates import RATES
 from lstm_lib.training.record import HISTORY
 from lstm_lib.training.samples import Arrays
-from lstm_lib.training.step import SMALL_PRODUCT, threads_for
+from lstm_lib.training.step import SMALL_PRODUCT, Step, threads_for
 from tests.cases import identical, same
 from tests.training.fit_cases import (
     BATCH,
@@ -371,6 +371,40 @@ def test_small_products_get_one_thread(cell, blocks):
     flops = 2 * blocks * 100 * (100 + 10 + 1)  # a sample, in layer 1
     below, above = int(SMALL_PRODUCT / flops), int(SMALL_PRODUCT / flops) + 1
     assert (threads_for(spec, below), threads_for(spec, above)) == (1, None)
+
+
+def test_the_compiled_engine_divides_a_large_batch_among_threads_and_limits_the_products():
+    """A share has 32 samples at least; on one thread, or with small batches, nothing is divided."""
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((80, 6, 2)).astype("float32")
+    spec = ll.Spec(2, (4,), 2)
+    seen = {}
+
+    def train(name, batch, threads, engine):
+        def look(now):
+            seen[name] = {pool["num_threads"] for pool in threadpool_info()}
+
+        ready = Step.ready(spec, ll.Adam(), "float32", engine)
+        params, state = ll.init_params(spec), ready.optimizer.init(ll.init_params(spec))
+        with threadpool_limits(2), ready.threads(batch, threads) as used:
+            for first in range(0, 80, batch):
+                step = ready(params, state, x[first : first + batch], x[first : first + batch, -1])
+                seen.setdefault(f"{name} shares", len(step.trace.shares))
+            look(None)
+        assert ready.work.threads == 1
+        return params, used
+
+    two, used = train("two", 80, 2, "compiled")
+    one, _ = train("one", 80, 1, "compiled")
+    train("narrow", 40, 2, "compiled")
+    _, plain = train("plain", 80, 2, "plain")
+    assert (seen["two"], seen["two shares"], used) == ({1}, 2, 2)
+    assert (seen["one"], seen["one shares"]) == ({1}, 1)
+    assert (seen["narrow shares"], seen["plain shares"]) == (1, 1)
+    assert (max(seen["plain"]), plain) == (2, 2)
+    same(two, one)
 
 
 def test_without_threadpoolctl_threads_are_not_known(monkeypatch):
