@@ -334,6 +334,7 @@ def test_threads_are_limited_within_fit_alone():
         return [pool["num_threads"] for pool in threadpool_info()]
 
     inside = []
+    fit(epochs=1)  # loads the library of the compiled engine
     with threadpool_limits(2):
         before = now()
         record = fit(threads=1, rate=lambda done: inside.append(now()) or 1.0, epochs=1)
