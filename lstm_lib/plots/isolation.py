@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from lstm_lib.isolation.zones import Zone
 from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Spec
 
 from .lines import curves
 from .look import PALETTE, Look, canvas, drawing, given_or_new, legend_above, pale
@@ -167,31 +166,25 @@ def time_and_error(
 
 
 def overview(
-    spec: Spec,
-    isolated: Zone,
-    steps: int,
-    span: int,
+    zones: Mapping[str, Zone],
     histories: Mapping[str, pd.DataFrame],
     unit: str,
     references: Mapping[str, float] | None = None,
 ) -> Figure:
-    """The project in one picture: arcs that can be left out, time steps that can, and what each costs.
+    """The project in one picture: arcs that can be left out, and what that costs.
 
     Parameters
     ----------
-    spec, isolated : the network, and the zone that is hatched in its map.
-    steps, span : T, and how many of the last steps are back-propagated.
-    histories : of three runs in this order: dense, with that span, with that zone isolated.
+    zones : of two runs, the zone that is isolated in each, hatched in a map of the network.
+    histories : of three runs: dense, then those two.
     unit, references : as for `time_and_error`.
     """
-    _, by_span, by_zone = histories
-    fig, axes = canvas(2, 2, (10, 4.2), width_ratios=(1, 1.35), height_ratios=(3.4, 1))
-    (arcs, errors), (strip, spare) = axes
+    fig, axes = canvas(2, 2, (10, 4.6), width_ratios=(1, 1.35))
+    errors, spare = axes[:, 1]
     errors.set_subplotspec(spare.get_gridspec()[:, 1])  # the right column is one panel
     spare.remove()
-    arc_map(spec, isolated, ax=arcs)
-    arcs.set_title(f"▲ {by_zone}: hatched arcs are not updated", loc="left", fontsize="medium")
-    span_strip(steps, span, strip)
-    strip.set_title(f"■ {by_span}: hatched steps get no error", loc="left", fontsize="medium")
+    for ax, sign, (name, zone) in zip(axes[:, 0], "■▲", zones.items(), strict=True):
+        arc_map(zone.spec, zone, ax=ax)
+        ax.set_title(f"{sign} {name}: hatched arcs are not updated", loc="left", fontsize="medium")
     time_and_error(histories, unit, references, errors)
     return fig

@@ -121,7 +121,7 @@ class Step:
         """
         known = 0 if plan is None else plan.cached
         output = None if weights is None else "every"
-        yhat, trace = forward(self.spec, params, x, self.work, initial, known, output=output)
+        yhat, trace = forward(self.spec, params, x, self.work, initial, known=known, output=output)
         loss, dy = LOSSES[self.spec.head](yhat, y, weights)
         if not np.isfinite(loss):
             raise NotFinite(f"loss is {loss}")

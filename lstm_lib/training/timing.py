@@ -16,6 +16,7 @@ import pandas as pd
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.spec import Spec, init_params
 from lstm_lib.network.trace import Workspace
+from lstm_lib.series import Sequences
 
 from .adam import Adam
 from .samples import Samples
@@ -67,7 +68,11 @@ def speed_up(seconds: pd.DataFrame, reference: str = "dense") -> pd.DataFrame:
 
 
 def steps_in_turn(
-    spec: Spec, plans: Mapping[str, Plan | None], samples: Samples, batch: int = 32, rounds: int = 100
+    spec: Spec,
+    plans: Mapping[str, Plan | None],
+    samples: Samples | Sequences,
+    batch: int = 32,
+    rounds: int = 100,
 ) -> pd.DataFrame:
     """Seconds of one training step under each plan: one row a round, one column a plan.
 
@@ -78,17 +83,45 @@ def steps_in_turn(
     samples : the first `batch` of them are used in every step.
     rounds : how often every plan has its turn; two more rounds before these are not counted.
     """
+    ready = Step.ready(spec, Adam(), samples.take(np.arange(1))[0].dtype)
+    with ready.threads(batch):  # as `fit` does
+        turns = {name: _stepper(ready, plan, samples, batch)[0] for name, plan in plans.items()}
+        return interleave(turns, rounds)
+
+
+def targets_in_turn(
+    spec: Spec, samples: Mapping[str, tuple[Samples | Sequences, int]], rounds: int = 30
+) -> pd.DataFrame:
+    """Seconds of a dense training step for each target that it serves: one row a round, one column a kind of samples.
+
+    Parameters
+    ----------
+    samples : name -> samples and the batch, such as {"windows": (split.windows.train, 64)}.
+
+    >>> from lstm_lib import load_series, sequences
+    >>> split = sequences(load_series("fontana", columns=["power"]))
+    >>> kinds = {"windows": (split.windows.train, 64), "sequences": (split.train, 8)}
+    >>> list(targets_in_turn(Spec(1, (4,), 1), kinds, rounds=2))
+    ['windows', 'sequences']
+    """
+    turns, served = {}, {}
+    ready = Step.ready(spec, Adam(), next(iter(samples.values()))[0].take(np.arange(1))[0].dtype)
+    with ready.threads(max(batch for _, batch in samples.values())):
+        for name, (some, batch) in samples.items():
+            turns[name], served[name] = _stepper(ready, None, some, batch)
+        return interleave(turns, rounds) / pd.Series(served)
+
+
+def _stepper(
+    ready: Step, plan: Plan | None, samples: Samples | Sequences, batch: int
+) -> tuple[Callable[[], object], float]:
+    """A training step with a network of its own, to be called again and again, and how many targets it serves."""
     rows = np.arange(min(batch, len(samples)))
     x, y = samples.take(rows)
-
-    ready = Step.ready(spec, Adam(), x.dtype)
-
-    def stepper(plan: Plan | None) -> Callable[[], object]:
-        step = replace(ready, work=Workspace(ready.work.engine, ready.work.threads))
-        params = init_params(spec, dtype=x.dtype)
-        state, known = step.optimizer.init(params), 0 if plan is None else plan.cached
-        seen = States(spec, params, samples, known).take(rows)[0] if known else x
-        return lambda: step(params, state, seen, y, plan=plan)
-
-    with ready.threads(batch):  # as `fit` does
-        return interleave({name: stepper(plan) for name, plan in plans.items()}, rounds)
+    weights = samples.weights(rows) if isinstance(samples, Sequences) else None
+    spec, step = ready.spec, replace(ready, work=Workspace(ready.work.engine, ready.work.threads))
+    params = init_params(spec, dtype=x.dtype)
+    state, known = step.optimizer.init(params), 0 if plan is None else plan.cached
+    seen = States(spec, params, samples, known).take(rows)[0] if known else x
+    served = float(len(rows) if weights is None else weights.sum())
+    return lambda: step(params, state, seen, y, weights, plan=plan), served

@@ -82,7 +82,7 @@ OF_CELL: dict[str, Callable[[ll.Spec, Any], Figure]] = {
     "arc_map": lambda spec, ax: plots.arc_map(spec, ll.zone(spec, layer=1, matrix="Wh"), 1, ax),
     "block_map": lambda spec, ax: plots.block_map(ll.partition(spec, blocks=2), 1, ax),
     "gates_over_time": gates_over_time,
-    "overview": lambda spec, ax: plots.overview(spec, ll.zone(spec, layer=0), 6, 2, RUNS, "kW"),
+    "overview": lambda spec, ax: plots.overview(dict.fromkeys("ab", ll.zone(spec, layer=0)), RUNS, "kW"),
     "product_map": lambda spec, ax: plots.product_map(ll.isolate(spec, ll.zone(spec, layer=1, unit=2)), 1, ax),
 }  # fmt: skip
 

@@ -78,12 +78,12 @@ def test_errors_stand_over_the_time_since_the_start() -> None:
 def test_the_overview_names_each_run_beside_what_it_leaves_out() -> None:
     histories = dict.fromkeys(["dense", "short", "few"], HISTORY)
     spec = ll.Spec(inputs=3, units=(8,), outputs=1)
-    fig = plots.overview(spec, ~ll.zone(spec, layer="head"), 6, 2, histories, "kW")
-    arcs, errors, strip = fig.axes
-    assert arcs.get_title("left").startswith("▲ few")
-    assert strip.get_title("left").startswith("■ short")
+    zones = {"short": ll.zone(spec, layer=0, unit=slice(2, 8)), "few": ~ll.zone(spec, layer="head")}
+    fig = plots.overview(zones, histories, "kW")
+    some, errors, head = fig.axes
+    assert some.get_title("left").startswith("■ short")
+    assert head.get_title("left").startswith("▲ few")
     assert [t.get_text() for t in errors.get_legend().get_texts()] == ["dense", "short", "few"]
-    assert [
-        patch.get_facecolor()[:3] for patch in arcs.patches if patch.get_fill() and not patch.get_hatch()
-    ] == [(0, 0, 0)]  # the head alone is active
-    assert sum(patch.get_hatch() is not None for patch in strip.patches) == 4
+    active = [patch for patch in head.patches if patch.get_fill() and not patch.get_hatch()]
+    assert [patch.get_facecolor()[:3] for patch in active] == [(0, 0, 0)]  # the head alone
+    assert sum(patch.get_hatch() is not None for patch in some.patches)

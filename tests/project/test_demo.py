@@ -33,7 +33,7 @@ def test_the_demo_prints_the_table_and_writes_the_picture(tmp_path: Path) -> Non
     assert done.stderr == ""  # no bar where nobody watches
     assert max(map(len, done.stdout.splitlines())) <= demo.WIDTH
     assert "\x1b" not in done.stdout  # no colours, hence nothing to switch off
-    for name in (demo.DENSE, demo.BY_SPAN, demo.BY_ZONE, "ridge", "last value"):
+    for name in (demo.DENSE, demo.QUARTER, demo.HEAD, "ridge", "last value"):
         assert f"\n{name} " in done.stdout
     assert "Picture: demo.png" in done.stdout
     assert (tmp_path / "demo.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
@@ -88,11 +88,11 @@ def test_control_c_ends_it_also_when_fit_has_kept_what_it_had(
 
 
 def test_the_three_plans_differ_in_what_they_leave_out_alone() -> None:
-    spec = ll.Spec(2, (3,), 1)
-    dense, span, zone = demo.plans(spec).values()
+    spec = ll.Spec(2, (5,), 1)
+    dense, quarter, head = demo.plans(spec).values()
     assert (dense.zone.size, dense.span) == (0, None)
-    assert (span.zone.size, span.span) == (0, 24)
-    assert (zone.zone, zone.span) == (~ll.zone(spec, layer="head"), None)
+    assert (quarter.zone, quarter.depth) == (ll.zone(spec, layer=0, unit=slice(2, 5)), "cut")
+    assert (head.zone, head.depth) == (~ll.zone(spec, layer="head"), "skip")
 
 
 def test_bars_start_at_zero() -> None:
@@ -108,5 +108,5 @@ def test_a_skyline_keeps_to_its_range() -> None:
     ("seconds", "expected"), [([10.0, 5.0], False), ([10.0, 8.0], True), ([10.0, 3.0], True)]
 )
 def test_seconds_that_contradict_the_steps_are_called_blurred(seconds: list[float], expected: bool) -> None:
-    table = pd.DataFrame({"seconds": seconds, "speed": [1.0, 2.0]}, index=[demo.DENSE, demo.BY_SPAN])
+    table = pd.DataFrame({"seconds": seconds, "speed": [1.0, 2.0]}, index=[demo.DENSE, demo.QUARTER])
     assert demo.busy(table) is expected

@@ -62,6 +62,17 @@ def test_a_step_under_a_plan_moves_what_the_plan_leaves_active(
         assert {name for name in moved if moved[name]} == {"head/W", "head/b"}
 
 
+def test_seconds_a_target_are_those_of_the_step_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of 4 windows serves 4 targets, one of 2 sequences of 8 steps with 3 to warm up 10."""
+    split = ll.sequences(ll.load_series("fontana", columns=["power"]), 8, 3, lookback=6)
+    kinds = {"windows": (split.windows.train, 4), "sequences": (split.train, 2)}
+    monkeypatch.setattr(
+        timing, "interleave", lambda turns, rounds: pd.DataFrame({name: [1.0] for name in turns})
+    )
+    found = timing.targets_in_turn(ll.Spec(1, (3,), 1), kinds)
+    assert found.iloc[0].to_dict() == {"windows": 1 / 4, "sequences": 1 / 10}
+
+
 def test_a_busy_moment_does_not_change_the_speed_up() -> None:
     # the machine slows down by ten for two rounds, and one step alone is held up: means would be blurred
     seconds = pd.DataFrame({"dense": [2.0, 20.0, 20.0, 2.0, 2.0], "half": [1.0, 10.0, 10.0, 90.0, 1.0]})
