@@ -17,7 +17,7 @@ callback   Isolation
 from .backend import keras, tf
 from .callback import Isolation
 from .compiled import KERAS_ORDER
-from .convert import TF15_ORDER, batches, from_keras, from_tf15, to_keras
+from .convert import TF15_ORDER, batches, from_keras, from_tf15, sequence_batches, to_keras
 from .layer import IsolatedLSTM
 from .reference import tf_gradients
 from .swapping import isolate_layer
@@ -32,6 +32,7 @@ __all__ = [
     "from_tf15",
     "isolate_layer",
     "keras",
+    "sequence_batches",
     "tf",
     "tf_gradients",
     "to_keras",

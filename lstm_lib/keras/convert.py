@@ -11,7 +11,8 @@ Letters: D inputs, H units, G gates, O outputs, N rows of data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from lstm_lib.network.cells import CELLS, Array, Cell
 from lstm_lib.network.spec import Params, Spec, check_params
+from lstm_lib.series import Sequences
 
 from .backend import keras, tf
 from .compiled import KERAS_ORDER
@@ -236,3 +238,48 @@ def batches(x: Array, y: Array, batch: int) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).with_options(options)
+
+
+def sequence_batches(part: Sequences, batch: int, seed: int = 0) -> tf.data.Dataset:
+    """A part of `lstm_lib.sequences` for Keras' `fit`: x, y and sample weights, laid anew in every epoch.
+
+    The batches are those of `lstm_lib.fit` with this seed; counting epochs starts when this is called. Keras wants as
+    many in every epoch, so what a round has beyond the fewest is left out. The weights of a warm-up are 0, the others so
+    much above 1 that Keras' mean over all steps is the mean over those that count. For a model that puts out every
+    step, such as LSTM(..., return_sequences=True) and Dense: model.fit(data, shuffle=False).
+
+    Parameters
+    ----------
+    part : such as `split.train`. batch : sequences of a batch; the last one has what is left.
+
+    Returns
+    -------
+    tf.data.Dataset of x (B, T, D), y (B, T, O), weights (B, T), in the dtype of the part.
+
+    Raises ValueError for streams: a stateful layer of Keras needs batches of one size, and resets by hand.
+
+    >>> from lstm_lib import load_series, sequences
+    >>> data = sequence_batches(sequences(load_series("fontana", columns=["power"])).train, 8)
+    >>> x, y, weights = next(iter(data))
+    >>> x.shape, float(weights[0, 0]), round(float(weights[0, -1]), 3)
+    (TensorShape([8, 48, 1]), 0.0, 1.333)
+    """
+    if part.stateful:
+        raise ValueError("a layer of Keras carries no state from batch to batch here; give stateful=False")
+    epochs, fewest = count(1), part.fewest()
+
+    def epoch() -> Iterator[tuple[Array, Array, Array]]:
+        now, order = part.round(np.random.default_rng([seed, next(epochs)]), batch)
+        some = np.concatenate(order)[:fewest]
+        for first in range(0, fewest, batch):
+            rows = some[first : first + batch]
+            weights = now.weights(rows)
+            yield (*now.take(rows), weights / weights.mean())
+
+    x, y = part.take(np.arange(1))
+    shapes = ((None, *x.shape[1:]), x), ((None, *y.shape[1:]), y), ((None, part.length), x)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    signature = tuple(tf.TensorSpec(shape, a.dtype) for shape, a in shapes)
+    data = tf.data.Dataset.from_generator(epoch, output_signature=signature)
+    return data.apply(tf.data.experimental.assert_cardinality(-(-fewest // batch))).with_options(options)

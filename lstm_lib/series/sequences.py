@@ -122,13 +122,25 @@ class Sequences:
         part.fresh[::deep] = True
         return part, [np.arange(k, N, deep) for k in range(deep)]
 
+    def fewest(self) -> int:
+        """How many sequences every round has; one with lucky offsets has up to one more in each unbroken run."""
+        return sum((len(run) - min(self._apart, len(run))) // self._apart + 1 for run in self._runs())
+
+    @property
+    def _apart(self) -> int:
+        """Rows from the first of a sequence to the first of the next: targets touch, or all rows of streams."""
+        return self.length if self.stateful else self.length - self.warmup
+
+    def _runs(self) -> list[Rows]:
+        """The places, one array for each unbroken run."""
+        return np.split(self.places, np.flatnonzero(np.diff(self.places) > 1) + 1)
+
     def _laid(self, rng: np.random.Generator | None = None) -> Sequences:
-        """Sequences end to end in every unbroken run: targets touch, or, where the state is carried, rows do."""
-        step = self.length if self.stateful else self.length - self.warmup
+        """Sequences end to end in every unbroken run."""
         runs = []
-        for run in np.split(self.places, np.flatnonzero(np.diff(self.places) > 1) + 1):
-            offset = 0 if rng is None else int(rng.integers(min(step, len(run))))
-            runs.append(run[offset::step])
+        for run in self._runs():
+            offset = 0 if rng is None else int(rng.integers(min(self._apart, len(run))))
+            runs.append(run[offset :: self._apart])
         starts, fresh = np.concatenate(runs), [np.arange(len(run)) == 0 for run in runs]
         every = np.ones(len(starts), bool)
         return dataclasses.replace(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.keras import IsolatedLSTM, batches, from_keras, keras, tf, to_keras
+from lstm_lib.keras import IsolatedLSTM, batches, from_keras, keras, sequence_batches, tf, to_keras
 from lstm_lib.keras.convert import KINDS as CONVERTED
 from tests.cases import KINDS, build, identical, same
 
@@ -233,3 +234,46 @@ def test_batches_are_the_rows_in_order_and_tune_nothing():
     for k, array in enumerate((x, y)):
         np.testing.assert_array_equal(np.concatenate([part[k] for part in data]), array)
     assert data.options().autotune.enabled is False
+
+
+# ------------------------------------------------------------------------------------------------- sequences
+
+
+def hours(n, rng, holes=()):
+    load = rng.normal(size=n)
+    load[list(holes)] = np.nan
+    index = pd.date_range("2021-03-01", periods=n, freq="h", tz="UTC")
+    return ll.Series("demo", pd.DataFrame({"load": load}, index), "load", "kW")
+
+
+def test_keras_learns_from_sequences_what_fit_learns(rng):
+    """The same batches, weights and mean: two epochs of Adam end at the same parameters."""
+    split = ll.sequences(hours(292, rng), 12, 4, lookback=12)
+    assert len(split.train.places) % 8 == 0  # so that all rounds have as many sequences
+    spec = ll.Spec(1, (5,), 1, output="every")
+    adam = ll.Adam(1e-3, form="keras", eps=1e-7)
+    record = ll.fit(spec, split.train, seed=2, epochs=2, batch=4, optimizer=adam, progress=False)
+    model = to_keras(spec, ll.init_params(spec, 2))
+    model.compile(keras.optimizers.Adam(1e-3, epsilon=1e-7), "mse")
+    model.fit(sequence_batches(split.train, 4, seed=2), epochs=2, shuffle=False, verbose=0)
+    same(from_keras(model)[1], record.params)
+    assert not np.allclose(record.params["0/Wh"], ll.init_params(spec, 2)["0/Wh"])
+
+
+def test_every_epoch_of_keras_has_as_many_batches(rng):
+    part = ll.sequences(hours(300, rng, holes=(50, 100)), 12, 4, lookback=12).train
+    data = sequence_batches(part, 4)
+    sizes = [[len(x) for x, _, _ in data] for _ in range(5)]
+    assert sizes == [sizes[0]] * 5
+    assert (
+        sum(sizes[0])
+        == part.fewest()
+        == min(len(part.round(np.random.default_rng(k), 4)[0]) for k in range(99))
+    )
+    assert len(data) == len(sizes[0])
+
+
+def test_streams_are_not_for_keras():
+    split = ll.sequences(ll.load_series("fontana"), stateful=True)
+    with pytest.raises(ValueError, match="give stateful=False"):
+        sequence_batches(split.train, 8)
