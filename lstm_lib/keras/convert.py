@@ -244,8 +244,8 @@ def sequence_batches(part: Sequences, batch: int, seed: int = 0) -> tf.data.Data
     """A part of `lstm_lib.sequences` for Keras' `fit`: x, y and sample weights, laid anew in every epoch.
 
     The batches are those of `lstm_lib.fit` with this seed; counting epochs starts when this is called. Keras wants as
-    many in every epoch, so what a round has beyond the fewest is left out. The weights of a warm-up are 0, the others so
-    much above 1 that Keras' mean over all steps is the mean over those that count. For a model that puts out every
+    many in every epoch, so what a round has beyond the fewest is left out. The weights of a warm-up are 0, the others
+    so much above 1 that Keras' mean over all steps is the mean over those that count. For a model that puts out every
     step, such as LSTM(..., return_sequences=True) and Dense: model.fit(data, shuffle=False).
 
     Parameters
