@@ -121,7 +121,9 @@ def isolate(
     zone : the arcs to isolate; `nothing(spec)` isolates none.
     depth : "hold", "skip", "cut" or "cache", see the module's first lines. "cache" needs a zone with all arcs of
         layer 0, and remembers as many of the lowest layers as are isolated altogether.
-    span : back-propagate through the last `span` steps only; None through all.
+    span : how many steps an error travels back at most; None: all. Counted from the end: with its one target a window
+        is back-propagated through the last `span` steps, and what a target at every step sends back stops at the border
+        after every `span` steps (truncated BPTT; Williams and Peng, 1990, Neural Computation 2(4)).
     moments : what becomes of the moments of isolated arcs in Adam: "held" keeps them as they are; "tracked" runs
         them on with the gradient, which only depth "hold" computes.
 

@@ -42,7 +42,8 @@ class IsolatedLSTM(LSTMInterface):
         `Spec` with this layer's inputs and units, its text such as "0/Wh/f[0:32]", or None for no arc. What it
         says of the head is left to the Dense layer that is the head.
     depth : "hold", "skip" or "cut", as for `lstm_lib.isolate`; "cache" has no counterpart here.
-    span : errors travel the last `span` steps only (of the order in which steps are computed); None: all.
+    span : errors travel the last `span` steps only (of the order in which steps are computed); with `return_sequences`
+        no error crosses the border after every `span` steps; None: all.
     kernel_initializer, recurrent_initializer, bias_initializer, unit_forget_bias, dropout, seed,
     return_sequences, return_state, go_backwards, zero_output_for_mask, activity_regularizer, name, dtype, trainable :
         as for keras.layers.LSTM. dtype is "float32" or "float64".

@@ -40,7 +40,7 @@ def run(
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def layer(x: Any, h0: Any, c0: Any, *values: Any) -> Any:
-        one = _Pass(s, arrays, dict(zip(keys, values, strict=True)), x, h0, c0, mask)
+        one = _Pass(s, arrays, dict(zip(keys, values, strict=True)), x, h0, c0, mask, sequences)
         kept = one.forward()
 
         def grad(dh: Any, dc: Any) -> tuple[Any, ...]:
@@ -57,10 +57,13 @@ class _Pass:
     """One pass over a batch; the arguments are those of `run`. K, U, b: kernel, recurrent kernel and bias."""
 
     def __init__(
-        self, s: Structure, arrays: Arrays, parts: Parts, x: Any, h0: Any, c0: Any, mask: Any
+        self, s: Structure, arrays: Arrays, parts: Parts, x: Any, h0: Any, c0: Any, mask: Any, sequences: bool
     ) -> None:
         self.s, self.arrays, self.x, self.h0, self.c0, self.mask = s, arrays, x, h0, c0, mask
-        self.last = slice(None) if s.span is None else slice(-s.span, None)  # the steps that errors travel
+        self.short = s.span is not None and not sequences
+        self.last = (
+            slice(-s.span, None) if s.span and self.short else slice(None)
+        )  # the steps that errors travel
         self.K, self.U, self.b = (self.joined(matrix, split, parts) for matrix, split in s.splits.items())
 
     def joined(self, matrix: str, split: Split, parts: Parts) -> Any:
@@ -140,7 +143,10 @@ class _Pass:
             "slopes": tf.concat([slopes[gate]() for gate in s.gates], axis=2),
         }
         if every is not None:
-            read["every"] = units(every[last])
+            read["every"] = units(every)
+            if s.span is not None:  # no error crosses the border after so many steps, counted from the end
+                t = tf.range(tf.shape(every)[0])
+                read["border"] = ((t > 0) & ((tf.shape(every)[0] - t) % s.span == 0))[:, None, None]
         if self.mask is not None:
             read["mask"] = tf.cast(self.mask[last], self.x.dtype)
         step_back = None if s.through is None else self.carrier(s.through, self.U)
@@ -154,7 +160,10 @@ class _Pass:
             dc = dc + dh * now["dc_dh"]
             dz = tf.concat([dh if gate == "o" else dc for gate in s.gates], axis=1) * now["slopes"]
             dh = tf.zeros_like(dh) if step_back is None else step_back(dz)
-            return {"dh": dh + past_h, "dc": dc * now["f"] + past_c, "dz": dz}
+            dh, dc = dh + past_h, dc * now["f"] + past_c
+            if "border" in now:
+                dh, dc = (tf.where(now["border"], tf.zeros_like(error), error) for error in (dh, dc))
+            return {"dh": dh, "dc": dc, "dz": dz}
 
         start = {"dh": units(dh), "dc": units(dc), "dz": tf.zeros_like(read["slopes"][0])}
         found = tf.scan(step, read, start, parallel_iterations=1, reverse=True)
@@ -172,9 +181,9 @@ class _Pass:
 
     def start_error(self, error: Any) -> Any:
         """(B, H) from the kept units; 0 where the error did not get so far."""
-        at, span = self.s.units, self.s.span
-        if span is not None:
-            error = tf.where(tf.shape(self.x)[0] <= span, error, tf.zeros_like(error))
+        at = self.s.units
+        if self.short:
+            error = tf.where(tf.shape(self.x)[0] <= self.s.span, error, tf.zeros_like(error))
         if at is None:
             return error
         units = tf.range(*at) if isinstance(at, tuple) else self.arrays[at]

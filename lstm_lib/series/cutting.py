@@ -278,7 +278,7 @@ def folds(
     train 0-69 valid 70-79 test 80-89
     train 0-79 valid 80-89 test 90-99
     """
-    where, number = _checked(series), count(number, "number")
+    where, number = _checked(series, "folds"), count(number, "number")
     choose(training, ("growing", "fixed"), "way of training")
     n = len(series.frame)
     held, tested = round(n * valid), round(n * test)
@@ -295,15 +295,15 @@ def folds(
     return result
 
 
-def _checked(series: Series) -> str:
+def _checked(series: Series, call: str) -> str:
     if not isinstance(series, Series):
-        raise SeriesError(f"a Series is cut, from load_series(...); got {type(series).__name__}.")
+        raise SeriesError(f"{call}() takes a Series, from load_series(...); got {type(series).__name__}.")
     return f"Series {series.name!r}: "
 
 
-def borders_of(series: Series, split: Sequence[float]) -> Borders:
+def borders_of(series: Series, split: Sequence[float], call: str = "windows") -> Borders:
     """The first row of the training, the validation and the test part, and the row after the last."""
-    _checked(series)
+    _checked(series, call)
     shares = np.asarray(split, dtype=np.float64)
     if shares.shape != (3,) or not (shares > 0).all() or abs(shares.sum() - 1) > 1e-9:
         raise SeriesError(

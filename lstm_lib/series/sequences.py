@@ -270,7 +270,7 @@ def sequences(
         raise SeriesError(
             f"warmup={warmup} has to be less than length={length}: no step would have a target."
         )
-    borders, ahead = borders_of(series, split), offsets_of(1, horizon, steps)
+    borders, ahead = borders_of(series, split, "sequences"), offsets_of(1, horizon, steps)
     compared = cut(series, borders, lookback, offsets_of(lookback, horizon, steps), 1, inputs, target, dtype)
     counted = np.arange(
         warmup + ahead[0], length + ahead[-1]

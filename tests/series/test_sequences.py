@@ -170,5 +170,7 @@ def test_what_does_not_fit_is_refused(arguments, said):
 
 
 def test_only_a_series_is_cut():
-    with pytest.raises(ll.series.SeriesError, match=r"a Series is cut, from load_series\(...\); got ndarray"):
+    with pytest.raises(
+        ll.series.SeriesError, match=r"sequences\(\) takes a Series, from load_series\(...\); got ndarray"
+    ):
         ll.sequences(np.zeros(100))
