@@ -14,8 +14,10 @@ from __future__ import annotations
 import dis
 import hashlib
 import marshal
+import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -57,40 +59,69 @@ def loops(cell: Cell, dtype: np.dtype[Any]) -> Loops:
             exec(text, space)  # the text is made below, of names and numbers of the cell alone
             names[f"{direction}_{k}"] = _jit(space["kernel"])
             texts += [text, _code(equations)]
-    found = []
-    for direction, text in (("forward", _forward_loop(cell)), ("backward", _backward_loop(cell))):
-        # Numba's cache knows this file and the name of a function; so the name tells other equations apart
-        digest = hashlib.sha256("".join([*texts, text]).encode()).hexdigest()[:16]
-        name = f"{direction}_{cell.name}_{dtype.name}_{digest}"
-        exec(compile(text.replace("LOOP", name), __file__, "exec"), names)
-        found.append(_kept(names[name]))
-    return Loops(*found)
+    made = (("forward", _forward_loop(cell)), ("backward", _backward_loop(cell)))
+    return Loops(*(_from_text(text, f"{way}_{cell.name}_{dtype.name}", names, texts) for way, text in made))
+
+
+OUTSIDE = {
+    "multiply": """
+def LOOP(errors, take, first, rows, sources, some, start, columns, out):
+    by_row(errors, take, first, rows)
+    by_row(sources, some, start, columns)
+    np.dot(rows.reshape(rows.shape[0], -1), columns.reshape(columns.shape[0], -1).T, out)
+""",
+    "carry_all": """
+def LOOP(weights, take, first, taken, put, into, product, errors, out):
+    rows, columns = weights.shape
+    if not take.size and not put.size and columns == out.shape[1]:
+        for t in range(errors.shape[0]):
+            np.dot(weights.T, errors[t, first : first + rows], out[t])
+    else:
+        for t in range(errors.shape[0]):
+            out[t] = 0
+            add(weights, take, first, taken, put, into, product, errors[t], out[t])
+""",
+}
 
 
 @cache
-def outside_the_loop() -> tuple[Any, Any]:
-    """The product of the weights, and what a carrier carries at all steps: `compiled.multiply`, `compiled.carry_all`.
+def outside_the_loop(name: str) -> Any:
+    """The product of the weights, or what a carrier carries at all steps: `compiled.multiply`, `compiled.carry_all`.
 
     By the library of the loops: the idle threads of another one would slow it.
     """
-    add, by_row = _jit(_add), _jit(_by_row)
+    names = {"__name__": __name__, "np": np, "add": _jit(_add), "by_row": _jit(_by_row)}
+    return _from_text(OUTSIDE[name], name, names, [_versions()])
 
-    def multiply(errors, take, first, rows, sources, some, start, columns, out):  # type: ignore[no-untyped-def]
-        by_row(errors, take, first, rows)
-        by_row(sources, some, start, columns)
-        np.dot(rows.reshape(rows.shape[0], -1), columns.reshape(columns.shape[0], -1).T, out)
 
-    def carry(weights, take, first, taken, put, into, product, errors, out):  # type: ignore[no-untyped-def]
-        rows, columns = weights.shape
-        if not take.size and not put.size and columns == out.shape[1]:
-            for t in range(errors.shape[0]):
-                np.dot(weights.T, errors[t, first : first + rows], out[t])
-        else:
-            for t in range(errors.shape[0]):
-                out[t] = 0
-                add(weights, take, first, taken, put, into, product, errors[t], out[t])
+def _from_text(text: str, name: str, names: dict[str, Any], known: list[str]) -> Any:
+    """The compiled function of a text. Numba's cache knows this file and a function's name: a digest in it tells more.
 
-    return _kept(multiply), _kept(carry)
+    names : what the text calls. known : what else decides what it does.
+    """
+    digest = hashlib.sha256("".join([*known, text]).encode()).hexdigest()[:16]
+    exec(compile(text.replace("LOOP", f"{name}_{digest}"), __file__, "exec"), names)
+    return _kept(names[f"{name}_{digest}"])
+
+
+@contextmanager
+def announced() -> Iterator[None]:
+    """Within a `with`, say on stderr, once, that something is compiled; what comes from the disk is no news."""
+    from numba.core import event
+
+    class Say(event.Listener):  # type: ignore[misc]
+        told = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.told:
+                print("Compiling the network's loops: some seconds, once on this machine.", file=sys.stderr)
+            self.told = True
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with event.install_listener("numba:compile", Say()):
+        yield
 
 
 @cache
@@ -101,7 +132,7 @@ def _versions() -> str:
     """
     import numba
 
-    inside = "".join(_code(function) for function in (_known_functions, _tanh32, _add, _quieted))
+    inside = "".join(_code(function) for function in (_known_functions, _tanh32, _add, _by_row, _quieted))
     return inside + str(sorted(OPTIONS["fastmath"])) + str(numba.__version__)
 
 

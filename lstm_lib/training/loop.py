@@ -110,7 +110,8 @@ def fit(
         not enough; without a folder, what does not fit is computed anew each time.
     watch : note gradients and changes of every arc on the way, for the statistics of `lstm_lib.score`; a schedule
         that chooses by these watches in any case. It costs less than one per cent of a step.
-    progress : show a progress bar (by tqdm, where it is installed), and say on stderr why the run ended early.
+    progress : show a progress bar (by tqdm, where it is installed), and say on stderr why the run ended early, and
+        that the network's loops are compiled, which takes some seconds the first time.
     callbacks : see `lstm_lib.callbacks`: functions that are called after every epoch, or objects that are called
         after every step too; any of them can end the run. They are not timed.
     resume : a record of the same settings; training goes on after its last complete epoch, with the engine that the
@@ -133,7 +134,8 @@ def fit(
     whole("seed", seed, 0)
     _check(spec, train, optimizer, isolation, resume)
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
-    step = Step.ready(spec, optimizer, some[0].dtype, None if resume is None else resume.config.get("engine"))
+    engine = None if resume is None else resume.config.get("engine")
+    step = Step.ready(spec, optimizer, some[0].dtype, engine, announce=progress)
     with step.threads(batch, threads) as used:
         config = {
             "seed": seed,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from lstm_lib.isolation.plan import Plan
 from lstm_lib.network import compiled
 from lstm_lib.network.backward import backward
 from lstm_lib.network.cells import Array
+from lstm_lib.network.compiled_loops import announced
 from lstm_lib.network.forward import forward
 from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params, Spec
@@ -57,18 +58,25 @@ class Step:
 
     @classmethod
     def ready(
-        cls, spec: Spec, optimizer: Adam, dtype: str | np.dtype[np.generic], engine: str | None = None
+        cls,
+        spec: Spec,
+        optimizer: Adam,
+        dtype: str | np.dtype[np.generic],
+        engine: str | None = None,
+        announce: bool = False,
     ) -> Step:
         """A step that has nothing left to compile, so that this is never counted as training time.
 
         engine : None takes what `forward` would. Raises ValueError for an engine that isn't there.
+        announce : say on stderr when something has to be compiled.
         """
         engine = compiled.choose(engine, np.dtype(dtype))
         step = cls(spec, optimizer, Workspace(engine))
         if engine == "compiled":
             params = {name: np.zeros(shape, dtype) for name, shape in spec.shapes.items()}
-            yhat, trace = forward(spec, params, np.zeros((1, 2, spec.inputs), dtype), engine=engine)
-            backward(spec, params, trace, np.ones_like(yhat))
+            with announced() if announce else nullcontext():
+                yhat, trace = forward(spec, params, np.zeros((1, 2, spec.inputs), dtype), engine=engine)
+                backward(spec, params, trace, np.ones_like(yhat))
         return step
 
     @contextmanager

@@ -432,6 +432,24 @@ def test_nothing_is_compiled_once_the_clock_has_started(monkeypatch):
     assert set(compiled) == {(1, 1)}
 
 
+def test_compiling_is_announced_once_on_a_machine_to_who_wants_progress(tmp_path):
+    code = """
+import numpy as np, lstm_lib as ll
+x = np.ones((4, 3, 1), "float32")
+ll.fit(ll.Spec(1, (3,), 1, "rnn"), (x, x[:, 0]), epochs=1, progress=PROGRESS)
+"""
+    said = []
+    for progress in (False, True, True):
+        folder = tmp_path / ("kept" if progress else "other")
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace("PROGRESS", str(progress))],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(folder), "LSTM_LIB_ENGINE": "compiled"},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        said.append(done.stderr.count("Compiling the network's loops: some seconds, once on this machine."))
+    assert said == [0, 1, 0]
+
+
 # ----------------------------------------------------------------------------------------------- the record
 
 
