@@ -29,6 +29,51 @@ def test_a_task_is_what_windows_makes_of_the_series() -> None:
     assert json.loads(json.dumps(task.describe()))["steps"] == "all"
 
 
+def test_a_task_on_sequences_is_judged_on_the_windows_of_the_task_without() -> None:
+    plain = Task("fontana", lookback=24)
+    task = dataclasses.replace(plain, length=30, warmup=6, stateful=True)
+    split = ll.sequences(ll.load_series("fontana"), 30, 6, stateful=True, lookback=24)
+    identical(task.samples().train.y, split.train.y)
+    identical(task.split().test.y, plain.split().test.y)
+    assert plain.samples() is plain.split()
+    words = task.describe()
+    assert {name: words[name] for name in ("length", "warmup", "stateful")} == {
+        "length": 30, "warmup": 6, "stateful": True,
+    }  # fmt: skip
+    assert not {"length", "warmup", "stateful"} & plain.describe().keys()  # keys of older stores hold
+    others = [
+        dataclasses.replace(task, **{k: v}) for k, v in (("length", 31), ("warmup", 5), ("stateful", False))
+    ]
+    assert len({small(task=one).key(0) for one in (plain, task, *others)}) == 5
+    for other in ({"every": 2}, {"compared_with": 30}):
+        with pytest.raises(ValueError, match="give length without every and compared_with"):
+            dataclasses.replace(task, **other)
+    with pytest.raises(ValueError, match=r"Keras has no sequences; its engine .* on windows"):
+        Configuration("keras", task, engine="keras")
+
+
+def test_a_run_on_sequences_is_that_of_fit_and_its_price_has_a_target_at_every_step() -> None:
+    task = Task("fontana", lookback=24, length=300, warmup=6)
+    half = small(
+        task=task, epochs=2, batch=2, isolation=lambda spec: ll.isolate(spec, ll.zone(spec, gate="f"), "cut")
+    )
+    record, split = run(half, 3), task.samples()
+    again = ll.fit(
+        half.spec, split.train, split.valid, seed=3, epochs=2, batch=2, optimizer=half.adam, rate=half.rate,
+        isolation=half.plan, threads=1, progress=False,
+    )  # fmt: skip
+    identical(record.params, again.params)
+    found = row(half, 3, record)
+    yhat = task.split().unscale(ll.predict(half.spec, record.params, task.split().test))
+    assert found["test_rmse"] == ll.metrics(task.split().test.actual, yhat)["rmse"]
+    costs = [
+        ll.isolate(half.spec, zone, "cut").cost(300, 2, output="every").seconds.total
+        for zone in (ll.nothing(half.spec), half.plan.zone)
+    ]
+    assert found["predicted"] == pytest.approx(costs[0] / costs[1])
+    assert found["updated"] == pytest.approx(1 - half.plan.zone.share)
+
+
 def test_every_step_of_a_day_ahead_is_trained_and_scored() -> None:
     day = small(task=Task(lookback=4, horizon=24, steps="all", every=100))
     assert day.spec.outputs == 24

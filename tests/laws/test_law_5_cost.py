@@ -98,6 +98,14 @@ def test_no_plan_costs_more_than_the_dense_step(it: Isolated, depth: str) -> Non
     assert cost.update <= dense.update
 
 
+def test_a_target_at_every_step_costs_what_a_network_that_puts_out_every_step_does() -> None:
+    last, every = (ll.Spec(2, (3, 2), 2, "gru", output=output) for output in ("last", "every"))
+    for span in (None, 4):
+        plans = [isolate(spec, ll.read_zone(spec, "0[1]"), "cut", span) for spec in (last, every)]
+        assert plans[0].cost(9, 4, output="every") == plans[1].cost(9, 4)
+        assert plans[1].cost(9, 4, output="last") == plans[0].cost(9, 4) != plans[1].cost(9, 4)
+
+
 @pytest.mark.parametrize("text", ["0/bh", "0/b", "0/Wh/g[0:2]", "0/Wx/z"])
 def test_a_few_arcs_of_a_gru_do_not_cost_more_than_none(text: str) -> None:
     spec = ll.Spec(8, (64,), 1, "gru")
