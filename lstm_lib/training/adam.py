@@ -28,6 +28,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -185,19 +186,14 @@ class Adam:
         return v if v_max is None else np.maximum(v_max, v, out=v_max)
 
     def _rate_and_eps(self, t: int | Array, scale: float = 1.0) -> tuple[Any, Any]:
-        """The factors of w -= rate · m / (√v + eps) after t steps, in float64.
-
-        Powers are taken once for every count that there is between the lowest and the highest, not once an arc.
-        """
+        """The factors of w -= rate · m / (√v + eps) after t steps, in float64."""
+        if np.ndim(t) == 0:
+            rate, eps = _factors(self, scale, int(t), int(t))
+            return rate[0], eps[0]
         t = np.asarray(t)
-        counts = np.arange(t.min(), t.max() + 1, dtype=np.float64)
-        root = np.sqrt(1 - self.beta2**counts)
-        rate = scale * self.lr * root / (1 - self.beta1**counts)
-        # √v̂ + eps = (√v + eps √(1 - beta2ᵗ)) / √(1 - beta2ᵗ)
-        joins = FORMS[self.form].eps_joins_corrected_root
-        eps = (self.eps or 0) * root if joins else np.full_like(root, self.eps or 0)
-        at = t - t.min() if len(counts) > 1 else 0
-        return rate[at], eps[at]
+        least = int(t.min())
+        rate, eps = _factors(self, scale, least, int(t.max()))
+        return rate[t - least], eps[t - least]
 
     def report(self, state: AdamState, scale: float = 1.0, spec: Spec | None = None) -> Any:
         """What the moments say of every gate and matrix: a DataFrame with one row a zone.
@@ -244,6 +240,17 @@ class Adam:
         snr = np.divide(np.abs(m), root, out=np.zeros_like(m), where=root > 0) * rate / (scale * self.lr)
         step = rate * np.abs(m) / (root + eps)
         return row | {"step": step.mean(), "snr": snr.mean(), "eps_limited": np.mean(root <= eps)}
+
+
+@lru_cache(maxsize=16)
+def _factors(adam: Adam, scale: float, least: int, most: int) -> tuple[Array, Array]:
+    """Rate and eps for every count from the least to the most: once for all parameters of a step, not once an arc."""
+    counts = np.arange(least, most + 1, dtype=np.float64)
+    root = np.sqrt(1 - adam.beta2**counts)
+    rate = scale * adam.lr * root / (1 - adam.beta1**counts)
+    # √v̂ + eps = (√v + eps √(1 - beta2ᵗ)) / √(1 - beta2ᵗ)
+    joins = FORMS[adam.form].eps_joins_corrected_root
+    return rate, (adam.eps or 0) * root if joins else np.full_like(root, adam.eps or 0)
 
 
 def _zones(state: AdamState, cell: Cell) -> Iterator[tuple[str, str, str, Array]]:

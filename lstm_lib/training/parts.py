@@ -26,7 +26,8 @@ def chosen_parts(name: str, w: Array, g: Array, arcs: Arcs) -> list[tuple[Any, A
     if g.shape != w.shape or g.dtype != w.dtype:
         raise ValueError(f"grads[{name!r}] is {g.dtype} {g.shape}; expected {w.dtype} {w.shape}")
     parts = [(at, part_of(g, arcs, at)) for at in _parts(arcs)]
-    if bad := sum(np.count_nonzero(~np.isfinite(part)) for _, part in parts):
+    if not all(np.isfinite(part).all() for _, part in parts):
+        bad = sum(np.count_nonzero(~np.isfinite(part)) for _, part in parts)
         total = sum(part.size for _, part in parts)
         raise NotFinite(f"grads[{name!r}] holds {bad} of {total} values that are not finite")
     return parts
