@@ -3,7 +3,7 @@
     python -m benchmarks.sequences [sceaux fontana FILE.csv.gz …] [--day] [--seeds 10] [--engine plain] [--store FOLDER]
 
 The rule by which settings are chosen is the same for every series. Windows: 6 epochs of batch 64, cosine; of the rates
-below, the one whose last validation error is lowest. Streams: of batch 8, cosine, 48 steps a sequence; of the epochs
+below, the one whose last validation error is lowest. Streams: of batch 16, cosine, 48 steps a sequence; of the epochs
 and rates below, the pair with the lowest mean of the last validation errors, among those whose training took at most
 `SHARE` of the windows' time. Both are chosen with the seeds `TUNING`, which are not those of the result. Then windows
 and streams take turns, seed by seed, on one thread. A file has the columns time and load (kW), as of a building.
@@ -23,9 +23,9 @@ from benchmarks.engine import machine
 from lstm_lib.experiments import Configuration, Task, against, sweep
 
 WINDOWS = {"epochs": 6, "batch": 64}
-RATES = (1e-3, 2e-3, 4e-3)
+RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
 STREAMS = {"length": 48, "warmup": 12, "stateful": True}
-EPOCHS, STREAM_RATES, BATCH = (5, 10, 20, 40), (2e-3, 4e-3, 8e-3), 8
+EPOCHS, STREAM_RATES, BATCH = (5, 10, 20), (4e-3, 8e-3, 1.6e-2, 3.2e-2), 16
 SHARE = {False: 1 / 12, True: 1 / 6}  # of the windows' time, for the next hour and a day ahead
 TUNING = (100, 101)
 
