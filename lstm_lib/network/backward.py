@@ -321,8 +321,8 @@ def _places(rows: Index, sources: Index, at: Layout) -> list[tuple[str, Any, Any
 
 def _shifted(positions: Array, by: int) -> slice | Array:
     """Positions in order, moved, as a slice where they are neighbours."""
-    first, last = int(positions[0]) + by, int(positions[-1]) + by
-    return slice(first, last + 1) if last - first == len(positions) - 1 else positions + by
+    moved = positions + by
+    return slice(moved[0], moved[-1] + 1) if moved[-1] - moved[0] == len(moved) - 1 else moved
 
 
 def _peephole_gradient(errors: Errors, gradient: Array) -> None:
