@@ -16,7 +16,7 @@ import numpy as np
 
 import lstm_lib as ll
 from lstm_lib.isolation import products
-from lstm_lib.network import cells
+from lstm_lib.network import cells, step, step
 from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params
 from lstm_lib.training.adam import FORMS
@@ -47,8 +47,8 @@ def steps() -> Group:
         weights = {m: rng.standard_normal(size) for m, size in sizes.items()}
         x, *states = (rng.standard_normal(s) for s in ((2, 4), *[(3, 4)] * 2 * len(cell.states)))
         n = len(cell.states)
-        trace = cells.step_forward(cell, weights, x, *states[:n])
-        back = cells.step_backward(cell, weights, trace, *states[n:])
+        trace = step.step_forward(cell, weights, x, *states[:n])
+        back = step.step_backward(cell, weights, trace, *states[n:])
         yield cell.name, {f"forward {k}": a for k, a in trace._asdict().items()} | back._asdict()
 
 
