@@ -16,7 +16,7 @@ import numpy as np
 
 import lstm_lib as ll
 from lstm_lib.isolation import products
-from lstm_lib.network import cells, step, step
+from lstm_lib.network import cells, step
 from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params
 from lstm_lib.training.adam import FORMS
