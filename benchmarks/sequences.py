@@ -25,8 +25,8 @@ from lstm_lib.experiments import Configuration, Task, against, sweep
 WINDOWS = {"epochs": 6, "batch": 64}
 RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
 STREAMS = {"length": 48, "warmup": 12, "stateful": True}
-EPOCHS, STREAM_RATES, BATCH = (5, 10, 20), (4e-3, 8e-3, 1.6e-2, 3.2e-2), 16
-SHARE = {False: 1 / 12, True: 1 / 6}  # of the windows' time, for the next hour and a day ahead
+EPOCHS, STREAM_RATES, BATCH = (6, 12, 18), (4e-3, 8e-3, 1.6e-2, 3.2e-2), 16
+SHARE = {False: 1 / 10, True: 1 / 5}  # of the windows' time, for the next hour and a day ahead
 TUNING = (100, 101)
 
 
