@@ -77,7 +77,7 @@ class Layout:
 def layout(cell: Cell, D: int, H: int) -> Layout:
     """The layout of a layer of this cell.
 
-    >>> from .cells import CELLS
+    >>> from lstm_lib.network.cells import CELLS
     >>> lstm = layout(CELLS["standard"], 2, 3)
     >>> lstm.S, [(piece.matrix, piece.blocks, piece.columns) for piece in lstm.pieces][0]
     (6, ('Wx', slice(0, 12, None), slice(3, 5, None)))

@@ -30,7 +30,7 @@ def step_forward(cell: Cell, weights: Mapping[str, Array], x: Array, *before: Ar
     -------
     NamedTuple of x, the states before (h_prev, …), every value and every state after.
 
-    >>> from .cells import CELLS
+    >>> from lstm_lib.network.cells import CELLS
     >>> one, W = np.ones((1, 1)), np.zeros((4, 1))
     >>> t = step_forward(CELLS["standard"], {"Wx": W, "Wh": W, "b": np.zeros(4)}, one, one, one)
     >>> float(t.f[0, 0]), float(t.c[0, 0]), round(float(t.h[0, 0]), 4)
