@@ -235,9 +235,13 @@ def batches(x: Array, y: Array, batch: int) -> tf.data.Dataset:
     >>> [len(x) for x, _ in batches(np.zeros((5, 3, 1)), np.zeros((5, 1)), 2)]
     [2, 2, 1]
     """
+    return _untuned(tf.data.Dataset.from_tensor_slices((x, y)).batch(batch))
+
+
+def _untuned(data: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.autotune.enabled = False
-    return tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).with_options(options)
+    return data.with_options(options)
 
 
 def sequence_batches(part: Sequences, batch: int, seed: int = 0) -> tf.data.Dataset:
@@ -278,8 +282,6 @@ def sequence_batches(part: Sequences, batch: int, seed: int = 0) -> tf.data.Data
 
     x, y = part.take(np.arange(1))
     shapes = ((None, *x.shape[1:]), x), ((None, *y.shape[1:]), y), ((None, part.length), x)
-    options = tf.data.Options()
-    options.autotune.enabled = False
     signature = tuple(tf.TensorSpec(shape, a.dtype) for shape, a in shapes)
     data = tf.data.Dataset.from_generator(epoch, output_signature=signature)
-    return data.apply(tf.data.experimental.assert_cardinality(-(-fewest // batch))).with_options(options)
+    return _untuned(data.apply(tf.data.experimental.assert_cardinality(-(-fewest // batch))))

@@ -44,10 +44,8 @@ def _installed() -> bool:
 
 def run_forward(layer: Layer) -> None:
     """As `forward.run_plain`."""
-    products = [(p.blocks, p.columns) for stage in layer.layout.products for p in stage]
-    at = np.array([(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in products])
-    arrays = layer.values, layer.sources, layer.cells, layer.peepholes
-    _run(layer.cell, layer.values.dtype, "forward", *arrays, at, layer.layout.made.start, *layer.weights)
+    at, arrays = layer.layout, (layer.values, layer.sources, layer.cells, layer.peepholes)
+    _run(layer.cell, layer.values.dtype, "forward", *arrays, at.edges, at.made.start, *layer.weights)
 
 
 def run_errors(errors: Errors) -> int:

@@ -10,8 +10,10 @@ Letters: H units, D inputs, P blocks, K values, S sources. Rows are P·H, block 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
+
+import numpy as np
 
 from .cells import Array, Cell
 
@@ -60,6 +62,12 @@ class Layout:
         """How many of its places hold an arc of a parameter."""
         products = (p for products in self.products for p in products)
         return sum((p.blocks.stop - p.blocks.start) * (p.columns.stop - p.columns.start) for p in products)
+
+    @cached_property
+    def edges(self) -> Array:
+        """A row a product, stage by stage: first and last + 1 of its rows of blocks, then of its columns of sources."""
+        products = (p for products in self.products for p in products)
+        return np.array([(p.blocks.start, p.blocks.stop, p.columns.start, p.columns.stop) for p in products])
 
     @property
     def ones(self) -> tuple[int, ...]:

@@ -78,6 +78,10 @@ class Layer:
         for place, state in zip(places, start or (np.zeros(()),) * 2, strict=False):
             np.copyto(place, state.T)
 
+    def end(self) -> tuple[Array, ...]:
+        """Views of the states after the last step, each (H, B)."""
+        return (self.sources[-1, : self.H], self.cells[-1])[: len(self.cell.states)]
+
     def trace(self) -> Any:
         """Views of what the forward pass left: x, every value, what stages made, c and h; (T, H, B), x (T, D, B)."""
         cell, H = self.cell, self.H
@@ -254,13 +258,7 @@ class Trace:
 
         For an LSTM x (T, D, B) and f, i, o, g, tanh_c, h, c, each (T, H, B).
         """
-        self.check()
-        run = self.shares[0].layers
-        if k not in run:
-            raise ValueError(
-                f"layer {k!r} was not run in this pass; the layers that were: {', '.join(map(str, run)) or 'none'}"
-            )
-        parts = [share.layers[k].trace() for share in self.shares]
+        parts = [layer.trace() for layer in self._layers(k)]
         return type(parts[0])(*(_joined(arrays) for arrays in zip(*parts, strict=True)))
 
     def states(self) -> list[tuple[Array, ...]]:
@@ -274,18 +272,28 @@ class Trace:
         >>> bool(np.allclose(rest, forward(spec, params, x)[0]))
         True
         """
-        layers = (self.layer(k) for k in range(self.spec.layers))
-        return [tuple(getattr(layer, name)[-1].T.copy() for name in self.spec.row.states) for layer in layers]
+        ends = ([layer.end() for layer in self._layers(k)] for k in range(self.spec.layers))
+        return [tuple(_joined(parts).T.copy() for parts in zip(*shares, strict=True)) for shares in ends]
 
     def dz(self, k: int) -> Array:
         """(T, P·H, B): the error ∂L/∂z of layer k's pre-activations, as the last `backward` left it (a copy).
 
         Zero at the steps the pass did not reach. Raises ValueError when there was no backward pass.
         """
-        self.layer(k)
+        self._layers(k)
         if k not in self.shares[0].errors:
             raise ValueError(f"layer {k} has no errors; run backward() with this trace first")
         return _joined([share.errors[k]() for share in self.shares])
+
+    def _layers(self, k: int) -> list[Layer]:
+        """Layer k of every share; ValueError where this pass did not run it, or its arrays have been used again."""
+        self.check()
+        run = self.shares[0].layers
+        if k not in run:
+            raise ValueError(
+                f"layer {k!r} was not run in this pass; the layers that were: {', '.join(map(str, run)) or 'none'}"
+            )
+        return [share.layers[k] for share in self.shares]
 
 
 def _joined(shares: Sequence[Array]) -> Array:

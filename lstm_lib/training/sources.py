@@ -74,6 +74,11 @@ class Source:
 
         Raises ValueError for depth "cache" on streams.
         """
+        if plan.cached and isinstance(self.now, Sequences) and self.now.stateful:
+            raise ValueError(
+                "depth 'cache' remembers what layers make from a zero state, and streams carry theirs; "
+                "give depth='cut', or sequences(..., stateful=False)"
+            )
         if not plan.cached:
             self.states = None  # the step to come may move any layer
             x, y = self.now.take(rows)
@@ -84,11 +89,6 @@ class Source:
             x, y = self.states.take(rows)
         if not isinstance(self.now, Sequences):
             return Batch(x, y)
-        if self.now.stateful and plan.cached:
-            raise ValueError(
-                "depth 'cache' remembers what layers make from a zero state, and streams carry theirs; "
-                "give depth='cut', or sequences(..., stateful=False)"
-            )
         return Batch(x, y, self.now.weights(rows), self._initial(self.now, rows))
 
     def keep(self, trace: Trace) -> None:
