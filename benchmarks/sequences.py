@@ -1,13 +1,13 @@
-"""Training on windows against training on sequences: the time, and the error on the same hours.
+"""Training on windows against training on streams of sequences: the time, and the error on the same hours.
 
     python -m benchmarks.sequences [sceaux fontana FILE.csv.gz …] [--day] [--seeds 10] [--engine plain] [--jobs 1]
 
 The rule by which settings are chosen is the same for every series. Windows: 6 epochs of batch 64, cosine; of the rates
-below, the one whose last validation error is lowest. Sequences of 48 rows, cosine: of all ways (shuffled or streams),
-batches, epochs and rates below, the one with the lowest last validation error among those whose training took
-at most `SHARE` of the windows' time. Both are chosen with the seeds `TUNING`, which are not those of the result. Then
-windows and sequences take turns, seed by seed, each training on one thread. With --jobs so many pairs run side by side,
-each on a processor of its own. A file has the columns time and load (kW), as of a building.
+below, the one whose last validation error is lowest. Streams: of batch 16, cosine, 48 steps a sequence; of the epochs
+and rates below, the pair with the lowest last validation error among those whose training took at most
+`SHARE` of the windows' time. Both are chosen with the seeds `TUNING`, which are not those of the result. Then windows
+and streams take turns, seed by seed, each training on one thread. With --jobs so many pairs run side by side, each on a
+processor of its own. A file has the columns time and load (kW), as of a building.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ from benchmarks.engine import machine
 from lstm_lib.experiments import Configuration, Task, against, sweep
 
 WINDOWS = {"epochs": 6, "batch": 64}
-RATES = (2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2)
-SEQUENCES = {"length": 48, "warmup": 12}
-WAYS = {"sequences": False, "streams": True}
-BATCHES = ((8, 6), (8, 9), (8, 12), (16, 9), (16, 12), (16, 18), (16, 24))  # and the epochs with each
-SEQUENCE_RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2)
+RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
+STREAMS = {"length": 48, "warmup": 12, "stateful": True}
+EPOCHS, BATCH = (6, 12, 18), 16
+STREAM_RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2)
 SHARE = {
     ("plain", False): 1 / 10,
     ("plain", True): 1 / 5,
@@ -88,13 +87,12 @@ class Runs:
 
 
 def chosen(runs: Runs, task: Task, share: float) -> list[Configuration]:
-    """Windows and sequences, each with the settings that validation chose."""
+    """Windows and streams, each with the settings that validation chose."""
     windows = {f"windows, {lr}": Configuration(f"windows, {lr}", task, lr=lr, **WINDOWS) for lr in RATES}
     others = {}
-    for (way, stateful), (batch, epochs), lr in product(WAYS.items(), BATCHES, SEQUENCE_RATES):
-        name = f"{way}, batch {batch}, {epochs} epochs, {lr}"
-        laid = replace(task, stateful=stateful, **SEQUENCES)
-        others[name] = Configuration(name, laid, epochs=epochs, batch=batch, lr=lr)
+    for epochs, lr in product(EPOCHS, STREAM_RATES):
+        name, laid = f"{epochs} epochs, {lr}", replace(task, **STREAMS)
+        others[name] = Configuration(name, laid, epochs=epochs, batch=BATCH, lr=lr)
     table = runs.make(([c], seed) for c in [*windows.values(), *others.values()] for seed in TUNING)
     found = table.groupby("name", sort=False)[["last_valid", "seconds"]].mean()
     best = found.loc[list(windows), "last_valid"].idxmin()
@@ -116,10 +114,10 @@ def row_of(task: Task, day: bool, engine: str, pair: list[Configuration], table:
         "ahead": "day" if day else "hour",
         "engine": engine,
         "windows": pair[0].name.partition(", ")[2],
-        "sequences": pair[1].name,
+        "streams": pair[1].name,
         "windows seconds": windows["seconds"].median(),
         "windows rmse": windows["test_rmse"].mean(),
-        "sequences rmse": others["test_rmse"].mean(),
+        "streams rmse": others["test_rmse"].mean(),
         **result[["n", "seconds", "time_ratio", "time_low", "time_high"]],
         **result[["error_percent", "error_low", "error_high"]],
         "load": float(np.median(table["load"].astype(float))),
