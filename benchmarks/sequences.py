@@ -113,7 +113,7 @@ def row_of(task: Task, day: bool, engine: str, pair: list[Configuration], table:
         "series": Path(task.series).name.split(".")[0],
         "ahead": "day" if day else "hour",
         "engine": engine,
-        "windows": pair[0].name.partition(", ")[2],
+        "windows": f"{pair[0].epochs} epochs, {pair[0].lr}",
         "streams": pair[1].name,
         "windows seconds": windows["seconds"].median(),
         "windows rmse": windows["test_rmse"].mean(),
