@@ -25,6 +25,7 @@ from lstm_lib.network.spec import is_whole
 from lstm_lib.series import Series, SeriesError, Split, Windows, naive_forecasts
 from lstm_lib.training.record import Record
 
+FOLDERS = "LSTM_LIB_LAB_FOLDERS"  # the environment variable: files are read by their path below these folders only
 SHARES = {"last quarter": 0.25, "last half": 0.5, "all": 1.0}  # of the rows of a series
 Curve = tuple[tuple[float, float], ...]
 
