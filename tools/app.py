@@ -79,7 +79,9 @@ class Kernels(AsyncMappingKernelManager):  # type: ignore[misc]
                 503, f"{most} pages are open, which is all that this app allows. Close one, and reload this."
             )
         self.starting += 1
-        quiet = {"extra_arguments": ["--log-level=ERROR"]}  # it warns of TCP, which here stays on this machine
+        quiet = {
+            "extra_arguments": ["--log-level=ERROR"]
+        }  # it warns of TCP, which here stays on this machine
         try:
             return str(await super().start_kernel(**quiet, **options))
         finally:
@@ -113,7 +115,9 @@ class Refusal(RequestHandler):  # type: ignore[misc]
         name = self.request.host_name
         self.set_status(403)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish(f"The app doesn't answer to {name}. If that is its name: make app APP_ARGS=--hosts={name}\n")
+        self.finish(
+            f"The app doesn't answer to {name}. If that is its name: make app APP_ARGS=--hosts={name}\n"
+        )
 
 
 class App(Voila):  # type: ignore[misc]
@@ -164,7 +168,9 @@ class App(Voila):  # type: ignore[misc]
         if self.hosts or is_local(self.ip):  # by an open address, any name leads here, and the token protects
             self.app.default_router.rules.insert(0, Rule(Elsewhere(list(self.hosts)), Refusal))
         if not 0 <= self.port < 65536:
-            raise SystemExit(f"The port is {self.port}; expected a number from 1 to 65535: make app APP_PORT=8866")
+            raise SystemExit(
+                f"The port is {self.port}; expected a number from 1 to 65535: make app APP_PORT=8866"
+            )
         try:
             sockets = bind_sockets(self.port, self.ip)
         except OSError as error:
@@ -184,9 +190,14 @@ class App(Voila):  # type: ignore[misc]
 
     def tell(self) -> None:
         """Where it is."""
-        print(f"The app runs at {self.address}", "Open it in a browser; Ctrl-C stops it.", sep="\n", flush=True)
+        print(
+            f"The app runs at {self.address}", "Open it in a browser; Ctrl-C stops it.", sep="\n", flush=True
+        )
         if not is_local(self.ip):
-            print(f"From other machines: {self.address.replace('localhost', socket.gethostname(), 1)}", flush=True)
+            print(
+                f"From other machines: {self.address.replace('localhost', socket.gethostname(), 1)}",
+                flush=True,
+            )
             print("Whoever has the address can use it; the connection isn't encrypted.", flush=True)
 
     def why_not(self, error: OSError) -> str:
@@ -215,7 +226,9 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(f"There is no {path} in {Path.cwd()}; start this with `make app` in the checkout.")
     for name in re.findall(r"^--([\w-]+)(?==|$)", "\n".join(more), flags=re.MULTILINE):
         if name not in {*App.aliases, *App.flags, "help", "help-all"}:
-            raise SystemExit(f"There is no argument --{name}; the short ones are --{', --'.join(sorted(App.aliases))}")
+            raise SystemExit(
+                f"There is no argument --{name}; the short ones are --{', --'.join(sorted(App.aliases))}"
+            )
     with tempfile.TemporaryDirectory(prefix="lstm_lib_") as folder:
         page = Path(folder) / "isolation_lab.ipynb"
         nbformat.write(app_of(nbformat.read(path, as_version=4), Path.cwd()), page)

@@ -67,7 +67,14 @@ def served_app(folder: Path, *more: str) -> Iterator[str]:
     """The address of the demonstrator, served as `make app` does."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, str(ROOT / "tools" / "app.py"), str(NOTEBOOK), f"--port={port}", "--no-browser", *more]
+    command = [
+        sys.executable,
+        str(ROOT / "tools" / "app.py"),
+        str(NOTEBOOK),
+        f"--port={port}",
+        "--no-browser",
+        *more,
+    ]
     with served(command, dict(os.environ), folder, f"{address}/voila/static/voila.js"):
         yield address
 
