@@ -18,6 +18,12 @@ PYTEST_ARGS ?=
 # How many tests, or notebooks, are run at once
 JOBS   ?= 2
 
+# make and the shell would take such a name apart, and a part of it may be the name of another folder
+SIGNS := ; & | " ' ( ) * ? < > ` \ $$
+ifneq ($(words $(VENV))$(strip $(foreach sign,$(SIGNS),$(findstring $(sign),$(VENV)))),1)
+  $(error VENV is "$(VENV)"; expected the name of one folder, without blanks and signs of the shell)
+endif
+
 RUN   := $(VENV)/bin/python
 USED  := $(if $(wildcard $(RUN)),$(RUN),$(PYTHON))
 PIP   := $(RUN) -m pip install --quiet --disable-pip-version-check
@@ -45,8 +51,7 @@ setup: $(READY)  ## make the Python environment in .venv (every other target doe
 $(READY): requirements.txt pyproject.toml
 	@command -v $(USED) >/dev/null || { echo "There is no $(USED). Name a Python that you have: make PYTHON=python3.13"; exit 1; }
 	@$(USED) tools/which_python.py $(LOCK) "make $(MAKECMDGOALS)"
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "$(PYTHON) -m venv failed (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+	@test -x $(RUN) || $(PYTHON) tools/new_venv.py "$(VENV)"
 	@rm -f $(VENV)/.installed-*
 	@echo "Installing the $(LOCK) versions into $(VENV): 1 to 5 minutes the first time, about 3 GB with TensorFlow ..."
 ifeq ($(LOCK),newest)

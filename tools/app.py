@@ -43,6 +43,9 @@ from lstm_lib.series.reading import _own_folder as data_folder
 from tools.lab import environment, has_display, one_port
 
 TEMPLATE = Path(__file__).resolve().parent / "app_template"
+PING = (
+    30  # seconds between two questions to a page whether it is still there, and until it must have answered
+)
 UNSEEN = 600  # seconds after which a kernel ends that no page is connected to
 
 
@@ -156,6 +159,10 @@ class App(Voila):  # type: ignore[misc]
         if self.folders:  # the kernels are told so
             os.environ[FOLDERS] = os.pathsep.join(str(Path(folder).resolve()) for folder in self.folders)
 
+    def init_settings(self) -> Any:
+        """Voilà's; 5 MB of scripts go compressed."""
+        return super().init_settings() | {"compress_response": True}
+
     def init_handlers(self) -> Any:
         """Voilà's, with our own way to end a kernel."""
         return [
@@ -235,7 +242,9 @@ def main(arguments: list[str]) -> None:
         settings = {  # in the place of a configuration file, so that an argument overrides them
             "Voila": {
                 "log_level": logging.ERROR, "open_browser": has_display(),
-                "tornado_settings": {"log_function": lambda handler: None},  # not each request that was refused
+                "tornado_settings": {
+                    "log_function": lambda handler: None, "ws_ping_interval": PING, "ws_ping_timeout": PING,
+                },
             },
             "VoilaConfiguration": {
                 "template": "offline", "theme": "light", "show_tracebacks": True,

@@ -54,7 +54,7 @@ def served(command: list[str], environment: dict[str, str], folder: Path, addres
             until = time.monotonic() + WAIT
             while not answers(address):
                 if server.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError(f"{command[1:3]} do not answer: {log.read_text()}")
+                    raise RuntimeError(f"{command[1:3]} do not answer: {log.read_text(encoding='utf-8')}")
                 time.sleep(0.1)
             yield
         finally:

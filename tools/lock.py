@@ -67,7 +67,7 @@ def canonical(name: str) -> str:
 
 def direct() -> list[str]:
     """All requirements of pyproject.toml: the package's own and those of its extras, which may name other extras."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [line for extra in project["optional-dependencies"].values() for line in extra]
     return sorted({*project["dependencies"], *(line for line in extras if not line.startswith("lstm_lib["))})
 
@@ -117,8 +117,8 @@ def main() -> None:
             for name, (_, tag) in ELSEWHERE.items()
             if name not in versions
         }
-    (ROOT / "requirements.txt").write_text(requirements(versions, elsewhere))
-    (ROOT / "environment.yml").write_text(environment(versions))
+    (ROOT / "requirements.txt").write_text(requirements(versions, elsewhere), encoding="utf-8")
+    (ROOT / "environment.yml").write_text(environment(versions), encoding="utf-8")
     print("requirements.txt and environment.yml are written; now run: make test")
 
 

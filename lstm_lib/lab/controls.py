@@ -58,7 +58,7 @@ class Controls:
 
     def __init__(self, settings: Settings) -> None:
         self.map = Map()
-        self.message = widgets.HTML()
+        self.message = widgets.HTML(_dom_classes=["lab-news"])
         # settings
         task, units = settings.task, "+".join(map(str, settings.units))
         given = {
@@ -158,7 +158,7 @@ class Controls:
         forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
         tabs = _box(widgets.Tab, "lab-tabs", runs, column("lab-tab", self.points), forecasts)
         tabs.titles = ("Runs", "Time and error", "Test week")
-        style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text()}</style>")
+        style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text(encoding='utf-8')}</style>")
         halves = partial(_box, widgets.HBox, "lab-row lab-halves")
         above, below = halves(left, right), halves(column("lab-curves", self.curves), tabs)
         return _box(Whole, "lab-page", style, settings, self.file_row, self.message, above, below)
