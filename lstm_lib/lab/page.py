@@ -9,6 +9,7 @@ import asyncio
 import base64
 import html
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -140,7 +141,9 @@ class Page(Controls):
     def _uploaded(self, change: Any) -> None:
         """An uploaded file becomes a file of its own name, since its name may say what it is."""
         for file in change["new"]:
-            name = re.sub(r"[^\w.() +-]", "_", file["name"]).lstrip(".")[-100:] or "upload.csv"
+            code = sys.getfilesystemencoding()
+            name = re.sub(r"[^\w.() +-]", "_", file["name"].encode(code, "replace").decode(code))
+            name = name.lstrip(".")[-60:] or "upload.csv"
             path = Path(tempfile.mkdtemp(dir=self.uploads.name)) / name
             path.write_bytes(bytes(file["content"]))
             self.path.value = str(path)

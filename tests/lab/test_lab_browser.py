@@ -8,17 +8,31 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Dialog, Page, Request, expect
 
 from lstm_lib.lab.runs import from_zip
 from tools import lab
-from tools.browser import CHROMIUM, NOTEBOOK, ROOT, SIZE, WAIT, chromium, free_port, served, served_app
+from tools.browser import (
+    CHROMIUM,
+    NOTEBOOK,
+    ROOT,
+    SIZE,
+    WAIT,
+    answers,
+    chromium,
+    free_port,
+    served,
+    served_app,
+)
 
 if CHROMIUM is None and os.environ.get("CI") != "true":
     pytest.skip("there is no Chromium (on Debian and Ubuntu: apt install chromium)", allow_module_level=True)
@@ -129,12 +143,14 @@ def test_the_notebook_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:
     command = lab.command(f"notebooks/{NOTEBOOK.name}", f"--port={port}", "--IdentityProvider.token=t")
     command += ["--no-browser", "--ServerApp.ip=127.0.0.1", "--LabApp.extension_manager=readonly"]
     command += ["--LabApp.expose_app_in_browser=True"]
+    environment = lab.environment(os.environ | {"HOME": str(tmp_path)})
     address = f"http://127.0.0.1:{port}"
     with (
-        served(command, dict(os.environ), tmp_path, f"{address}/api/status?token=t"),
+        served(command, environment, tmp_path, f"{address}/api/status?token=t"),
         opened(browser, f"{address}/lab/tree/notebooks/{NOTEBOOK.name}?token=t") as page,
     ):
         page.wait_for_function(HAS_KERNEL)
+        expect(page.get_by_text("Jupyter news")).to_have_count(0)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         cell(page, "0").wait_for()
@@ -211,3 +227,59 @@ def test_the_app_answers_what_is_wrong_and_keeps_what_was_learned(
         expect(alert).to_contain_text("bad.csv")
         expect(alert).to_contain_text("one")
         expect(rows(page)).to_have_count(1)
+
+
+def test_a_page_that_is_closed_or_loaded_anew_ends_its_kernel_and_asks_before(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with served_app(tmp_path, "--kernels=1") as address:
+        page = browser.new_page(viewport=SIZE)
+        page.set_default_timeout(1000 * WAIT)
+        asked: list[str] = []
+
+        def answer(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.accept() if len(asked) > 1 else dialog.dismiss()
+
+        page.on("dialog", answer)
+        page.goto(address)
+        cell(page, "0").wait_for()
+        with pytest.raises(urllib.error.HTTPError, match="503") as refusal:
+            urllib.request.urlopen(address)
+        assert "1 pages are open" in refusal.value.read().decode()
+        page.reload()  # nothing would be lost, and nothing is asked
+        cell(page, "0").wait_for()
+        assert asked == []
+        fill(page, "spinbutton", "Epochs", "1")
+        train(page, expected=1)
+        page.evaluate("setTimeout(() => location.reload(), 0)")
+        page.wait_for_function("true")
+        for _ in range(100):
+            if asked:
+                break
+            page.wait_for_timeout(100)
+        assert asked == ["beforeunload"]  # and who stays
+        cell(page, "0").click()
+        expect(cell(page, "0")).to_have_attribute("aria-pressed", "true")  # can go on
+        page.reload()
+        cell(page, "0").wait_for()
+        expect(rows(page)).to_have_count(0)
+        page.close()
+        until = time.monotonic() + WAIT
+        while not answers(address) and time.monotonic() < until:
+            time.sleep(0.5)
+        assert answers(address)
+
+
+def test_a_page_whose_program_has_ended_says_so(browser: Browser, tmp_path: Path) -> None:
+    with served_app(tmp_path) as address:
+        page = browser.new_page(viewport=SIZE)
+        page.set_default_timeout(1000 * WAIT)
+        page.goto(address)
+        cell(page, "0").wait_for()
+        page.evaluate("""() => {
+          const { baseUrl, kernelId } = JSON.parse(document.getElementById("jupyter-config-data").textContent);
+          return fetch(`${baseUrl}voila/api/shutdown/${kernelId}`, { method: "POST" });
+        }""")
+        expect(page.locator(".lab-gone")).to_contain_text("has ended")
+        page.close()
