@@ -159,10 +159,6 @@ class App(Voila):  # type: ignore[misc]
         if self.folders:  # the kernels are told so
             os.environ[FOLDERS] = os.pathsep.join(str(Path(folder).resolve()) for folder in self.folders)
 
-    def init_settings(self) -> Any:
-        """Voilà's; 5 MB of scripts go compressed."""
-        return super().init_settings() | {"compress_response": True}
-
     def init_handlers(self) -> Any:
         """Voilà's, with our own way to end a kernel."""
         return [
