@@ -238,9 +238,7 @@ def main(arguments: list[str]) -> None:
         settings = {  # in the place of a configuration file, so that an argument overrides them
             "Voila": {
                 "log_level": logging.ERROR, "open_browser": has_display(),
-                "tornado_settings": {
-                    "log_function": lambda handler: None, "ws_ping_interval": PING, "ws_ping_timeout": PING,
-                },
+                "tornado_settings": {"log_function": lambda handler: None},  # not each request that was refused
             },
             "VoilaConfiguration": {
                 "template": "offline", "theme": "light", "show_tracebacks": True,
@@ -248,6 +246,7 @@ def main(arguments: list[str]) -> None:
             },
             "MappingKernelManager": {"cull_idle_timeout": UNSEEN, "cull_interval": UNSEEN // 10},
         }  # fmt: skip
+        logging.getLogger("tornado.general").setLevel(logging.ERROR)  # Jupyter's own pings are too long for it
         try:
             App.launch_instance([str(page), *one_port(more)], config=Config(settings))
         except ValueError as error:
