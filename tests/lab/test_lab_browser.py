@@ -8,16 +8,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from lstm_lib.lab.runs import from_zip
 from tools import lab
@@ -27,7 +24,6 @@ from tools.browser import (
     ROOT,
     SIZE,
     WAIT,
-    answers,
     chromium,
     free_port,
     served,
@@ -227,48 +223,6 @@ def test_the_app_answers_what_is_wrong_and_keeps_what_was_learned(
         expect(alert).to_contain_text("bad.csv")
         expect(alert).to_contain_text("one")
         expect(rows(page)).to_have_count(1)
-
-
-def test_a_page_that_is_closed_or_loaded_anew_ends_its_kernel_and_asks_before(
-    browser: Browser, tmp_path: Path
-) -> None:
-    with served_app(tmp_path, "--kernels=1") as address:
-        page = browser.new_page(viewport=SIZE)
-        page.set_default_timeout(1000 * WAIT)
-        asked: list[str] = []
-
-        def answer(dialog: Dialog) -> None:
-            asked.append(dialog.type)
-            dialog.accept() if len(asked) > 1 else dialog.dismiss()
-
-        page.on("dialog", answer)
-        page.goto(address)
-        cell(page, "0").wait_for()
-        with pytest.raises(urllib.error.HTTPError, match="503") as refusal:
-            urllib.request.urlopen(address)
-        assert "1 pages are open" in refusal.value.read().decode()
-        page.reload()  # nothing would be lost, and nothing is asked
-        cell(page, "0").wait_for()
-        assert asked == []
-        fill(page, "spinbutton", "Epochs", "1")
-        train(page, expected=1)
-        page.evaluate("setTimeout(() => location.reload(), 0)")
-        page.wait_for_function("true")
-        for _ in range(100):
-            if asked:
-                break
-            page.wait_for_timeout(100)
-        assert asked == ["beforeunload"]  # and who stays
-        cell(page, "0").click()
-        expect(cell(page, "0")).to_have_attribute("aria-pressed", "true")  # can go on
-        page.reload()
-        cell(page, "0").wait_for()
-        expect(rows(page)).to_have_count(0)
-        page.close()
-        until = time.monotonic() + WAIT
-        while not answers(address) and time.monotonic() < until:
-            time.sleep(0.5)
-        assert answers(address)
 
 
 def test_a_page_whose_program_has_ended_says_so(browser: Browser, tmp_path: Path) -> None:
