@@ -246,7 +246,9 @@ def main(arguments: list[str]) -> None:
             },
             "MappingKernelManager": {"cull_idle_timeout": UNSEEN, "cull_interval": UNSEEN // 10},
         }  # fmt: skip
-        logging.getLogger("tornado.general").setLevel(logging.ERROR)  # Jupyter's own pings are too long for it
+        logging.getLogger("tornado.general").setLevel(
+            logging.ERROR
+        )  # Jupyter's own pings are too long for it
         try:
             App.launch_instance([str(page), *one_port(more)], config=Config(settings))
         except ValueError as error:
