@@ -43,9 +43,6 @@ from lstm_lib.series.reading import _own_folder as data_folder
 from tools.lab import environment, has_display, one_port
 
 TEMPLATE = Path(__file__).resolve().parent / "app_template"
-PING = (
-    30  # seconds between two questions to a page whether it is still there, and until it must have answered
-)
 UNSEEN = 600  # seconds after which a kernel ends that no page is connected to
 
 
@@ -82,9 +79,7 @@ class Kernels(AsyncMappingKernelManager):  # type: ignore[misc]
                 503, f"{most} pages are open, which is all that this app allows. Close one, and reload this."
             )
         self.starting += 1
-        quiet = {
-            "extra_arguments": ["--log-level=ERROR"]
-        }  # it warns of TCP, which here stays on this machine
+        quiet = {"extra_arguments": ["--log-level=ERROR"]}  # it warns of TCP, which stays on this machine
         try:
             return str(await super().start_kernel(**quiet, **options))
         finally:
@@ -246,9 +241,8 @@ def main(arguments: list[str]) -> None:
             },
             "MappingKernelManager": {"cull_idle_timeout": UNSEEN, "cull_interval": UNSEEN // 10},
         }  # fmt: skip
-        logging.getLogger("tornado.general").setLevel(
-            logging.ERROR
-        )  # Jupyter's own pings are too long for it
+        # Jupyter's own pings are too long for it
+        logging.getLogger("tornado.general").setLevel(logging.ERROR)
         try:
             App.launch_instance([str(page), *one_port(more)], config=Config(settings))
         except ValueError as error:
