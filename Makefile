@@ -48,7 +48,7 @@ setup: $(READY)  ## make the Python environment in .venv (every other target doe
 
 # The stamp is made last, so that an interrupted set-up is taken up again; each way of installing removes the
 # other's stamp, since both share one environment.
-$(READY): requirements.txt requirements-hashed.txt pyproject.toml
+$(READY): requirements.txt pyproject.toml
 	@command -v $(USED) >/dev/null || { echo "There is no $(USED). Name a Python that you have: make PYTHON=python3.13"; exit 1; }
 	@$(USED) tools/which_python.py $(LOCK) "make $(MAKECMDGOALS)"
 	@test -x $(RUN) || $(PYTHON) tools/new_venv.py "$(VENV)"
@@ -60,7 +60,7 @@ ifeq ($(LOCK),newest)
 else ifeq ($(LOCK),without-tensorflow)
 	@$(PIP) --prefer-binary -e '.[fast,study,lab]' jupyterlab
 else
-	@$(PIP) --require-hashes -r requirements-hashed.txt
+	@$(PIP) -r requirements.txt
 	@$(PIP) --no-deps -e .
 endif
 	@touch $@

@@ -45,10 +45,6 @@ LOCK_HEADER = """\
 # The versions this project is tested with, for Linux, macOS (arm64) and Windows. Written by `make
 # lock` with Python {python}; do not edit. The ranges that the package accepts are in pyproject.toml.
 """
-HASHED_HEADER = """\
-# Each version of requirements.txt with the hashes of its files, which `make setup` installs. Written by `make lock`;
-# do not edit.
-"""
 CONDA_HEADER = """\
 # The direct dependencies at the versions of requirements.txt, for users of conda. Written by `make lock`.
 #   conda env create -f environment.yml
@@ -71,7 +67,7 @@ def canonical(name: str) -> str:
 
 def direct() -> list[str]:
     """All requirements of pyproject.toml: the package's own and those of its extras, which may name other extras."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [line for extra in project["optional-dependencies"].values() for line in extra]
     return sorted({*project["dependencies"], *(line for line in extras if not line.startswith("lstm_lib["))})
 
@@ -104,16 +100,6 @@ def requirements(versions: dict[str, str], elsewhere: dict[str, str]) -> str:
     return LOCK_HEADER.format(python=platform.python_version()) + body + "\n"
 
 
-def hashed(plain: Path, folder: Path) -> str:
-    """The text of requirements-hashed.txt: the same, with the hashes of all files of a version, for every system."""
-    pip = [folder / "venv" / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--quiet", "uv"], check=True)
-    options = ["--quiet", "--no-deps", "--universal", "--python-version=3.11", "--generate-hashes", "--no-header",
-               "--no-annotate", "--no-emit-index-url"]  # fmt: skip
-    command = [folder / "venv" / "bin" / "uv", "pip", "compile", plain, *options]
-    return HASHED_HEADER + subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 def environment(versions: dict[str, str]) -> str:
     """The text of environment.yml."""
     locked = {canonical(name): version for name, version in versions.items()}
@@ -131,11 +117,9 @@ def main() -> None:
             for name, (_, tag) in ELSEWHERE.items()
             if name not in versions
         }
-        plain = ROOT / "requirements.txt"
-        plain.write_text(requirements(versions, elsewhere), encoding="utf-8")
-        (ROOT / "requirements-hashed.txt").write_text(hashed(plain, Path(folder)), encoding="utf-8")
-    (ROOT / "environment.yml").write_text(environment(versions), encoding="utf-8")
-    print("requirements.txt, requirements-hashed.txt and environment.yml are written; now run: make test")
+    (ROOT / "requirements.txt").write_text(requirements(versions, elsewhere))
+    (ROOT / "environment.yml").write_text(environment(versions))
+    print("requirements.txt and environment.yml are written; now run: make test")
 
 
 if __name__ == "__main__":

@@ -67,20 +67,3 @@ def test_the_version_stands_in_one_place() -> None:
     assert PROJECT["dynamic"] == ["version"]  # read from lstm_lib/__init__.py
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == lstm_lib.__version__
-
-
-def test_what_is_installed_is_the_lock_and_every_file_of_it_has_a_hash() -> None:
-    plain, hashed = (
-        [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-        for name in ("requirements.txt", "requirements-hashed.txt")
-    )
-    blocks = [block.replace("\\\n", "").split() for block in re.split(r"\n(?=\S)", "\n".join(hashed).strip())]
-    pins = {" ".join(word for word in block if not word.startswith("--")): block for block in blocks}
-
-    def written(line: str) -> tuple[str, str, str]:
-        pin = Requirement(line)
-        return canonicalize_name(pin.name), str(pin.specifier), str(pin.marker)
-
-    assert {written(pin) for pin in pins} == {written(line) for line in plain if line}
-    for block in pins.values():
-        assert any(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", word) for word in block), block
