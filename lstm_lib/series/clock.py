@@ -80,8 +80,9 @@ def refuse(bad: npt.ArrayLike, text: pd.Series, where: str, why: str) -> None:
     """Refuse the first field that is bad, with its place in the file."""
     if np.any(bad):
         row, line = int(np.argmax(bad)), text.index
-        place = f"{where}{line.name} {line[row]}, column {text.name!r}"
-        raise SeriesError(f"{place}: {str(text.iloc[row])!r} {why}")
+        field = str(text.iloc[row])
+        shown = field if len(field) <= 80 else f"{field[:77]}..."
+        raise SeriesError(f"{where}{line.name} {line[row]}, column {text.name!r}: {shown!r} {why}")
 
 
 def in_days(width: pd.Timedelta) -> bool:
@@ -151,7 +152,9 @@ def _to_the_grid(stamps: pd.DatetimeIndex, width: pd.Timedelta, zone: str) -> st
         if whole:
             most = pd.Series(stamps - near).abs().max() / pd.Timedelta(seconds=1)
             return f"Stamps are up to {most:g} s off a grid of {step}; give rounded={coarse!r} to round them."
-    if in_days(pd.Series(stamps).diff().mode().min().round("2h")):
+    clock = stamps.tz_convert(zone).tz_localize(None)
+    by_day, local = ((its - its[0]) % DAY for its in (stamps, clock))
+    if local.any() and (np.minimum(by_day, DAY - by_day) <= pd.Timedelta("2h")).all():
         return (
             f"Days are not all of 24 h where clocks change; they were counted in {zone}: give the place where they "
             "begin at midnight, such as timezone='Europe/Paris'. Otherwise bring the series to a regular grid, or "

@@ -63,11 +63,14 @@ def parse(text: pd.Series, form: str | None, where: str, stamped: str) -> tuple[
     if form is not None:
         _check_form(form, where)
         stamps, notes = _spelt(words, _reader(form, where), form, stamped, where)
-        refuse(stamps.isna(), text, where, f"is not a stamp; expected the form {form!r}.{_ends(words)}")
+        refuse(
+            stamps.isna(), text, where, f"is not a stamp; expected the form {form!r}.{_ends(words, stamped)}"
+        )
         return (stamps if "%z" in form.lower() else stamps.tz_localize(None)), notes
     if words.str.fullmatch(_NUMBER).all() and not words.str.fullmatch(r"\d{8}").all():
         return _recognised_numbers(words, text, where)
     stamps, notes = _spelt(words, _iso, None, stamped, where)
+    cut = None if _iso(words[:1]).notna()[0] else _split(words.iloc[0], _iso)
     if stamps.isna()[0] and len(found := list(_forms(words, stamped, where))):
         if len(found) > 1:
             ways = " or ".join(f"stamp_format={each!r} ({words.iloc[0]} is {at})" for each, at in found)
@@ -77,9 +80,15 @@ def parse(text: pd.Series, form: str | None, where: str, stamped: str) -> tuple[
         return _parse_as(words, found[0][0], stamped, where)
     like = "2016-07-15 00:00, with or without an offset such as +00:00"
     another = f"for another one give stamp_format, {_SUCH}"
-    refuse(stamps.isna(), text, where, f"is not a stamp; expected the form {like}; {another}.{_ends(words)}")
-    offset = words.str.contains(_OFFSET).to_numpy(bool) & ~np.array("period" in " ".join(notes))
-    _periods_or_offsets(words, offset, text, where)
+    refuse(
+        stamps.isna(),
+        text,
+        where,
+        f"is not a stamp; expected the form {like}; {another}.{_ends(words, stamped)}",
+    )
+    offset = (_parts(words, *cut)[0] if cut else words).str.contains(_OFFSET).to_numpy(bool)
+    if not cut:
+        _periods_or_offsets(words, offset, text, where)
     has = f"{'has no' if offset[0] else 'has an'} offset, unlike the first stamp; give all of them the same form."
     refuse(offset != offset[0], text, where, has)
     return (stamps if offset[0] else stamps.tz_localize(None)), notes
@@ -151,8 +160,8 @@ def _check_form(form: str, where: str) -> None:
         raise SeriesError(f"{said}: hours up to 12, %I, need %p for AM or PM; hours up to 24 are %H.")
 
 
-def _ends(words: pd.Series) -> str:
-    late = words.str.contains(r"(?<!\d)24(?:\D?00)*(?!\d)").any()
+def _ends(words: pd.Series, stamped: str) -> str:
+    late = stamped == "start" and words.str.contains(r"(?<!\d)24(?:\D?00)+(?!\d)|[T ]24$|24h").any()
     return " 24:00 is where a day ends: if stamps mark ends, give stamped='end'." if late else ""
 
 
@@ -219,6 +228,13 @@ def _split(word: str, read: Reader) -> tuple[str, int] | None:
     return None
 
 
+def _parts(words: pd.Series, between: str, place: int) -> tuple[pd.Series, pd.Series]:
+    """The begins and the ends of periods."""
+    parts = words.str.split(between, regex=False)
+    begins = parts.map(lambda its: between.join(its[: place + 1]))
+    return begins, parts.map(lambda its: between.join(its[place + 1 :]))
+
+
 def _periods(
     words: pd.Series, between: str, place: int, read: Reader, form: str | None, stamped: str, where: str
 ) -> tuple[pd.DatetimeIndex, Notes]:
@@ -228,9 +244,7 @@ def _periods(
             f"{where}stamps are periods, such as {words.iloc[0]!r}, "
             "of which the begin is taken; leave out stamped='end'."
         )
-    parts = words.str.split(between, regex=False)
-    begins = parts.map(lambda its: between.join(its[: place + 1]))
-    ends = parts.map(lambda its: between.join(its[place + 1 :]))
+    begins, ends = _parts(words, between, place)
     clocks = ends.str.fullmatch(_CLOCK)
     ends = ends.where(~clocks, [b[: len(b) - len(e)] + e for b, e in zip(begins, ends, strict=True)])
     first, _ = _spelt(begins, read, form, "start", where)
@@ -284,13 +298,12 @@ def _recognised_numbers(words: pd.Series, text: pd.Series, where: str) -> tuple[
     """Numbers of 10, 13, 16 or 19 digits are seconds since 1970 and their thousandths; others need to be named."""
     digits = words.str.extract(r"^(\d*)")[0].str.len()
     first, length = float(words.iloc[0]), digits.iloc[0]
-    as_dates = (
-        pd.DatetimeIndex(pd.to_datetime(words, format="%Y%m%d%H", errors="coerce"))
-        if (digits == 10).all()
-        else pd.DatetimeIndex([pd.NaT])
-    )
-    if not as_dates.isna().any():
-        two = f"is a date with its hour, {as_dates[0]:%Y-%m-%d %H}:00, or seconds since 1970"
+    form = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}.get(length, "")
+    dates = _dates(words, form, np.asarray(digits == length), where) if form else pd.DatetimeIndex([pd.NaT])
+    if not _lacks(dates).any():
+        if length > 10:
+            return dates.tz_localize(None), (f"stamps were read as stamp_format={form!r}",)
+        two = f"is a date with its hour, {dates[0]:%Y-%m-%d %H}:00, or seconds since 1970"
         refuse([True], text, where, f"{two}: give stamp_format='%Y%m%d%H' or 'unix'.")
     if (digits == length).all() and length in (10, 13, 16, 19):
         return _numbers(words, "unix", where)

@@ -105,7 +105,8 @@ def read_stamps(
     since = np.diff(stamps.asi8, prepend=stamps.asi8[:1] - 1)
     again = since == 0
     if clock is not None and (since <= 0).any() and repeated == "refuse":
-        _offer_place(clock[keep], since <= 0, kept, where)
+        shifts = [pd.Timedelta(0)] if stamped == "start" else [width, pd.Timedelta(0)]
+        _offer_places([clock[keep] - shift for shift in shifts], since <= 0, kept, where)
     refuse(since < 0, kept, where, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}")
     if repeated == "refuse":
         if beside:
@@ -145,16 +146,19 @@ def _refuse_doubts(text: pd.Series, where: str, zone: str, gone: Mask, twice: Ma
     refuse(twice, text, where, f"{never} twice, and the file does not show the whole hour{seen}. {_REMEDY}")
 
 
-def _offer_place(clock: pd.DatetimeIndex, bad: Mask, text: pd.Series, where: str) -> None:
+def _offer_places(clocks: list[pd.DatetimeIndex], bad: Mask, text: pd.Series, where: str) -> None:
     """Refuse stamps that repeat or go back only within an hour that clocks show twice somewhere: say where."""
+    found = []
     for place in _PLACES:
-        found = _localise(clock, place, usual_step(clock))
-        if (bad & ~(found.twice | found.told)).any():
-            continue
-        day, land = clock[int(np.argmax(bad))].date(), place.split("/")[0]
+        for clock in clocks:
+            read = _localise(clock, place, usual_step(clock))
+            if not (bad & ~(read.twice | read.told)).any() and place not in found:
+                found.append(place)
+    if found:
+        land, day = found[0].split("/")[0], clocks[0][int(np.argmax(bad))].date()
         why = (
             f"stands there again: it lies in one hour that comes twice on {day}, when clocks in {land} are put back. "
-            f"Give timezone={place!r}, or another place with that clock, and both are read"
+            f"Give timezone={' or '.join(map(repr, found))}, or another place with that clock, and both are read"
         )
         refuse(bad, text, where, f"{why}. {_REMEDY}")
 

@@ -6,8 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from lstm_lib.series import SeriesError, load_series
+from lstm_lib.series.clock import changes, on_clock
+from tests.series.series_files import attempt
 
 FILES = Path(__file__).resolve().parents[1] / "files"
 NAN = np.nan
@@ -130,3 +134,100 @@ def test_a_local_day_has_as_many_hours_as_the_clock_gives_it():
     weeks = days.resample("7D").frame["conso"].to_numpy()
     np.testing.assert_array_equal(weeks, [NAN, 7 * 24 - 1, NAN][: len(weeks)] if len(weeks) == 3 else weeks)
     assert series.resample("1D", clock="UTC").frame["conso"].dropna().eq(24).all()
+
+
+# ------------------------------------------------------------------------- one file in all the spellings there are
+
+ZONES = [
+    "UTC",
+    "Europe/Paris",
+    "America/New_York",
+    "Australia/Adelaide",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+]
+FORMS = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M",
+         "%Y/%m/%d %H:%M", "%d-%m-%Y %H:%M", "%m/%d/%Y %I:%M %p", "%Y%m%d%H%M", "%Y%m%d %H%M"]  # fmt: skip
+MANY = settings(max_examples=max(300, 5 * settings.default.max_examples))  # or 10,000 under `make soak`
+
+
+def spell(instants, zone, step, how, form):
+    """Starts of periods as another program would write them, in one or two columns; and what has to be said of them."""
+    clock, hour = instants.tz_convert(zone).tz_localize(None), pd.Timedelta(step)
+    text, said = lambda stamps: stamps.strftime(form), {}
+    if how == "unix":
+        return [[str(int(t.timestamp()) * 1000)] for t in instants], {}
+    if how == "excel":
+        return [[f"{(t - pd.Timestamp('1899-12-30')) / pd.Timedelta('1D'):.9f}"] for t in clock], {
+            "stamp_format": "excel"
+        }
+    if how == "offset":
+        return [[t.isoformat()] for t in instants.tz_convert(zone)], {}
+    if how == "period":
+        return [[f"{a} - {b}"] for a, b in zip(text(clock), text(clock + hour), strict=True)], {}
+    if how == "period of instants":
+        ends = (instants + hour).tz_convert(zone).tz_localize(None)
+        return [[f"{a} - {b}"] for a, b in zip(text(clock), text(ends), strict=True)], {}
+    stamps = clock
+    if how.startswith("end"):
+        said = {"stamped": "end"}
+        stamps = (instants + hour).tz_convert(zone).tz_localize(None) if "instants" in how else clock + hour
+    words = list(text(stamps))
+    if how.endswith("24") and "%H" in form:
+        late = (stamps - pd.Timedelta("1D")).strftime(form.replace("%H", "24"))
+        words = [b if t == t.normalize() else a for a, b, t in zip(words, late, stamps, strict=True)]
+    if how == "two columns":
+        return [word.replace("T", " ", 1).split(" ", 1) for word in words], said
+    if how == "bare":
+        words = [w[: len(t.strftime(form.split("%H")[0].rstrip(" T")))] if "%H" in form and t == t.normalize() else w
+                 for w, t in zip(words, stamps, strict=True)]  # fmt: skip
+    return [[word] for word in words], said
+
+
+WAYS = ["start", "end", "end instants", "end 24", "end instants 24", "two columns", "period", "period of instants",
+        "offset", "unix", "excel", "bare"]  # fmt: skip
+
+
+@MANY
+@given(
+    zone=st.sampled_from(ZONES), how=st.sampled_from(WAYS), form=st.sampled_from(FORMS), told=st.booleans(),
+    step=st.sampled_from(["15min", "30min", "1h", "1D"]), change=st.integers(0, 3), before=st.integers(0, 40),
+    rows=st.integers(3, 80), dropped=st.sets(st.integers(0, 79), max_size=3), minute=st.booleans(),
+)  # fmt: skip
+def test_every_spelling_of_a_file_is_its_source_or_refused(
+    tmp_path_factory, zone, how, form, told, step, change, before, rows, dropped, minute
+):
+    both = changes(pd.Timestamp("2019-01-01", tz="UTC"), pd.Timestamp("2021-01-01", tz="UTC"), zone)
+    at = both[change % len(both)][0] if both else pd.Timestamp("2020-02-29", tz="UTC")
+    if step == "1D":
+        first = at.tz_convert(zone).tz_localize(None).normalize() - before * pd.Timedelta("1D")
+        instants = on_clock(pd.date_range(first, periods=rows, freq=step), zone)
+    else:
+        instants = pd.date_range(at.floor("1h") - before * pd.Timedelta(step), periods=rows, freq=step)
+    kept = [k for k in range(rows) if k not in dropped or k == 0]
+    stamps, said = spell(instants[kept], zone, step, how, form)
+    if (
+        how == "period"
+        and step == "1D"
+        and any(on_clock(instants.tz_convert(zone).tz_localize(None), zone) != instants)
+    ):
+        return
+    names = ["date", "clock"][: len(stamps[0])]
+    said |= {"time": names if len(names) > 1 else "date", "timezone": zone}
+    if told and how not in ("unix", "excel", "offset"):
+        said["stamp_format"] = form.replace("T", " ", 1) if how == "two columns" else form
+    lines = [
+        ",".join([*names, "load"]),
+        *(",".join([*stamp, str(k)]) for stamp, k in zip(stamps, kept, strict=True)),
+    ]
+    path = tmp_path_factory.getbasetemp() / "spelt.csv"
+    path.write_text("\n".join(lines) + "\n")
+    series, refusal = attempt(path, **said)
+    if series is None:
+        assert refusal.startswith("spelt.csv")
+        event("refused")
+        return
+    event("read")
+    found = series.frame["load"].dropna()
+    np.testing.assert_array_equal(found.index.as_unit("us").asi8, instants[kept].as_unit("us").asi8)
+    np.testing.assert_array_equal(found, kept)
