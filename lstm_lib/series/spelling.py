@@ -73,7 +73,8 @@ def parse(text: pd.Series, form: str | None, where: str, stamped: str) -> tuple[
     cut = None if _iso(words[:1]).notna()[0] else _split(words.iloc[0], _iso)
     if stamps.isna()[0] and len(found := list(_forms(words, stamped, where))):
         if len(found) > 1:
-            ways = " or ".join(f"stamp_format={each!r} ({words.iloc[0]} is {at})" for each, at in found)
+            k = int(np.argmax(found[0][1] != found[1][1]))
+            ways = " or ".join(f"stamp_format={each!r} ({words.iloc[k]} is {at[k]})" for each, at in found)
             raise SeriesError(
                 f"{where}the stamps of column {text.name!r} can be read in two ways: give {ways}."
             )
@@ -165,16 +166,18 @@ def _ends(words: pd.Series, stamped: str) -> str:
     return " 24:00 is where a day ends: if stamps mark ends, give stamped='end'." if late else ""
 
 
-def _forms(words: pd.Series, stamped: str, where: str) -> Iterator[tuple[str, pd.Timestamp]]:
-    """The usual forms that all the words have, and what each makes of the first."""
-    for form in (date + time for date in _DATES for time in _TIMES):
+def _forms(words: pd.Series, stamped: str, where: str) -> Iterator[tuple[str, pd.DatetimeIndex]]:
+    """The usual forms that all the words have, and what each makes of them."""
+    seen = " ".join(words[:2]).upper()
+    for form in (date + time for date in _DATES if date[2] in seen for time in _TIMES):
         reader = _reader(form, where)
-        first = _spelt(words[:1], reader, form, stamped, where)[0]
-        whole = (
-            first if first.isna()[0] and len(words) == 1 else _spelt(words, reader, form, stamped, where)[0]
-        )
-        if not whole.isna().any():
-            yield form, whole[0].tz_localize(None)
+        if ("%p" in form) != ("M" in seen) or _lacks(
+            _spelt(words[:2], reader, form, stamped, where)[0]
+        ).all():
+            continue
+        whole = _spelt(words, reader, form, stamped, where)[0]
+        if not _lacks(whole).any():
+            yield form, whole.tz_localize(None)
 
 
 # ------------------------------------------------------------------------------------- what a form doesn't say
