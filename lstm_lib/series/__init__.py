@@ -12,6 +12,7 @@ The modules, lowest first; each imports only those above it:
 
     refusal    SeriesError, and how a wrong argument is answered
     clock      stamps to UTC, the changes of the clocks, the grid, the calendar
+    stands     numbers that stand for "missing", readings of a meter
     faults     the rules that find what looks wrong
     table      Series: check, clean, resample
     layouts    the files that are known beforehand
