@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.network.cells import Array
-from lstm_lib.network.spec import Spec
+from lstm_lib.network.spec import Spec, refuse_masked
 from lstm_lib.series import Sequences, SequenceSplit, Series, SeriesError, Split, Windows, naive_forecasts
 from lstm_lib.series.sequences import windows_of
 from lstm_lib.training.adam import Adam
@@ -248,6 +248,7 @@ def _numbers(given: Any, name: str) -> Array:
     """The array in float32 or float64, X (N, T) as (N, T, 1); refused in words that scikit-learn's checks look for."""
     if hasattr(given, "toarray"):
         raise TypeError(f"{name} is sparse, and sparse data can't be used; give an array: {name}.toarray()")
+    refuse_masked(**{name: given})
     a: Array = np.asarray(given)
     if a.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} is {a.dtype}")
@@ -266,5 +267,11 @@ def _numbers(given: Any, name: str) -> Array:
 
 def _scaling(a: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     """Mean and deviation of each column; 1 for the deviation of a constant."""
-    sd = a.std(axis=axes)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sd = a.std(axis=axes)
+    if not np.isfinite(sd).all():
+        raise ValueError(
+            f"the largest value is {np.abs(a).max():g}, too large to be scaled in {a.dtype}; correct it, or "
+            "change the unit"
+        )
     return a.mean(axis=axes), np.where(sd > 0, sd, 1).astype(a.dtype)

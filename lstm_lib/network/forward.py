@@ -16,7 +16,7 @@ import numpy as np
 
 from . import compiled
 from .cells import Array
-from .spec import OUTPUTS, Params, Spec, check_params
+from .spec import OUTPUTS, Params, Spec, check_params, refuse_masked
 from .trace import Buffers, Layer, Trace, Workspace, claim, together
 
 
@@ -141,6 +141,7 @@ def run_plain(layer: Layer) -> None:
 
 
 def _check_inputs(spec: Spec, x: Array, dtype: np.dtype[Any], known: int) -> tuple[int, int]:
+    refuse_masked(x=x)
     if not isinstance(known, int) or isinstance(known, bool) or not 0 <= known <= spec.layers:
         raise ValueError(f"known must be a number of layers, 0..{spec.layers}, got {known!r}")
     features = spec.inputs if known == 0 else spec.units[known - 1]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .cells import Array
+from .spec import refuse_masked
 
 
 def mse(yhat: Array, y: Array, weights: Array | None = None) -> tuple[Any, Array]:
@@ -27,6 +28,7 @@ def mse(yhat: Array, y: Array, weights: Array | None = None) -> tuple[Any, Array
     (np.float64(2.0), array([[0.],
            [2.]]))
     """
+    refuse_masked(yhat=yhat, y=y, weights=weights)
     if yhat.shape != y.shape:
         raise ValueError(
             f"yhat has shape {yhat.shape} but y has shape {y.shape}; they must be equal "
@@ -50,7 +52,7 @@ def cross_entropy(yhat: Array, y: Array, weights: Array | None = None) -> tuple[
     Parameters
     ----------
     yhat : (B, O) or (B, T, O), probabilities from `forward`.
-    y : the same shape (each last axis adds up to 1), or class numbers of shape (B,) or (B, T).
+    y : the same shape (none below 0, each last axis adds up to 1), or class numbers of shape (B,) or (B, T).
     weights : as for `mse`.
 
     Returns
@@ -63,6 +65,7 @@ def cross_entropy(yhat: Array, y: Array, weights: Array | None = None) -> tuple[
     >>> round(float(loss), 4), dy.tolist()
     (0.6931, [[-0.5, 0.5]])
     """
+    refuse_masked(yhat=yhat, y=y, weights=weights)
     O = yhat.shape[-1]
     if y.shape == yhat.shape[:-1] and np.issubdtype(y.dtype, np.integer):
         if y.size and (y.min() < 0 or y.max() >= O):
@@ -72,11 +75,19 @@ def cross_entropy(yhat: Array, y: Array, weights: Array | None = None) -> tuple[
         raise ValueError(
             f"y has shape {y.shape} and dtype {y.dtype}; expected {yhat.shape}, or class numbers {yhat.shape[:-1]}"
         )
+    share = None if weights is None else _shares(weights, yhat)
+    counted = y if share is None else y[share[..., 0] > 0]
+    if counted.size and not (counted.min() >= 0 and abs(counted.sum(axis=-1) - 1).max() < 1e-4):
+        sums = counted.sum(axis=-1)
+        raise ValueError(
+            f"y has to hold probabilities, none below 0, that add up to 1 along the last axis; got values from "
+            f"{counted.min():g} and sums from {sums.min():g} to {sums.max():g}. Class numbers are given as whole "
+            f"numbers of shape {yhat.shape[:-1]}"
+        )
     p = np.where(yhat.real < np.finfo(yhat.dtype).tiny, np.finfo(yhat.dtype).tiny, yhat)
-    if weights is None:
+    if share is None:
         n = yhat.size // O
         return -(y * np.log(p)).sum() / n, (yhat - y) * (1 / n)
-    share = _shares(weights, yhat)
     y = np.where(share > 0, y, 0)
     return -(share * y * np.log(p)).sum(), share * (yhat - y)
 

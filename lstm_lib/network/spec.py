@@ -8,6 +8,7 @@ Letters: D inputs, H units of a layer, O outputs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,21 @@ def is_whole(number: object, least: int) -> bool:
     (True, False, False, False)
     """
     return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(number >= least)
+
+
+def refuse_masked(**arrays: Any) -> None:
+    """ValueError for an array, given by its name, of which some values are masked: its numbers would be taken anyway.
+
+    >>> refuse_masked(x=np.ma.masked_equal([1.0, 2.0], 2.0))
+    Traceback (most recent call last):
+    ValueError: x is a masked array with 1 of 2 values masked; drop them first, or fill them: x.filled(...)
+    """
+    for name, a in arrays.items():
+        if masked := int(np.ma.getmaskarray(a).sum()) if isinstance(a, np.ma.MaskedArray) else 0:
+            raise ValueError(
+                f"{name} is a masked array with {masked} of {np.size(a)} values masked; drop them first, or fill them: "
+                f"{name}.filled(...)"
+            )
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,7 @@ class Spec:
     output: str = "last"
 
     def __post_init__(self) -> None:
-        units = (self.units,) if isinstance(self.units, int) else tuple(self.units)
+        units = tuple(self.units) if isinstance(self.units, Iterable) else (self.units,)
         object.__setattr__(self, "units", units)
         for name, size in (
             ("inputs", self.inputs),
@@ -69,6 +85,9 @@ class Spec:
         ):
             if not is_whole(size, 1):
                 raise ValueError(f"Spec.{name} must be a whole number of at least 1, got {size!r}")
+        object.__setattr__(self, "units", tuple(map(int, units)))
+        object.__setattr__(self, "inputs", int(self.inputs))
+        object.__setattr__(self, "outputs", int(self.outputs))
         if not units:
             raise ValueError("Spec.units is empty; give one entry a layer, for example units=(64,)")
         get_cell(self.cell)

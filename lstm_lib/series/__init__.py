@@ -14,6 +14,7 @@ The modules, lowest first; each imports only those above it:
     clock      the changes of the clocks, the grid, the calendar
     spelling   the ways in which a stamp may be spelt
     stamps     from what a file says to instants in UTC
+    stands     numbers that stand for "missing", readings of a meter
     faults     the rules that find what looks wrong
     table      Series: check, clean, resample
     layouts    the files that are known beforehand

@@ -356,7 +356,14 @@ def cut(
     training = series.frame.iloc[borders[0] : borders[1]][columns]
     scaling = _scaling(training, where)
     scaled = (series.frame[columns] - scaling["mean"]) / scaling["sd"]
-    values, targets = (np.array(scaled[which], dtype, order="C") for which in (names, goals))
+    with np.errstate(over="ignore"):
+        values, targets = (np.array(scaled[which], dtype, order="C") for which in (names, goals))
+    named = zip([*names, *goals], [*values.T, *targets.T], strict=True)
+    if large := [name for name, a in named if np.isinf(a).any()]:
+        raise SeriesError(
+            f"{where}column {large[0]!r} has values too large for {np.dtype(dtype)} when scaled by the training rows; "
+            "see check(), and correct them."
+        )
     values.flags.writeable = targets.flags.writeable = False
     apart = training[goals].diff().abs().mean().to_numpy(dtype=np.float64)
     scale = float(scaling["sd"][goals[0]]) if len(goals) == 1 else 1.0
@@ -393,4 +400,15 @@ def _scaling(training: pd.DataFrame, where: str) -> pd.DataFrame:
                 f"{where}column {column!r} {state} the {len(training)} training rows and can't be scaled; leave it out "
                 "with inputs=[...] if it is not the target, or give the training part a larger share in split=."
             )
-    return pd.DataFrame({"mean": training.mean(), "sd": training.std(ddof=0)})
+    with np.errstate(over="ignore", under="ignore"):
+        scaling = pd.DataFrame({"mean": training.mean(), "sd": training.std(ddof=0)})
+    means, deviations = scaling.to_numpy(dtype=np.float64).T
+    if (wrong := ~np.isfinite(means) | ~np.isfinite(deviations) | (deviations <= 0)).any():
+        k = int(wrong.argmax())
+        column, mean, sd = training.columns[k], means[k], deviations[k]
+        raise SeriesError(
+            f"{where}column {column!r} has mean {mean:g} and deviation {sd:g} in the training rows, values from "
+            f"{training[column].min():g} to {training[column].max():g}, and can't be scaled; see check(), correct it, "
+            "change its unit, or leave it out with inputs=[...] if it is not the target."
+        )
+    return scaling

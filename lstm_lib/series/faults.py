@@ -8,23 +8,27 @@ finds it, and whether cleaning may make its values missing. Adding a rule is a f
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Mask, Values, changes, runs
 from lstm_lib.series.refusal import SeriesError, choose, listed
+from lstm_lib.series.stands import falls_of, is_meter, marks
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
+ENERGY = re.compile(r"[kMGT]?(Wh|J)(/.*)?")  # an amount a period: added up
 POWER = ("W", "kW", "MW", "GW", "Wh", "kWh", "MWh", "GWh", "J", "kJ", "MJ", "GJ")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Rows `begin` ... `end - 1` of `columns` look like a fault of this `kind`."""
+    """Rows `begin` ... `end - 1` of `columns`, or some of them (`at`), look like a fault of this `kind`."""
 
     kind: str
     columns: tuple[str, ...]
@@ -32,6 +36,12 @@ class Finding:
     end: int
     size: str
     rule: str
+    at: tuple[int, ...] = ()
+
+    @property
+    def rows(self) -> list[int]:
+        """The rows that it is about."""
+        return list(self.at or range(self.begin, self.end))
 
 
 @dataclass(frozen=True)
@@ -48,10 +58,27 @@ class Look:
         """How long so many rows last, in words."""
         return f"{rows * self.step / HOUR:g} h"
 
+    @cached_property
+    def marks(self) -> Mapping[str, list[float]]:
+        """The numbers that stand for "missing", of the columns that have some."""
+        found = {
+            str(name): marks(values.to_numpy(), self.limits["mark"]) for name, values in self.frame.items()
+        }
+        return {name: numbers for name, numbers in found.items() if numbers}
+
+    def meter(self, name: str) -> bool:
+        """Whether a column reads like a meter."""
+        energy = ENERGY.fullmatch(self.units.get(name, "")) is not None
+        return is_meter(self.frame[name].to_numpy(), DAY / self.step, energy, self.limits)
+
     def columns(self) -> Iterator[tuple[str, Values, str]]:
-        """Name, values and unit of each column that has a value."""
+        """Name, values and unit of each column that has a value; what stands for "missing" is missing."""
         for name in self.frame:
             values = self.frame[name].to_numpy()
+            for number in self.marks.get(str(name), ()):
+                stands = values == number
+                if stands.sum() > 1:  # a single one is a spike as well
+                    values = np.where(stands, np.nan, values)
             if not np.isnan(values).all():
                 yield str(name), values, self.units.get(str(name), "")
 
@@ -68,6 +95,8 @@ LIMITS: Mapping[str, float] = {
     "regime_weeks": 8,  # on both sides of the change, at least
     "regime_share": 0.1,  # of the mean, at least
     "regime_errors": 6,  # standard errors, at least
+    "mark": 0.5,  # times the range of all other values that a number such as -9999 lies off, at least
+    "meter_days": 3,  # that readings go on rising, at least
 }
 
 
@@ -218,6 +247,36 @@ def regime(look: Look) -> Iterator[Finding]:
             yield Finding("regime", (name,), begin, len(values), size, rule)
 
 
+def sentinel(look: Look) -> Iterator[Finding]:
+    """A number that stands for "missing", such as -9999."""
+    for name, numbers in look.marks.items():
+        values, unit = look.frame[name].to_numpy(), look.units.get(name, "")
+        for number in numbers:
+            rows = np.flatnonzero(values == number)
+            rest = values[~np.isin(values, numbers)]
+            rule = (
+                f"far from all other values, {np.nanmin(rest):g} to {np.nanmax(rest):g}: more than "
+                f"{look.limits['mark']:g} x their range, or alone below zero"
+            )
+            size = f"{number:g} {unit}".strip() + f", {len(rows)} times"
+            at = tuple(rows.tolist())
+            yield Finding("sentinel", (name,), at[0], at[-1] + 1, size, rule, at)
+
+
+def meter(look: Look) -> Iterator[Finding]:
+    """Readings of a meter, whose differences are what was consumed."""
+    for name, values, unit in look.columns():
+        if look.meter(name):
+            up, down = falls_of(values) or (0, 0)
+            known = values[~np.isnan(values)]
+            size = f"{known[0]:.10g} to {known[-1]:.10g} {unit}".strip()
+            rule = (
+                f"reads like a meter: up {up} times, down {down} times, in {look.limits['meter_days']:g} days or more; "
+                f"consumption({name!r}) takes the differences"
+            )
+            yield Finding("meter", (name,), 0, len(values), size, rule)
+
+
 @dataclass(frozen=True)
 class Rule:
     """How a kind of fault is found, and why cleaning leaves it alone (empty: it makes the values missing)."""
@@ -230,6 +289,8 @@ RULES: Mapping[str, Rule] = {
     "gap": Rule(gap, "the values are missing already, and windows leave them out"),
     "duplicate": Rule(duplicate),
     "clock change": Rule(clock_change),
+    "sentinel": Rule(sentinel),
+    "meter": Rule(meter, "the readings are right; consumption('its column') takes their differences"),
     "frozen": Rule(frozen),
     "spike": Rule(spike),
     "jump": Rule(jump, "which side of the step is wrong, if any, is not known"),
@@ -263,7 +324,7 @@ def table(findings: Iterable[Finding], index: pd.DatetimeIndex, measured: int) -
         return "all" if 1 < measured == len(columns) else listed(columns, 4)
 
     rows = [
-        (f.kind, named(f.columns), index[f.begin], index[f.end - 1], f.end - f.begin, f.size, f.rule)
+        (f.kind, named(f.columns), index[f.begin], index[f.end - 1], len(f.rows), f.size, f.rule)
         for f in findings
     ]
     return pd.DataFrame(rows, columns=["kind", "column", "first", "last", "rows", "size", "rule"])

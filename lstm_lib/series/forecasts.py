@@ -6,7 +6,7 @@ columns for the target (if there are several) and the step (if there are several
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from lstm_lib.series.refusal import SeriesError, count
 from lstm_lib.series.sequences import Sequences, SequenceSplit, windows_of
 
 DAY = pd.Timedelta(days=1)
+CHUNK = 1024  # windows that are laid flat at a time
 
 
 def naive_forecasts(part: Windows | Sequences) -> pd.DataFrame:
@@ -66,7 +67,8 @@ def ridge_forecast(
     Forecasts for the test part in the target's unit, a DataFrame laid out as by `naive_forecasts` with the column
     "ridge"; the alpha taken is in `.attrs["alpha"]`.
 
-    Fitted on the training part alone, in float64, by scikit-learn. Raises SeriesError for an alpha that isn't above 0.
+    Fitted on the training part alone, in float64, some windows at a time: it takes the memory of a square of T D
+    numbers, twice, and no more for a longer series. Raises SeriesError for an alpha that isn't above 0.
 
     >>> from lstm_lib.series import load_series, windows
     >>> ridge = ridge_forecast(windows(load_series("fontana", columns=["power"]), lookback=24))
@@ -74,24 +76,48 @@ def ridge_forecast(
     ((1290, 1), True)
     """
     split = windows_of(split)
-    with needed("study", "ridge_forecast"):
-        from sklearn.linear_model import Ridge
-
     alphas = np.unique(np.asarray(alpha, dtype=np.float64))
     if not alphas.size or not (alphas > 0).all():
         raise SeriesError(f"alpha={alpha!r} has to be one number above 0, or several to choose from.")
 
-    x, x_valid, x_test = (
-        part.x.reshape(len(part), -1).astype(np.float64) for part in (split.train, split.valid, split.test)
-    )
-    y, y_valid = split.train.y.astype(np.float64), split.valid.y.astype(np.float64)
-    models = [Ridge(alpha=strength, solver="cholesky").fit(x, y) for strength in alphas.tolist()]
-    errors = [np.mean((model.predict(x_valid).reshape(y_valid.shape) - y_valid) ** 2) for model in models]
-    best = models[int(np.argmin(errors))]
-    forecast = best.predict(x_test).reshape(len(x_test), -1)
-    table = _table(split.test, {"ridge": split.unscale(forecast)})
-    table.attrs["alpha"] = best.alpha
+    squares, products, mean_x, mean_y = _moments(split.train)
+    weights = []
+    for strength in alphas:
+        squares.flat[:: len(squares) + 1] += strength
+        weights.append(np.linalg.solve(squares, products))
+        squares.flat[:: len(squares) + 1] -= strength
+    together = np.concatenate(weights, axis=1)  # all models run over the windows at once
+
+    def run(part: Windows, w: Array) -> Array:
+        return np.concatenate([(x - mean_x) @ w for x, _ in _flat(part)])
+
+    many = run(split.valid, together).reshape(len(split.valid), len(alphas), -1) + mean_y
+    errors = ((many - split.valid.y[:, None]) ** 2).mean(axis=(0, 2))
+    best = int(np.argmin(errors))
+    table = _table(split.test, {"ridge": split.unscale(run(split.test, weights[best]) + mean_y)})
+    table.attrs["alpha"] = float(alphas[best])
     return table
+
+
+def _flat(part: Windows) -> Iterator[tuple[Values, Values]]:
+    """Some windows at a time: inputs (B, T D) and targets (B, O), float64."""
+    for first in range(0, len(part), CHUNK):
+        x, y = part.take(slice(first, first + CHUNK))
+        yield x.reshape(len(x), -1).astype(np.float64), y.astype(np.float64)
+
+
+def _moments(part: Windows) -> tuple[Values, Values, Values, Values]:
+    """Of the windows of a part, about their means: Σ xᵀx (T D, T D), Σ xᵀy (T D, O), and the means of x and y."""
+    means_x, means_y = (
+        np.sum(sums, axis=0) / len(part)
+        for sums in zip(*((x.sum(axis=0), y.sum(axis=0)) for x, y in _flat(part)), strict=True)
+    )
+    squares, products = np.zeros((len(means_x),) * 2), np.zeros((len(means_x), len(means_y)))
+    for x, y in _flat(part):
+        x -= means_x
+        squares += x.T @ x
+        products += x.T @ (y - means_y)
+    return squares, products, means_x, means_y
 
 
 def boosted_forecast(

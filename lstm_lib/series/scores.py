@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_lib.network.spec import refuse_masked
 from lstm_lib.series.clock import Array, Mask, Values
 from lstm_lib.series.cutting import Windows
 from lstm_lib.series.forecasts import naive_forecasts
@@ -48,6 +49,7 @@ def metrics(
     {'mae': 0.5, 'rmse': 1.0, 'nrmse': 0.4, 'mase': 0.25, 'skill': 0.5, 'n': 4}
     """
     given = {"y": y, "yhat": yhat, "naive": naive}
+    _refuse_masked(given)
     arrays = {name: np.asarray(a, dtype=np.float64) for name, a in given.items() if a is not None}
     arrays = {name: a[:, None] if a.ndim == 1 else np.atleast_2d(a) for name, a in arrays.items()}
     if len({a.shape for a in arrays.values()}) > 1 or 0 in arrays["y"].shape:
@@ -80,6 +82,13 @@ def _scores(y: Values, yhat: Values, naive: Values | None, apart: Values | None)
         reference = _rms(naive - y)
         scores["skill"] = 1 - rmse / reference if reference > 0 else np.nan
     return scores
+
+
+def _refuse_masked(arrays: Mapping[str, object]) -> None:
+    try:
+        refuse_masked(**arrays)
+    except ValueError as error:
+        raise SeriesError(f"{error}.") from None
 
 
 def _rms(error: Values) -> float:
@@ -135,6 +144,7 @@ def compare(
             "compare() takes a part of a split, such as split.test, and a dict of forecasts, such as "
             f'{{"LSTM": values}}; got {type(part).__name__} and {type(forecasts).__name__}.'
         )
+    _refuse_masked(forecasts)
     naive, where = naive_forecasts(part), f"the {part.name} part"
     table = {name: naive[name] for name in dict.fromkeys(naive.columns.get_level_values(0))} | {
         f"{name}{says}": forecast

@@ -6,7 +6,6 @@ makes a coarser grid. Each returns something new and leaves the series as it was
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -14,11 +13,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series import faults
+from lstm_lib.series import faults, stands
 from lstm_lib.series.clock import calendar_features, in_days, local_days, on_clock, usual_step, zone_of
 from lstm_lib.series.refusal import SeriesError, choose, length, listed, several
 
-ENERGY = re.compile(r"[kMGT]?(Wh|J)(/.*)?")  # an amount a period: added up
 LEVELS = {
     *("W", "kW", "MW", "GW", "var", "kvar", "VA", "kVA", "V", "A", "Hz", "W/m²", "W/m2", "W/kW"),
     *("°C", "C", "degC", "K", "°F", "%", "Pa", "hPa", "bar", "m/s", "km/h", "°", "ppm", "lux"),
@@ -119,7 +117,8 @@ class Series:
         >>> demo.unit_of("load"), demo.unit_of("air")
         ('kW', '°C')
         """
-        choose(column, self.frame.columns, "column", f"Series {self.name!r}: ")
+        if column not in self.frame.columns:  # asked of every column: the list is made for a refusal alone
+            choose(column, self.frame.columns, "column", f"Series {self.name!r}: ")
         return self.unit if column == self.target and self.unit else self.units.get(column, "")
 
     def __repr__(self) -> str:
@@ -174,7 +173,8 @@ class Series:
         clock : the zone whose midnight is meant, such as "UTC"; None takes `timezone`.
 
         A period with fewer values is missing: nothing is taken across a gap. Calendar features are computed anew.
-        Raises SeriesError for a step that doesn't fit, and for a column of which nothing tells what to do.
+        Raises SeriesError for a step that doesn't fit, for a column of which nothing tells what to do, and for readings
+        of a meter, which make no sense added up (see `consumption`), unless `how` names their sum.
 
         >>> index = pd.date_range("2020-01-01", periods=8, freq="15min", tz="UTC")
         >>> frame = pd.DataFrame({"power": range(8), "energy": 1.0, "air": [np.nan] + [5.0] * 7}, index, dtype=float)
@@ -206,6 +206,8 @@ class Series:
         notes = (*self.notes, f"resampled from {before} to {after}: {words}")
         if clock != self.timezone or np.ptp(starts.tz_convert(clock).hour) % (width / pd.Timedelta("1h")):
             notes = (*notes, f"periods of {after} were counted from midnight in {clock}, the first one's")
+        if read := [column for column in done["sum"] if self._look({}).meter(column)]:
+            notes = (*notes, f"{listed(read)} reads like a meter; its readings were added up as asked")
         return replace(self, frame=frame, calendar=(), notes=notes, found=()).with_calendar(*self.calendar)
 
     def _periods(self, width: pd.Timedelta, clock: str) -> tuple[pd.DatetimeIndex, np.ndarray, np.ndarray]:
@@ -235,6 +237,50 @@ class Series:
         whole = np.full(len(edges) - 1, width // self.step) if in_days(self.step) else np.rint(long)
         return edges[:-1], edges.searchsorted(self.index, side="right") - 1, whole
 
+    def consumption(
+        self, columns: str | Sequence[str] | None = None, read: Literal["start", "end"] = "start"
+    ) -> Series:
+        """The series with what was consumed from row to row in place of the readings of a meter.
+
+        Parameters
+        ----------
+        columns : those of readings; None takes all that `check` finds to be a meter.
+        read : whether a reading belongs to the "start" of its row's period, the instant of its stamp, or to the "end",
+            as in a file that was loaded with stamped="end".
+
+        Returns
+        -------
+        A new series: each value is the difference of two readings, in their unit, and the last (first) is missing.
+        Where readings fall (the meter was exchanged or set back), and where they go back to what they were before a
+        fall, it is not known and missing; a note says how often. So it is on both sides of a missing reading.
+
+        Raises SeriesError for a column that isn't there, and if none is named and none reads like a meter.
+
+        >>> index = pd.date_range("2020-01-01", periods=5, freq="h", tz="UTC")
+        >>> demo = Series("demo", pd.DataFrame({"read": [98.0, 98.5, 99.75, 0.0, 2.0]}, index), "read", "kWh")
+        >>> used = demo.consumption("read")
+        >>> used.frame["read"].tolist(), used.notes
+        ([0.5, 1.25, nan, 2.0, nan], ('consumption of read: differences of readings; 1 step down left out',))
+        """
+        where, look = f"Series {self.name!r}: ", self._look({})
+        choose(read, ("start", "end"), "instant of a reading, read =")
+        names = several(columns) if columns is not None else [c for c in self.measured if look.meter(c)]
+        if not names:
+            raise SeriesError(f"{where}no column reads like a meter; name it: consumption('its column').")
+        frame, notes = self.frame.copy(), list(self.notes)
+        for name in names:
+            choose(name, self.measured, "column", where)
+            values = self.frame[name].to_numpy()
+            used, down = stands.differences(
+                np.where(np.isin(values, look.marks.get(name, [])), np.nan, values)
+            )
+            frame[name] = used if read == "start" else np.roll(used, 1)
+            steps = "1 step down" if down == 1 else f"{down} steps down, or back up,"
+            notes.append(
+                f"consumption of {name}: differences of readings" + (f"; {steps} left out" if down else "")
+            )
+        return replace(self, frame=frame, notes=tuple(notes))
+
     def _way(self, column: str, how: object) -> str:
         """Whether a column is averaged or added up."""
         where = f"Series {self.name!r}: "
@@ -245,7 +291,12 @@ class Series:
         if how is not None:
             return choose(how, ("mean", "sum"), "way to resample", f"Column {column!r}: ")
         unit = self.unit_of(column)
-        if ENERGY.fullmatch(unit):
+        if faults.ENERGY.fullmatch(unit):
+            if self._look({}).meter(column):
+                raise SeriesError(
+                    f"{where}column {column!r} reads like a meter, and the sum of readings is no consumption; take "
+                    f"series.consumption({column!r}) first, or give how={{{column!r}: 'sum'}} if it is none."
+                )
             return "sum"
         if unit in LEVELS:
             return "mean"
@@ -273,8 +324,9 @@ class Series:
         -------
         DataFrame, columns kind, column, first, last (stamps in UTC), rows, size, and the rule that found it. The kinds:
         "gap" (missing), "duplicate" (a stamp repeated in the file, or rows that repeat another day), "clock change",
-        "frozen", "spike", "jump", "outage" and "regime" (a lasting change of the level; it is looked for in series of
-        two years and more). Calendar features are not looked at.
+        "sentinel" (a number that stands for "missing", such as -9999), "meter" (readings that count on; `consumption`
+        takes their differences), "frozen", "spike", "jump", "outage" and "regime" (a lasting change of the level; it is
+        looked for in series of two years and more). Calendar features are not looked at.
 
         Raises SeriesError for a limit that there isn't, or that isn't above 0.
 
@@ -326,12 +378,13 @@ class Series:
         for kind, columns in named.items():
             if kept := faults.RULES[choose(kind, faults.RULES, "rule")].kept:
                 raise SeriesError(f"{kind!r} can't be cleaned: {kept}.")
-            for column in columns:
+            for column in set(columns).difference(self.measured):
                 choose(column, self.measured, "column", f"Series {self.name!r}: ")
+        picked = {kind: set(columns) for kind, columns in named.items()}
         frame, applied, changed = self.frame.copy(), list[faults.Finding](), list[int]()
         for finding in faults.find(self._look(limits), named):
-            columns = [column for column in finding.columns if column in named[finding.kind]]
-            rows = frame.index[finding.begin : finding.end]
+            columns = [column for column in finding.columns if column in picked[finding.kind]]
+            rows = frame.index[finding.rows]
             if present := int(frame.loc[rows, columns].notna().sum().sum()):
                 frame.loc[rows, columns] = np.nan
                 applied.append(replace(finding, columns=tuple(columns)))

@@ -23,6 +23,7 @@ import numpy as np
 
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import Params, Spec, copy_params, init_params
+from lstm_lib.series.sequences import windows_of
 
 from .adam import Adam
 from .callbacks import Bar, Progress, Stop, Told, as_callbacks, show
@@ -134,6 +135,7 @@ def fit(
     whole("seed", seed, 0)
     _check(spec, train, optimizer, isolation, resume)
     some = train.take(np.linspace(0, len(train) - 1, 16).astype(int))
+    _check_batch(spec, some, valid)
     engine = None if resume is None else resume.config.get("engine")
     step = Step.ready(spec, optimizer, some[0].dtype, engine, announce=progress)
     with step.threads(batch, threads) as used:
@@ -241,6 +243,29 @@ class _Loop:
 
 
 # --------------------------------------------------------------------------------------------------------- details
+
+
+def _check_batch(spec: Spec, some: tuple[Array, Array], valid: Samples | None) -> None:
+    """That the targets have the dtype of the inputs, and that validation will go through as training does."""
+    x, y = some
+    numbers = spec.head == "softmax" and y.dtype.kind in "iu"
+    if y.dtype != x.dtype and not numbers:
+        raise ValueError(
+            f"y is {y.dtype} but x is {x.dtype}; convert one with .astype(), in train and in valid"
+        )
+    if valid is None:
+        return
+    if not len(valid):
+        raise ValueError("valid holds no sample; give some, or leave valid out")
+    x, y = windows_of(valid).take(np.arange(1))
+    if x.dtype != some[0].dtype or x.ndim != 3 or x.shape[2] != spec.inputs:
+        raise ValueError(
+            f"valid: x is {x.dtype} with shape {('N', *x.shape[1:])}; train has {some[0].dtype}, and the network takes "
+            f"(N, T, {spec.inputs})"
+        )
+    shape = ("N", *some[1].shape[1:]) if spec.output == "every" else ("N", *some[1].shape[1:][-1:])
+    if y.shape[1:] != shape[1:] and not (spec.output == "every" and y.shape[-1:] == some[1].shape[-1:]):
+        raise ValueError(f"valid: y has shape {('N', *y.shape[1:])}; expected {shape}, as in train")
 
 
 def _check(

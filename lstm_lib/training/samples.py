@@ -18,7 +18,7 @@ import pandas as pd
 
 from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import forward
-from lstm_lib.network.spec import Params, Spec
+from lstm_lib.network.spec import Params, Spec, refuse_masked
 from lstm_lib.network.trace import Workspace
 from lstm_lib.series import Sequences, Windows
 
@@ -49,6 +49,7 @@ class Arrays:
     y: Array
 
     def __post_init__(self) -> None:
+        refuse_masked(x=self.x, y=self.y)
         if len(self.x) != len(self.y):
             raise ValueError(f"x holds {len(self.x)} samples but y {len(self.y)}")
         for name, a in (("x", self.x), ("y", self.y)):

@@ -131,7 +131,7 @@ def test_limits_are_the_users_to_set(trapped):
         with pytest.raises(SeriesError, match=r"spike=.* has to be a number above 0"):
             trapped.check(spike=wrong)
     assert set(RULES) == {
-        "gap", "duplicate", "clock change", "frozen", "spike", "jump", "outage", "regime",
+        "gap", "duplicate", "clock change", "sentinel", "meter", "frozen", "spike", "jump", "outage", "regime",
     }  # fmt: skip
     assert all(value > 0 for value in LIMITS.values())
 
