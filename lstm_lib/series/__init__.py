@@ -18,7 +18,12 @@ The modules, lowest first; each imports only those above it:
     faults     the rules that find what looks wrong
     table      Series: check, clean, resample
     layouts    the files that are known beforehand
-    reading    load_series: CSV and Parquet, row by row
+    lines      the lines of a text file, whatever its encoding
+    numbers    the fields of a table as numbers
+    rows       a table in a text file, and what stands around it
+    parquet    a table in a Parquet file
+    columns    which columns hold stamps, are loaded, are no measurements
+    reading    load_series: from a name or path to a Series
     cutting    windows and folds
     sequences  stretches with a target at every step, and streams of them
     forecasts  the baselines

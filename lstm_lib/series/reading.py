@@ -7,16 +7,9 @@ needs no more memory than its table. Every number is the float64 nearest to its 
 
 from __future__ import annotations
 
-import csv
-import gzip
-import math
 import os
 import re
-import zlib
-from array import array
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from itertools import islice, repeat
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,19 +17,28 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Values, grid, zone_of
+from lstm_lib.series.columns import (
+    chosen,
+    clock_column,
+    clocks_of,
+    finder,
+    no_inputs,
+    refuse_hours,
+    the_target,
+    time_columns,
+    unfold,
+    unit_in,
+)
 from lstm_lib.series.faults import Finding
-from lstm_lib.series.layouts import EMBEDDED, Known, describe, plain, recognise
-from lstm_lib.series.refusal import SeriesError, choose, listed, several
+from lstm_lib.series.layouts import EMBEDDED, Known, describe, recognise
+from lstm_lib.series.lines import LIMIT, Around
+from lstm_lib.series.numbers import Numbers
+from lstm_lib.series.parquet import Parquet
+from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
+from lstm_lib.series.rows import Csv
 from lstm_lib.series.stamps import ClockChange, Repeated, Stamps, read_stamps
 from lstm_lib.series.table import Series
 
-_TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
-_MISSING = ("", "na", "nan", "n/a", "null", "none")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-# Plain numbers and empty fields, joined by \0; longer ones may be more than a float can hold.
-_PLAIN = re.compile(r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}")
-_CORRECT = "correct it, leave the field empty for a missing value, or leave the column out with columns=[...]"
-_SWAPPED = str.maketrans(",.", ".,")
 _KIND = re.compile(r"\.(csv|csv\.gz|parquet|pq)$", re.IGNORECASE)
 # The embedded series stand inside the package, so that a wheel has them.
 PACKAGED = Path(__file__).resolve().parents[1] / "data"
@@ -60,6 +62,14 @@ def load_series(
     repeated: Repeated = "refuse",
     separator: str = ",",
     decimal: Literal[".", ","] = ".",
+    thousands: str | None = None,
+    missing: str | Sequence[str] = (),
+    encoding: str | None = None,
+    header: int | None = None,
+    names: Sequence[str] | None = None,
+    skip: int | Sequence[int] = (),
+    only: Mapping[str, str] | None = None,
+    limit: int = LIMIT,
 ) -> Series:
     """Load "sceaux" or "fontana", "drahix" from your data folder, or a CSV (plain or .gz) or Parquet file of yours.
 
@@ -89,9 +99,21 @@ def load_series(
     repeated : what to do with a stamp that is repeated: "refuse", take the "first" or the "last" of its rows, or make
         its values "missing".
     separator, decimal : ";" and "," for many a European file.
+    thousands : the sign between groups of digits, where it isn't plain: "1,234" may be 1234 or 1.234. Blanks and
+        apostrophes between groups of three need not be given.
+    missing : the words that stand for a missing value in this file, such as ["ND", "-"]; a number by its value.
+    encoding : of a text that isn't in UTF-8, such as "cp1252" or "utf-16".
+    header : the line of the header, counted from 1; what stands above is left out. None takes the first line, or the
+        first that has the column `time`, if that is given.
+    names : the names of all columns, in a file without a header; with `header`, instead of those there.
+    skip : lines to be left out, by their numbers: a line of units, of totals.
+    only : of a long file with several series, the rows in which a column says this: {"entity_id": "sensor.energy"}.
+    limit : the most lines that are read; the longest may have as many characters, all together a hundred times as many.
 
     Stamps missing from the grid become rows of NaN and are counted in `Series.inserted`. An empty field (or NA, NaN,
-    null, none) is a missing value. Nothing else is repaired: text or infinity in a number column, a stamp that is
+    null, none) is a missing value. A row a day with a column for each time of day is read as one column. If `columns`
+    doesn't say which, those that can't be an input are left out: row numbers, one text in all rows, other stamps; so is
+    a sentence below the table. Nothing else is repaired: text or infinity in a number column, a stamp that is
     unreadable, repeated, out of order, off the grid, or on a clock change raises SeriesError with its line number. A
     file or folder that isn't there raises FileNotFoundError. What was recognised and done stands in `Series.notes`.
 
@@ -103,113 +125,118 @@ def load_series(
     """
     choose(stamped, ("start", "end"), "way to stamp a period, stamped =")
     path, known = file_of(name_or_path), EMBEDDED.get(os.fspath(name_or_path))
-    where, table = f"{path.name}: ", _open(path, separator, decimal)
-    times = _time_columns(table.header, time, where)
+    numbers, where = Numbers(decimal, thousands, missing), f"{path.name}: "
+    table = _open(path, Around(separator, encoding, header, names, skip, limit), time)
+    times = time_columns(table.header, time, where, table.advice())
     others = [column for column in table.header if column not in times]
     known = known or recognise(path.name, table.header) or Known()
     notes = [describe(known, others)] if known.title else []
-    renamed, target = _chosen(columns, target, known, others, where)
-    text, values, refusal = table.read(times, list(renamed))
+    clocks = clocks_of(others) if columns is None else {}
+    if target in clocks:
+        raise SeriesError(
+            f"{where}column {target!r} is one of {len(clocks)} that are called like times of day, one row a day. "
+            f"Without target they are read as one series; columns=[{target!r}] loads that time of day alone."
+        )
+    renamed, goal = chosen(columns, None if clocks else target, known, others, where)
+    find, which = finder(table.header, where), {name: str(value) for name, value in (only or {}).items()}
+    text, values = table.read(
+        times, list(renamed), numbers, {find(name): value for name, value in which.items()}
+    )
+    values = numbers.settle(list(renamed), values)
+    aside = no_inputs(list(renamed), goal, values, numbers) if columns is None else {}
+    if clocks:
+        aside = {name: aside.get(name, "it has one value a day") for name in others if name not in clocks}
+    kept = {old: new for old, new in renamed.items() if old not in aside}
+    place, lines = (lambda row: f"{where}{text.index.name} {text.index[row]}"), len(text)
+    refusal = numbers.refusal(kept, place, lines)
+    notes += [*table.notes, *(f"column {name!r} left out: {why}" for name, why in aside.items())]
+    notes += numbers.notes(kept)
     zone = zone_of(timezone or known.timezone)
     told = stamps_in or known.stamps_in or timezone
-    clock, beside = zone_of(told or "UTC"), "" if len(times) > 1 else _clock_column(table.first, others)
-    stamps = read_stamps(
-        text, clock, where, stamp_format, clock_change, repeated,
-        stamped=stamped, step=step, rounded=rounded, local=zone, beside=beside,
-    )  # fmt: skip
+    clock, beside = zone_of(told or "UTC"), "" if len(times) > 1 else clock_column(table.first, others)
+    try:
+        _refuse_words(text, values, numbers, where)
+        if clocks:
+            values = values[:, [list(renamed).index(name) for name in clocks]]
+            text, values, stamp_format, note = unfold(
+                text, values, list(clocks.values()), stamp_format, clock, where, stamped
+            )
+            notes += [f"{len(clocks)} columns, called like times of day, read as one"] + [note] * bool(note)
+            kept, goal = {"": target or "value"}, target or "value"
+        else:
+            goal = goal or the_target(list(kept.values()), aside, where)
+            values = values[:, [k for k, old in enumerate(renamed) if old in kept]]
+        stamps = read_stamps(
+            text, clock, where, stamp_format, clock_change, repeated,
+            stamped=stamped, step=step, rounded=rounded, local=zone, beside=beside,
+        )  # fmt: skip
+    except SeriesError as error:
+        hint = "" if only or beside else table.told_apart(times)
+        raise SeriesError(f"{error}{hint}") from None
     if refusal:
         raise SeriesError(refusal)
     index = grid(text[stamps.keep], stamps.index, step, where, zone)
-    names = list(renamed.values())
-    frame = pd.DataFrame(values[stamps.keep], stamps.index, names)
+    loaded = list(kept.values())
+    if columns is None and index[1] - index[0] >= pd.Timedelta("1D"):
+        refuse_hours(loaded, times, where)
+    frame = pd.DataFrame(values[stamps.keep], stamps.index, loaded)
     if repeated == "missing":
         frame[stamps.several] = np.nan
     frame = frame.reindex(index)
 
-    units = {new: known.units.get(old) or _bracket(old) for old, new in renamed.items()}
-    units[target] = units[target] if unit is None else unit
+    units = {new: known.units.get(old) or unit_in(old) for old, new in kept.items()}
+    units[goal] = units[goal] if unit is None else unit
     rule = f"the stamp is repeated in the file; read with repeated={repeated!r}"
     series = Series(
         _KIND.sub("", path.name),
         frame,
-        target,
-        units[target],
+        goal,
+        units[goal],
         known.source,
         zone,
         len(index) - len(stamps.index),
         {column: its for column, its in units.items() if its},
         notes=(*notes, *_said(stamps, told, stamped, repeated)),
         found=tuple(
-            Finding("duplicate", tuple(names), row, row + 1, "several rows, one stamp", rule)
+            Finding("duplicate", tuple(loaded), row, row + 1, "several rows, one stamp", rule)
             for row in index.get_indexer(stamps.index[stamps.several]).tolist()
         ),
     )
     return series.with_calendar(*several(calendar))
 
 
-# --------------------------------------------------------------------------------------- what was asked for
+def _open(path: Path, around: Around, time: str | Sequence[str] | None) -> Csv | Parquet:
+    parquet = path.suffix.lower() in (".parquet", ".pq")
+    if parquet and (given := around.of_a_text()):
+        raise SeriesError(f"{path.name}: {given[0]} is for text files; a Parquet file says that itself.")
+    try:
+        table = Parquet(path, around.limit) if parquet else Csv(path, around, time)
+    except OSError as error:
+        raise SeriesError(f"{path.name} can't be read: {error.strerror or error}.") from error
+    if len(set(table.header)) < len(table.header):
+        twice = next(name for name in table.header if table.header.count(name) > 1)
+        raise SeriesError(
+            f"{path.name}: the header names column {shown(twice)} more than once; rename one of them, or give all "
+            f"columns names of your own: names=[...] with header=1. {table.advice()}".rstrip()
+        )
+    return table
 
 
-def _time_columns(header: list[str], time: str | Sequence[str] | None, where: str) -> list[str]:
-    """The column of stamps, or those of the date and of the time of day."""
-    if time is not None:
-        times = [_column(name, header, where) for name in several(time)]
-        if not times or len(set(times)) < len(times):
-            raise SeriesError(
-                f"{where}time={time!r} was given; expected one column, or one of dates and one of times."
-            )
-        return times
-    found = [column for column in header if column.lower() in _TIME_NAMES]
-    if len(found) == 1:
-        return found
-    many = "several columns are" if found else "no column is"
-    names = ", ".join(map(repr, header))
-    both = f" Where the time of day stands in a column of its own, give both: time={found}." if found else ""
-    raise SeriesError(f"{where}{many} called like a time; give time=..., one of {names}.{both}")
-
-
-def _clock_column(first: Mapping[str, str], others: Iterable[str]) -> str:
-    """The first column that begins with a time of day, or ""."""
-    times = (
-        column for column in others if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?( ?[AaPp][Mm])?", first[column])
-    )
-    return next(times, "")
-
-
-def _column(name: str, header: Sequence[str], where: str) -> str:
-    """A column of the file by its name, whose blanks need not be counted."""
-    alike = [column for column in header if plain(column) == plain(str(name))]
-    return alike[0] if len(alike) == 1 else choose(name, header, "column", where)
-
-
-def _chosen(
-    columns: Sequence[str] | Mapping[str, str] | None,
-    target: str | None,
-    known: Known,
-    header: list[str],
-    where: str,
-) -> tuple[dict[str, str], str]:
-    """Columns of the file by their new names, the target among them, and the target's new name."""
-    asked = header if columns is None else several(columns)
-    new = columns if isinstance(columns, Mapping) else {}
-    renamed = {_column(name, header, where): new.get(name, name) for name in asked}
-    names = list(renamed.values())
-    if len(set(names)) < len(names) or len(renamed) < len(asked):
-        raise SeriesError(f"{where}columns={names} names one column twice; give each its own name.")
-    if target is None and not (target := known.target or (names[0] if len(names) == 1 else "")):
-        there = ", ".join(map(repr, names))
-        raise SeriesError(f"{where}which column is to be forecast? Give target=..., one of {there}.")
-    if target in names:
-        return renamed, target
-    old = _column(target, header, where)
-    renamed = renamed if old in renamed else {old: old} | renamed
-    return renamed, renamed[old]
-
-
-def _bracket(name: str) -> str:
-    """The unit in a column's name, such as "Usage [kW]"."""
-    found = re.search(r"[\[(]([^\])]+)[\])]", name)
-    return found[1] if found else ""
+def _refuse_words(text: pd.Series, values: Values, numbers: Numbers, where: str) -> None:
+    """Refuse a stamp without a digit, or of more signs than any has: a line of units, of totals, a header again."""
+    if pd.api.types.is_datetime64_any_dtype(text.dtype):
+        return
+    bad = ~text.fillna("").astype(str).str.contains(r"\d").to_numpy(bool) | (text.astype(str).str.len() > 200)
+    if bad.any():
+        row, lines = int(bad.argmax()), text.index[bad]
+        words = [bad.text for bad in numbers.bad.values() if bad.at == row]
+        skip = int(lines[0]) if len(lines) == 1 else [int(line) for line in lines[:20]]
+        remedy = f"correct it, or leave {'it' if len(lines) == 1 else 'such lines'} out: skip={skip}"
+        if words and np.isnan(values[row]).all():
+            remedy = f"the line holds no value, but {listed(map(shown, words), 4)}: skip={skip} leaves it out"
+            remedy += f", and unit={words[0]!r} tells a unit" * (row == 0 and len(words[0]) < 20)
+        place = f"{where}{text.index.name} {lines[0]}, column {text.name!r}"
+        raise SeriesError(f"{place}: {shown(text.iloc[row])} is not a stamp; {remedy}.")
 
 
 def _said(stamps: Stamps, told: str | None, stamped: str, repeated: str) -> Iterator[str]:
@@ -291,165 +318,3 @@ def _only(folder: Path, part: str = "") -> Path:
         )
     holds = f"holds {listed(p.name for p in own)}; give the path of one" if own else "holds none"
     raise SeriesError(f"{folder} is a folder; of CSV and Parquet files of yours it {holds}.")
-
-
-# ------------------------------------------------------------------------------------------ what is in a file
-
-
-class _Numbers:
-    """Fields read as numbers; of each column the first field that is none, and how many there are."""
-
-    def __init__(self, where: str, decimal: str = ".") -> None:
-        self.where, self.decimal, self.bad = where, decimal, dict[str, tuple[int, str, int]]()
-
-    def read_line(self, fields: list[str], columns: list[str], line: int) -> Iterable[float]:
-        """The numbers of a line, quickly where all are plain."""
-        with suppress(ValueError):  # such as "1.2.3"
-            if self.decimal == "." and _PLAIN.fullmatch("\0".join(fields)):
-                return [float(field) if field else math.nan for field in fields]
-        return map(self.read, fields, columns, repeat(line))
-
-    def read(self, text: str, column: str, row: int) -> float:
-        """The number that a field holds; NaN for a missing value, and for what is neither, which is noted."""
-        if text.lower() in _MISSING:
-            return math.nan
-        written = text if self.decimal == "." else text.translate(_SWAPPED)
-        if _NUMBER.fullmatch(written) and math.isfinite(number := float(written)):
-            return number
-        self.note(text, column, row)
-        return math.nan
-
-    def note(self, text: str, column: str, row: int, count: int = 1) -> None:
-        """So many fields of a column are no numbers, from this one on."""
-        first, what, before = self.bad.get(column, (row, text, 0))
-        self.bad[column] = first, what, before + count
-
-    def refusal(self, columns: list[str]) -> str:
-        """Why the columns can't be used; empty if they can."""
-        column = next((column for column in columns if column in self.bad), None)
-        if column is None:
-            return ""
-        row, text, count = self.bad[column]
-        such = f"{text!r} is not a finite number ({count} such in the column)"
-        remedy = "write decimals with a point" if re.fullmatch(r"-?\d+,\d+", text) else _CORRECT
-        return f"{self.where} {row}, column {column!r}: {such}; {remedy}."
-
-
-class _Csv:
-    """A CSV. Blank lines are passed over, but counted."""
-
-    def __init__(self, path: Path, separator: str, decimal: str) -> None:
-        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
-            raise SeriesError(
-                f"separator={separator!r} was given; expected one character, such as ',' or ';'."
-            )
-        choose(decimal, (".", ","), "decimal sign")
-        if separator == decimal:
-            raise SeriesError(f"{separator!r} can't both separate columns and mark decimals.")
-        self.path, self.separator, self.decimal, self.header = path, separator, decimal, list[str]()
-        rows = self._rows()
-        self.header = next(rows, (0, self.header))[1]
-        if not self.header:
-            raise SeriesError(f"{path.name} is empty; expected a header line and rows.")
-        if len(self.header) == 1 and (other := re.search("[,;\t]", self.header[0])):
-            raise SeriesError(
-                f"{path.name}: the header is one single column, {self.header[0]!r}; save it with commas between "
-                f"columns and points in numbers, or give separator={other[0]!r} and the decimal sign, "
-                "decimal='.' or ','."
-            )
-        if (row := next(rows, None)) is None:
-            raise SeriesError(f"{path.name} has a header but no rows.")
-        self.first = dict(zip(self.header, row[1], strict=True))
-        rows.close()
-
-    def _rows(self) -> Generator[tuple[int, list[str]]]:
-        """Line number and stripped fields of every line that isn't blank; all have as many as the header."""
-        done, width = 0, len(self.header)
-        try:
-            opened = gzip.open if self.path.suffix == ".gz" else open
-            with opened(self.path, "rt", encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file, strict=True, delimiter=self.separator)
-                for row in reader:
-                    done, fields = reader.line_num, [field.strip() for field in row]
-                    if not any(fields):
-                        continue
-                    width = width or len(fields)
-                    if len(fields) != width:
-                        raise SeriesError(
-                            f"{self.path.name}: line {done} has {len(fields)} fields, the header has {width}; "
-                            "was the file cut off, or is a comma missing or too many?"
-                        )
-                    yield done, fields
-        except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise SeriesError(
-                f"{self.path.name} can't be read as a CSV in UTF-8, after line {done}: {error}"
-            ) from error
-
-    def read(self, times: list[str], names: list[str]) -> tuple[pd.Series, Values, str]:
-        """The stamps as text, indexed by line; the numbers (rows, columns); and why they can't be used, or ""."""
-        at, picked = ([self.header.index(name) for name in each] for each in (times, names))
-        lines, stamps, flat = list[int](), list[str](), array("d")
-        numbers = _Numbers(f"{self.path.name}: line", self.decimal)
-        for line, fields in islice(self._rows(), 1, None):
-            lines.append(line)
-            stamps.append(" ".join([fields[k] for k in at]))
-            flat.extend(numbers.read_line([fields[k] for k in picked], names, line))
-        values = np.frombuffer(flat, dtype=np.float64).reshape(len(lines), len(names))
-        text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=" ".join(times))
-        return text, values, numbers.refusal(names)
-
-
-class _Parquet:
-    """A Parquet file. Its dates may also be the index of the table that was saved."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            frame = pd.read_parquet(path)
-        except ImportError as error:
-            raise SeriesError(
-                f'{path.name}: reading Parquet needs the package pyarrow: pip install "lstm_lib[study]"'
-            ) from error
-        except (ValueError, OSError) as error:
-            raise SeriesError(f"{path.name} can't be read as a Parquet file: {error}") from error
-        if isinstance(frame.index, pd.DatetimeIndex):
-            frame = frame.reset_index(names="time" if frame.index.name is None else str(frame.index.name))
-        self.frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1)
-        self.header = list(self.frame.columns)
-        if frame.empty:
-            raise SeriesError(f"{path.name} has no rows.")
-        self.first = {column: str(self.frame[column].iloc[0]) for column in dict.fromkeys(self.header)}
-
-    def read(self, times: list[str], names: list[str]) -> tuple[pd.Series, Values, str]:
-        """The stamps, indexed by row; the numbers (rows, columns); and why they can't be used, or ""."""
-        rows = pd.RangeIndex(1, len(self.frame) + 1, name="row")
-        numbers = _Numbers(f"{self.path.name}: row")
-        values = np.column_stack([self._column(name, numbers) for name in names])
-        text = self.frame[times[0]]
-        if len(times) > 1:
-            text = self.frame[times].astype(str).agg(" ".join, axis=1).rename(" ".join(times))
-        return text.set_axis(rows), values, numbers.refusal(names)
-
-    def _column(self, name: str, numbers: _Numbers) -> Values:
-        column = self.frame[name]
-        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            texts = column.astype(object).where(column.notna(), "").astype(str).str.strip()
-            return np.array([numbers.read(text, name, row) for row, text in enumerate(texts, start=1)])
-        values: Values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        # whole numbers from 2**53 on are rounded by a float64
-        rounded = pd.api.types.is_integer_dtype(column) & (np.abs(values) >= 2**53)
-        wrong = np.isinf(values) | rounded
-        if wrong.any():
-            row = int(wrong.argmax())
-            numbers.note(str(column.iloc[row]), name, row + 1, int(wrong.sum()))
-        return values
-
-
-def _open(path: Path, separator: str, decimal: str) -> _Csv | _Parquet:
-    parquet = path.suffix.lower() in (".parquet", ".pq")
-    table = _Parquet(path) if parquet else _Csv(path, separator, decimal)
-    if twice := [name for name in table.header if table.header.count(name) > 1]:
-        raise SeriesError(
-            f"{path.name}: the header names column {twice[0]!r} more than once; rename one of them."
-        )
-    return table

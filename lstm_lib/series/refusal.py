@@ -20,10 +20,11 @@ def choose(given: object, valid: Iterable[str], what: str, where: str = "") -> s
     if isinstance(given, str) and given in names:
         return given
     near = [name for name in names if name.lower() == str(given).lower()]
-    near = near or difflib.get_close_matches(str(given), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    there = ", ".join(map(repr, names)) or "none"
-    raise SeriesError(f"{where}There is no {what} {given!r}; there is {there}.{hint}")
+    near = near or difflib.get_close_matches(str(given)[:100], names, n=1)
+    hint = f" Did you mean {shown(near[0])}?" if near else ""
+    there = listed(map(shown, names), 40) or "none"
+    asked = shown(given) if isinstance(given, str) else repr(given)
+    raise SeriesError(f"{where}There is no {what} {asked}; there is {there}.{hint}")
 
 
 def count(value: int, name: str, least: int = 1) -> int:
@@ -51,6 +52,16 @@ def length(given: str | pd.Timedelta, name: str) -> pd.Timedelta:
 def several(given: str | Iterable[str]) -> list[str]:
     """One name, or several of them, as a list."""
     return [given] if isinstance(given, str) else list(given)
+
+
+def shown(text: object, most: int = 500) -> str:
+    """A text of the user's, in quotes; of a very long one the beginning, and how long it is.
+
+    >>> shown("12 kW"), shown("1" * 9, most=8)
+    ("'12 kW'", "'11111111'… (9 characters)")
+    """
+    words = str(text)
+    return repr(words) if len(words) <= most else f"{words[: min(most, 60)]!r}… ({len(words)} characters)"
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:

@@ -1,0 +1,229 @@
+"""The columns of a table: which hold the stamps, which are loaded, which are no measurements, what is known of them.
+
+A column that nobody asked for and that can't be an input (row numbers, one text in all rows, other stamps) is left out,
+and a note says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.series.clock import Values
+from lstm_lib.series.layouts import Known, plain
+from lstm_lib.series.numbers import Numbers
+from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
+from lstm_lib.series.spelling import parse
+from lstm_lib.series.table import ENERGY, LEVELS
+
+_TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
+_UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+)?(_level_\d+)?)?")
+_COUNTERS = re.compile(
+    r"(index|level_\d|id|row|row[ _]?(number|num|no|nr|id)|#|n[°ºo]\.?|nr\.?|line|ligne|zeile|record|seq|sn|obs)",
+    re.IGNORECASE,
+)
+_LONG = 24  # rows, from which on a column is taken for row numbers whatever its name
+_CLOCK = re.compile(r"(\d{1,2})[:h](\d\d)(?::(\d\d))?(?:\s*[-–—]\s*\d{1,2}[:h]\d\d(?::\d\d)?)?")
+_PARTS_OF_A_DAY = (24, 25, 48, 50, 96, 100)
+_UNITS = {unit.lower(): unit for unit in sorted(LEVELS)} | {
+    f"{size}{unit}".lower(): f"{size}{unit}" for size in ("", "k", "M", "G", "T") for unit in ("Wh", "J")
+}
+
+
+def finder(header: Sequence[str], where: str) -> Callable[[object], str]:
+    """What finds a column of the file by its name, whose blanks need not be counted."""
+    alike: dict[str, list[str]] = {}
+    for column in header:
+        alike.setdefault(plain(column), []).append(column)
+
+    def find(name: object) -> str:
+        found = alike.get(plain(str(name)), [])
+        return found[0] if len(found) == 1 else choose(name, header, "column", where)
+
+    return find
+
+
+def time_columns(
+    header: Sequence[str], time: str | Sequence[str] | None, where: str, advice: str
+) -> list[str]:
+    """The column of stamps, or those of the date and of the time of day."""
+    if time is not None:
+        missing = [name for name in several(time) if plain(str(name)) not in map(plain, header)]
+        if missing and advice:
+            raise SeriesError(f"{where}There is no column {missing[0]!r} in the first line. {advice}")
+        times = [finder(header, where)(name) for name in several(time)]
+        if not times or len(set(times)) < len(times):
+            raise SeriesError(
+                f"{where}time={time!r} was given; expected one column, or one of dates and one of times."
+            )
+        return times
+    found = [column for column in header if column.lower() in _TIME_NAMES]
+    if len(found) == 1:
+        return found
+    many = "several columns are" if found else "no column is"
+    both = f" Where the time of day stands in a column of its own, give both: time={found}." if found else ""
+    names = listed(map(shown, header), 40)
+    values = any(re.match(r"\d", column) for column in header)
+    none = " If the first line is a row already, give a name for each column: names=[...]." if values else ""
+    raise SeriesError(
+        f"{where}{many} called like a time; give time=..., one of {names}.{both}{none}{' ' * bool(advice)}{advice}"
+    )
+
+
+def clock_column(first: Mapping[str, str], others: Iterable[str]) -> str:
+    """The first column that begins with a time of day, or ""."""
+    times = (
+        column for column in others if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?( ?[AaPp][Mm])?", first[column])
+    )
+    return next(times, "")
+
+
+def chosen(
+    columns: Sequence[str] | Mapping[str, str] | None,
+    target: str | None,
+    known: Known,
+    header: list[str],
+    where: str,
+) -> tuple[dict[str, str], str]:
+    """Columns of the file by their new names, and the target's new name, "" where it has to be seen yet."""
+    asked = header if columns is None else several(columns)
+    new = columns if isinstance(columns, Mapping) else {}
+    find = finder(header, where)
+    renamed = {find(name): new.get(name, name) for name in asked}
+    names = list(renamed.values())
+    if len(set(names)) < len(names) or len(renamed) < len(asked):
+        raise SeriesError(f"{where}columns={names} names one column twice; give each its own name.")
+    if not (target := target if target is not None else known.target) or target in names:
+        return renamed, target
+    old = find(target)
+    renamed = renamed if old in renamed else {old: old} | renamed
+    return renamed, renamed[old]
+
+
+def no_inputs(names: Sequence[str], target: str, values: Values, numbers: Numbers) -> dict[str, str]:
+    """The columns, of which nobody asked for one, that can't be an input, and why; never all of numbers."""
+    rows, found, counted = len(values), dict[str, str](), dict[str, str]()
+    for k, name in enumerate(names):
+        bad, its = numbers.bad.get(name), values[:, k]
+        if target and name == target:
+            continue
+        if bad is not None and bad.count == rows:
+            if bad.words == [bad.text]:
+                found[name] = f"it is {shown(bad.text, 60)} in all rows"
+            elif bad.stamps:
+                found[name] = f"it holds stamps, such as {shown(bad.text, 60)}"
+        elif bad is None and _UNNAMED.fullmatch(name):
+            steps = np.diff(its)
+            whole = bool((its == np.round(its)).all())
+            if np.isnan(its).all() and not name:
+                found[name] = "it has no name and no values"
+            elif whole and rows > 1 and ((steps >= 1) | (its[1:] == its[0])).all():
+                found[name] = "row numbers"
+        elif bad is None and rows > 1 and np.array_equal(its, its[0] + np.arange(rows)):
+            if _COUNTERS.fullmatch(name):
+                found[name] = "row numbers"
+            elif rows >= _LONG:
+                counted[name] = "it counts the rows"
+    left = [name for name in names if name not in found and name not in counted]
+    return found | counted if left else found
+
+
+def the_target(left: Sequence[str], aside: Mapping[str, str], where: str) -> str:
+    """The one column that is left; SeriesError where there are several, or none."""
+    if len(left) == 1:
+        return left[0]
+    if not left:
+        out = "; ".join(f"{name!r}: {why}" for name, why in aside.items())
+        raise SeriesError(
+            f"{where}no column of numbers is left ({out}); give target=... to load one all the same."
+        )
+    raise SeriesError(
+        f"{where}which column is to be forecast? Give target=..., one of {listed(map(shown, left), 40)}."
+    )
+
+
+def unit_in(name: str) -> str:
+    """The unit in brackets in a column's name.
+
+    >>> unit_in("Usage [kW]"), unit_in("Load (DE) [MW]"), unit_in("Valeur (en Kw)"), unit_in("Load (per day)")
+    ('kW', 'MW', 'kW', '')
+    """
+    inside = [re.sub(r"^(en|in)\s+", "", text.strip()) for text in re.findall(r"[\[(]([^\])]+)[\])]", name)]
+    units = [
+        text if text in LEVELS or ENERGY.fullmatch(text) else _UNITS.get(text.lower()) for text in inside
+    ]
+    return next((unit for unit in units if unit), inside[0] if inside and " " not in inside[0] else "")
+
+
+# ------------------------------------------------------------------------------- a row a day, a column each hour
+
+
+def clocks_of(columns: Iterable[str]) -> dict[str, str]:
+    """The columns that are called like times of day, of four or more, and these times.
+
+    >>> clocks_of(["Total", "00:00", "06:00", "12:00", "18:00"])
+    {'00:00': '00:00', '06:00': '06:00', '12:00': '12:00', '18:00': '18:00'}
+    """
+    found = {column: match for column in columns if (match := _CLOCK.fullmatch(column))}
+    clocks = {column: f"{int(m[1]):02}:{m[2]}" + f":{m[3]}" * bool(m[3]) for column, m in found.items()}
+    return clocks if len(set(clocks.values())) == len(clocks) > 3 else {}
+
+
+def refuse_hours(columns: Sequence[str], times: Sequence[str], where: str) -> None:
+    """Refuse a row a day with columns that are numbered like the hours of a day."""
+    found = [re.fullmatch(r"(\D*)(\d+)(\D*)", column) for column in columns]
+    numbered = [match for match in found if match]
+    numbers = [int(match[2]) for match in numbered]
+    if (
+        len(numbers) in _PARTS_OF_A_DAY
+        and len({(match[1], match[3]) for match in numbered}) == 1
+        and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    ):
+        raise SeriesError(
+            f"{where}{len(numbers)} columns are numbered from {numbered[0][0]!r} to {numbered[-1][0]!r}, with one "
+            f"row a day: are they the parts of a day? Then call them by the times at which they begin, with header=1 "
+            f"and names={[*times, '00:00', '01:00']} and so on. If not, load them with columns=[...]."
+        )
+
+
+def unfold(
+    text: pd.Series,
+    values: Values,
+    clocks: Sequence[str],
+    form: str | None,
+    zone: str,
+    where: str,
+    stamped: Any,
+) -> tuple[pd.Series, Values, str | None, str]:
+    """A row a day (n), a column for each time of day (k), as one column: n·k stamps and values (n·k, 1).
+
+    The form of the stamps comes with them, and a note on values at times that no clock shows: these are left out.
+    """
+    dates = pd.api.types.is_datetime64_any_dtype(text.dtype)
+    days = (
+        text.dt.strftime("%Y-%m-%d")
+        if dates
+        else text.str.replace(r"[T ]00:00(:00(\.0+)?)?$", "", regex=True)
+    )
+    stamps = np.add.outer(days.to_numpy(object) + " ", np.array(clocks, object)).ravel()
+    seconds = ":%S" * (clocks[0].count(":") > 1)
+    form = None if form is None else f"{re.split('[T ]%H', form)[0]} %H:%M{seconds}"
+    lines = pd.Index(np.repeat(text.index, len(clocks)), name=text.index.name)
+    long, flat = pd.Series(stamps, lines, dtype=str, name=text.name), values.reshape(-1, 1)
+    local, _ = parse(long, form, where, stamped)
+    if local.tz is not None:
+        return long, flat, form, ""
+    width = pd.Timedelta(f"{clocks[1]}:00"[:8]) - pd.Timedelta(f"{clocks[0]}:00"[:8])
+    starts = local - width if stamped == "end" else local
+    gone = np.asarray(
+        starts.tz_localize(zone, ambiguous=np.ones(len(starts), bool), nonexistent="NaT").isna()
+    )
+    which = listed(
+        (f"{stamp} ({value:.15g})" for stamp, value in zip(long[gone], flat[gone, 0], strict=True)), 8
+    )
+    note = f"{gone.sum()} values left out, at times that clocks skip in {zone}: {which}" if gone.any() else ""
+    return long[~gone], flat[~gone], form, note

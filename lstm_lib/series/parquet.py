@@ -1,0 +1,121 @@
+"""A table in a Parquet file."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.series.clock import Values
+from lstm_lib.series.numbers import Numbers
+from lstm_lib.series.refusal import SeriesError, choose
+
+_VALUES = 20  # for each row of the limit
+
+
+class Parquet:
+    """A Parquet file. Its dates may also be the index of the table that was saved; checksums are verified.
+
+    Raises SeriesError for a file that can't be read, that is larger than the limit of rows, or that has no rows.
+    """
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path, self.notes = path, list[str]()
+        rows, columns = _size(path)
+        if rows > limit or rows * columns > _VALUES * limit:
+            raise SeriesError(
+                f"{path.name} has {rows} rows of {columns} columns; at most {limit} rows and {_VALUES * limit} values "
+                "are read. If it is what it should be, raise the limit: "
+                f"limit={max(rows, rows * columns // _VALUES + 1)}."
+            )
+        try:
+            frame = pd.read_parquet(path, engine="pyarrow", page_checksum_verification=True)
+        except ImportError as error:
+            raise SeriesError(
+                f'{path.name}: reading Parquet needs the package pyarrow: pip install "lstm_lib[study]"'
+            ) from error
+        except (
+            Exception
+        ) as error:  # whatever is wrong with what stands in the file, such as what pandas has noted there
+            raise SeriesError(f"{path.name} can't be read as a Parquet file: {error}") from error
+        if isinstance(frame.index, pd.DatetimeIndex):
+            name = "time" if frame.index.name is None else str(frame.index.name)
+            frame = frame.rename_axis(index=None)
+            frame.insert(0, name, frame.index, allow_duplicates=True)
+        self.frame = frame.set_axis([str(column).strip() for column in frame.columns], axis=1)
+        self.header = list(self.frame.columns)
+        if frame.empty:
+            raise SeriesError(f"{path.name} has no rows.")
+        first = self.frame.iloc[0]
+        self.first = {name: str(value) for name, value in zip(self.header, first, strict=True)}
+
+    def advice(self) -> str:
+        """Where the table begins is never in doubt."""
+        return ""
+
+    def told_apart(self, times: Sequence[str]) -> str:
+        """How to read one series of several in a long file, if a column tells them apart; else ""."""
+        if self.frame[list(times)].drop_duplicates().shape[0] > 0.75 * len(self.frame):
+            return ""
+        for name in self.header:
+            texts = self._texts(name) if name not in times else pd.Series(dtype=str)
+            if (
+                1 < texts.nunique() <= max(2, len(texts) // 3)
+                and not self.frame[[*times, name]].duplicated().any()
+            ):
+                only = f"only={{{name!r}: {texts.iloc[0]!r}}}"
+                return f" Column {name!r} tells {texts.nunique()} series apart: {only} reads one of them."
+        return ""
+
+    def read(
+        self, times: Sequence[str], names: Sequence[str], numbers: Numbers, only: Mapping[str, str]
+    ) -> tuple[pd.Series, Values]:
+        """The stamps, indexed by row, and the numbers (rows, columns), of the rows asked for."""
+        frame = self.frame.set_axis(pd.RangeIndex(1, len(self.frame) + 1, name="row"))
+        for name, value in only.items():
+            texts = self._texts(name).to_numpy()
+            choose(value, sorted(set(texts)), f"row with {name!r}", f"{self.path.name}: ")
+            frame = frame[texts[frame.index - 1] == value]
+        if only:
+            which = ", ".join(f"{name!r} is {value!r}" for name, value in only.items())
+            others = len(self.frame) - len(frame)
+            self.notes.append(
+                f"only the rows in which {which}, as asked: {len(frame)}; {others} others left out"
+            )
+        values = np.empty((len(frame), len(names)))
+        for k, name in enumerate(names):
+            values[:, k] = _column(frame[name], name, numbers)
+        text = frame[times[0]]
+        if len(times) > 1:
+            text = frame[list(times)].astype(str).agg(" ".join, axis=1).rename(" ".join(times))
+        return text, values
+
+    def _texts(self, name: str) -> pd.Series:
+        column = self.frame[name]
+        return column.astype(object).where(column.notna(), "").astype(str).str.strip()
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Rows and columns, as far as the file can be read; else none."""
+    try:
+        about = importlib.import_module("pyarrow.parquet").read_metadata(path)
+    except Exception:  # reading it says what is wrong
+        return 0, 0
+    return about.num_rows, about.num_columns
+
+
+def _column(column: pd.Series, name: str, numbers: Numbers) -> Values:
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        texts = column.astype(object).where(column.notna(), "").astype(str).str.strip()
+        return np.array([numbers.read(text, name, row) for row, text in enumerate(texts)])
+    values: Values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    # whole numbers from 2**53 on are rounded by a float64
+    rounded = pd.api.types.is_integer_dtype(column) & (np.abs(values) >= 2**53)
+    wrong = np.isinf(values) | rounded
+    if wrong.any():
+        row = int(wrong.argmax())
+        numbers.note(str(column.iloc[row]), name, row, int(wrong.sum()))
+    return values

@@ -1,0 +1,274 @@
+"""A table in a text file: its header, its rows, and what stands around it.
+
+What is left out is said in `notes`; a row is numbered by the line where it begins.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from array import array
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.series.clock import Values
+from lstm_lib.series.layouts import plain
+from lstm_lib.series.lines import Around, lines_of, refuse_other_kinds
+from lstm_lib.series.numbers import Numbers
+from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
+
+_HEAD = 1000  # lines that are looked at to tell where a table begins
+# What a line of values is made of: digits and what stands between them in numbers and stamps.
+_VALUE = re.compile(r"[-+.\u2212]?\d[\d .,:/+'\u2019TZeE\u00a0\u202f-]*")
+
+
+class Csv:
+    """A table in a text file, from its header on. Blank lines are passed over, but counted.
+
+    Parameters
+    ----------
+    path, around : the file, and what is said of it.
+    time : the columns of stamps, if they are given: the header is the first line that has them.
+
+    `header` are the names of the columns, `first` its first row by them, `notes` what was left out around the table.
+    Raises SeriesError for what is no table.
+    """
+
+    def __init__(self, path: Path, around: Around, time: str | Sequence[str] | None = None) -> None:
+        self.path, self.around, self.header, self.notes = path, around, list[str](), list[str]()
+        refuse_other_kinds(path, around.encoding)
+        self._from = 1  # the line of the header, or of the first row where there is none
+        self._head = list(self._look())
+        self._from = self._begin(time)
+        if around.names is not None:
+            self.header = [str(name).strip() for name in several(around.names)]
+        rows = self._rows()
+        if not self._headless:
+            header = next(rows, (0, list[str]()))[1]
+            self.header = self.header or header
+            if len(header) != len(self.header):
+                raise SeriesError(
+                    f"{path.name}: names={self.header} are {len(self.header)} names for {len(header)} columns."
+                )
+        if not self.header or (self._headless and not self._head):
+            raise SeriesError(f"{path.name} is empty; expected a header line and rows.")
+        self._refuse_header()
+        if (row := next(rows, None)) is None:
+            raise SeriesError(f"{path.name} has a header but no rows.")
+        self.first = dict(zip(self.header, row[1], strict=True))
+        rows.close()
+        if around.left_out:
+            self.notes.append(f"left out, as asked: line {listed(sorted(around.left_out))}")
+
+    @property
+    def _headless(self) -> bool:
+        return self.around.names is not None and self.around.header is None
+
+    def _look(self) -> Iterator[tuple[int, list[str]]]:
+        """Line number and fields of the first lines that aren't blank, each split by itself."""
+        for line, text in enumerate(islice(self._kept(), _HEAD), start=1):
+            with suppress(csv.Error):
+                fields = next(csv.reader([text], delimiter=self.around.separator), [])
+                if any(stripped := [field.strip() for field in fields]):
+                    yield line, stripped
+
+    def _begin(self, time: str | Sequence[str] | None) -> int:
+        """The line at which the table begins: as told, or the first that has the columns of stamps."""
+        first = self._head[0][0] if self._head else 1
+        if self.around.header is not None:
+            begin = self.around.header
+        elif self._headless or not self._head:
+            return 1
+        elif self.around.names is None and re.fullmatch(r"sep=.?", first_text := "".join(self._head[0][1])):
+            begin = self._head[1][0] if len(self._head) > 1 else first + 1
+            self.notes.append(f"line {first} left out: {first_text!r} is for a spreadsheet")
+            return begin
+        else:
+            wanted = {plain(name) for name in several(time or ())}
+            has = (line for line, fields in self._head if wanted <= {plain(field) for field in fields})
+            begin = next(has, first) if wanted else first
+        if left := sum(line < begin for line, _ in self._head):
+            self.notes.append(f"{left} lines before the header left out; the header is line {begin}")
+        return begin
+
+    def _kept(self) -> Iterator[str]:
+        """All lines; blank those before the table and those to be left out, so that the numbers stay."""
+        for line, text in enumerate(lines_of(self.path, self.around), start=1):
+            yield "\n" if line < self._from or line in self.around.left_out else text
+
+    def _fields(self) -> Iterator[tuple[int, list[str]]]:
+        """Line number and stripped fields of every row that isn't blank; a row's line is that where it begins."""
+        done = 0
+        reader = csv.reader(self._kept(), strict=True, delimiter=self.around.separator)
+        try:
+            for row in reader:
+                line, done = done + 1, reader.line_num
+                fields = [field.strip() for field in row]
+                if any(fields):
+                    yield line, fields
+        except csv.Error as error:
+            why = f"{self.path.name} can't be read as a CSV in {self.around.encoding or 'UTF-8'}, after line {done}"
+            quote = (
+                "a quote that opens in line {} is never closed"
+                if "end of data" in str(error)
+                else "see line {}"
+            )
+            raise SeriesError(f"{why}: {error}; {quote.format(done + 1)}.") from error
+
+    def _rows(self) -> Generator[tuple[int, list[str]]]:
+        """The rows of the table, the header first if there is one; all have as many fields as the header."""
+        width, below, first, rows = len(self.header), list[tuple[int, list[str]]](), "", 0
+        digits = same = True  # whether the first fields begin with digits, and whether they are all the same
+        for line, fields in self._fields():
+            alone = len(fields) in (1, width) and not any(fields[1:])
+            alike = rows > 2 and (digits or same) and len(below) < 20
+            if alone and alike and _is_prose(fields[0], first):
+                below.append((line, fields))
+                continue
+            if below:
+                line, fields = below[0]
+            width = width or len(fields)
+            if len(fields) != width:
+                raise SeriesError(self._uneven(line, len(fields), width))
+            if below:  # as wide as the table, and not at its end
+                raise SeriesError(
+                    f"{self.path.name}: line {line} is a text, {shown(fields[0])}, among rows; {_leave(line)}."
+                )
+            rows += 1
+            if rows > 1 or self._headless:
+                digits = digits and fields[0][:1].isdigit()
+                same = same and first in ("", fields[0])
+                first = fields[0]
+            yield line, fields
+        self.below = [
+            f"line {line} left out, a text below the table: {shown(text[0], 80)}" for line, text in below
+        ]
+
+    def _uneven(self, line: int, fields: int, width: int) -> str:
+        sign = "comma" if self.around.separator == "," else "separator"
+        remedy = self.advice() or f"If it is no row of the table, {_leave(line)}."
+        return (
+            f"{self.path.name}: line {line} has {fields} fields, the header has {width}; was the file cut off, "
+            f"or is a {sign} missing or too many? {remedy}"
+        )
+
+    def advice(self) -> str:
+        """Where the table seems to begin, if that isn't where it was read from."""
+        widths = Counter(len(fields) for _, fields in self._head)
+        usual = max(widths, key=lambda width: (width > 1, widths[width])) if widths else 1
+        rows = [(line, fields) for line, fields in self._head if len(fields) == usual]
+        for (line, fields), (_, after) in pairwise(rows):
+            named = (
+                all(fields[1:]) and len(set(fields)) == usual > 1 and not any(map(_VALUE.fullmatch, fields))
+            )
+            if named and any(map(_VALUE.fullmatch, after)):
+                if line == self._from or self.around.names is not None:
+                    return ""
+                return (
+                    f"Line {line} looks like the header: give header={line} to leave out what stands above."
+                )
+        return ""
+
+    def _refuse_header(self) -> None:
+        """Refuse a header in which the columns aren't separated, or that is none."""
+        name, header = self.path.name, self.header
+        if len(header) == 1 and (other := re.search("[,;\t|]", header[0])) and not self._headless:
+            raise SeriesError(
+                f"{name}: the header is one single column, {shown(header[0])}; save it with commas between "
+                f"columns and points in numbers, or give separator={other[0]!r} and the decimal sign, "
+                "decimal='.' or ','."
+            )
+        if len(header) == 1 and " " in header[0] and _VALUE.fullmatch(header[0]) and not self._headless:
+            raise SeriesError(
+                f"{name}: the first line is one single field, {shown(header[0])}, and no header; if blanks separate "
+                "columns, give separator=' ' and a name for each: names=[...]."
+            )
+        counts = header in (
+            [str(k) for k in range(len(header))],
+            ["", *(str(k) for k in range(len(header) - 1))],
+        )
+        if (
+            self.around.names is None
+            and not counts
+            and all(_VALUE.fullmatch(field) or not field for field in header)
+        ):
+            names = ["time", *(f"column_{k}" for k in range(1, len(header)))]
+            such = f", such as names={names}" if len(names) <= 12 else ""
+            raise SeriesError(
+                f"{name}: the first line looks like values, not like names: {listed(map(shown, header), 4)}. "
+                f"If it is a row, name the columns: names=[...]{such}; no column is called like a time."
+                f"{' ' * bool(advice := self.advice())}{advice}"
+            )
+
+    def told_apart(self, times: Sequence[str]) -> str:
+        """How to read one series of several in a long file, if a column tells them apart; else ""."""
+        at = [self.header.index(name) for name in times]
+        stamps: dict[int, dict[str, set[str]]] = {k: {} for k in range(len(self.header)) if k not in at}
+        rows, every = 0, set[str]()
+        for _, fields in islice(self._rows(), 0 if self._headless else 1, 100_000):
+            stamp, rows = " ".join(fields[k] for k in at), rows + 1
+            every.add(stamp)
+            for k, seen in list(stamps.items()):
+                its = seen.setdefault(fields[k], set())
+                if stamp in its or len(seen) > 1000:
+                    del stamps[k]
+                its.add(stamp)
+        found = [(len(seen), k) for k, seen in stamps.items() if 1 < len(seen) <= max(2, rows // 3)]
+        if not found or len(every) > 0.75 * rows:
+            return ""
+        count, k = min(found)
+        name, values = self.header[k], list(stamps[k])
+        which = f" Column {name!r} tells {count} series apart ({listed(map(shown, values), 4)})"
+        return f"{which}: only={{{name!r}: {values[0]!r}}} reads one of them."
+
+    def read(
+        self, times: Sequence[str], names: Sequence[str], numbers: Numbers, only: Mapping[str, str]
+    ) -> tuple[pd.Series, Values]:
+        """The stamps as text, indexed by line, and the numbers (rows, columns), of the rows asked for."""
+        place = {name: k for k, name in enumerate(self.header)}
+        at, picked = ([place[name] for name in each] for each in (times, names))
+        wanted = [(place[name], value, set[str]()) for name, value in only.items()]
+        both = self.around.separator == numbers.decimal  # then decimals are in quotes
+        split, others = False, 0
+        lines, stamps, flat = list[int](), list[str](), array("d")
+        for line, fields in islice(self._rows(), 0 if self._headless else 1, None):
+            if wanted and not all(fields[k] == value for k, value, _ in wanted):
+                others += 1
+                for k, _, seen in wanted:
+                    if len(seen) < 1000:
+                        seen.add(fields[k])
+                continue
+            row = [fields[k] for k in picked]
+            split = split or (both and any(numbers.decimal in field for field in row))
+            flat.extend(numbers.read_line(row, names, len(lines)))
+            lines.append(line)
+            stamps.append(" ".join([fields[k] for k in at]))
+        if both and not split:
+            raise SeriesError(f"{numbers.decimal!r} can't both separate columns and mark decimals.")
+        self.notes += self.below
+        for name, (_, value, seen) in zip(only, wanted, strict=True):
+            if not lines:
+                choose(value, sorted(seen), f"row with {name!r}", f"{self.path.name}: ")
+        if only:
+            which = ", ".join(f"{name!r} is {value!r}" for name, value in only.items())
+            self.notes.append(
+                f"only the rows in which {which}, as asked: {len(lines)}; {others} others left out"
+            )
+        values = np.frombuffer(flat, dtype=np.float64).reshape(len(lines), len(names))
+        text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=" ".join(times))
+        return text, values
+
+
+def _leave(line: int) -> str:
+    return f"skip={line} leaves it out"
+
+
+def _is_prose(text: str, first: str) -> bool:
+    """Whether a line is words that can't be the beginning of a row whose first field is like `first`."""
+    return len(text.split()) > 2 and not re.match(r"[-+.\d]", text) and not first.startswith(text)
