@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Values
+from lstm_lib.series.faults import ENERGY
 from lstm_lib.series.layouts import Known, plain
 from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
 from lstm_lib.series.spelling import parse
-from lstm_lib.series.table import ENERGY, LEVELS
+from lstm_lib.series.table import LEVELS
 
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
 _UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+)?(_level_\d+)?)?")
