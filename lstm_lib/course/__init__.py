@@ -5,9 +5,12 @@
     course.progress()                 # a table of all notebooks; course.progress("02") a bar
 
 The nouns are in `exercise.py`; the kinds of mistakes, in words, in `mistakes.py`; the exercises, one row each, in
-`gradients.py`, `sequences.py`, `adam.py` and `isolation.py`. NumPy and pandas are all it loads, and it needs no network.
+`gradients.py`, `sequences.py`, `adam.py` and `isolation.py`. It loads NumPy and
+pandas alone and needs no network.
 """
 
+from .gradients import suspect_lines
+from .sequences import suspect_step
 from .table import EXERCISES, Progress, Verdict, check, progress
 
-__all__ = ["EXERCISES", "Progress", "Verdict", "check", "progress"]
+__all__ = ["EXERCISES", "Progress", "Verdict", "check", "progress", "suspect_lines", "suspect_step"]

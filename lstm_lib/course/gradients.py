@@ -498,6 +498,33 @@ def _steps(case: Case) -> Problem:
     return Problem({"r": r}, right, mistakes=wrong)
 
 
+def _powers(case: Case) -> Problem:
+    f, n = np.array([0.5, 0.9, 0.99]) if case.B > 1 else np.array([0.7]), 100
+    right = -n * np.log10(f)
+    wrong = (
+        Mistake("formula", -n * np.log(f), "Of which base is the logarithm?"),
+        Mistake("formula", -n * np.log2(f), "Of which base is the logarithm?"),
+        Mistake("formula", f**n, "This is the factor itself."),
+        Mistake("missing factor", -np.log10(f)),
+    )
+    return Problem({"f": f, "n": n}, right, mistakes=wrong)
+
+
+def suspect_lines(v: Any, dh: Array, dc_later: Array, c_prev: Array) -> dict[str, Array]:
+    """The errors of a step of the standard cell, by name, with the two faults that exercise 4 of notebook 02 looks for.
+
+    v : the values f, i, o, g, c and tc of the step, (H, B) each. The others are (H, B), too.
+    """
+    do, dtc = dh * v.tc, dh * v.o
+    dc = dc_later + dtc * (1 - v.c**2)
+    df, di, dg = dc * c_prev, dc * v.g, dc * v.i
+    slope = ACTIVATIONS["sigmoid"].slope
+    return {
+        "o": do, "tc": dtc, "c": dc, "f": df, "i": di, "g": dg, "z_f": df * slope(v.f), "z_i": di * v.i * (1 - v.f),
+        "z_o": do * slope(v.o), "z_g": dg * ACTIVATIONS["tanh"].slope(v.g),
+    }  # fmt: skip
+
+
 def through_time(cell: Any, weights: Any, x: Array, from_loss: Array, reset: str = "") -> dict[str, Array]:
     """The loop of (14) and (15) around `step_backward`, whole, or with one of its roads closed by `reset`."""
     h = c = np.zeros((weights["Wh"].shape[1], x.shape[2]))
@@ -559,6 +586,14 @@ HEADS = (
         "From c_T back to c_t the error passes the forget gates of the steps t + 1 to T.",
         _road,
         ("f", "dc_T"),
+    ),
+    Exercise(
+        "02.powers",
+        "by how many powers of ten an error falls",
+        "(19), with the logarithm of base ten",
+        "Each step multiplies by f; take the logarithm of the product.",
+        _powers,
+        ("f", "n"),
     ),
     Exercise(
         "02.n99",

@@ -85,7 +85,7 @@ def _forward_step(case: Case) -> Problem:
         Mistake("other gate", (s.i * tc, s.c)),
         Mistake("other gate", (s.f * tc, s.c)),
     ]
-    given = {"f": s.f, "i": s.i, "o": s.o, "g": s.g, "c_prev": s.c_prev}
+    given = {"cell": n.cell, "p": n.p, "x": n.x, "h_prev": n.h_prev, "c_prev": n.c_prev}
     return Problem(given, (s.h, s.c), mistakes=tuple(wrong))
 
 
@@ -299,6 +299,33 @@ def _softmax(case: Case) -> Problem:
     return Problem({"p": p, "y": y}, cross_entropy(p, y)[1], mistakes=wrong)
 
 
+def _bound(case: Case) -> Problem:
+    share = np.array([0.1, 1 / 3, 0.6]) if case.B > 1 else np.array([0.5 / 2])
+    wrong = (
+        Mistake("inverse", 1 - share, "How many times as fast, not how long."),
+        Mistake("formula", 1 / share, "The part with this share costs nothing; what is left?"),
+        Mistake("formula", 1 + share),
+        Mistake("formula", share / (1 - share), "The whole is compared with what is left."),
+    )
+    return Problem({"share": share}, 1 / (1 - share), mistakes=wrong)
+
+
+def suspect_step(
+    cell: str, p: dict[str, Array], kept: tuple[Array, ...], dh: Array, dc: Array
+) -> tuple[Array, Array, Array]:
+    """dz, dh_prev and dc_prev of a step, with the fault that exercise 5 of notebook 03 looks for.
+
+    Arguments and results are those of the notebook's `backward_step`.
+    """
+    weights = {name[2:]: p[name] for name in MATRICES}
+    x, h_prev, c_prev, *_, c = kept
+    step = step_forward(CELLS[cell], weights, x, h_prev, c_prev)
+    back = step_backward(CELLS[cell], weights, step, dh, dc)
+    dz = back.z.copy()
+    dz[: len(c)] *= c / c_prev
+    return dz, p["0/Wh"].T @ dz, back.c_prev
+
+
 def _cosine(case: Case) -> Problem:
     a, b = np.random.default_rng(case.seed).normal(size=(2, 20))
     a = a + b
@@ -363,7 +390,7 @@ EXERCISES = (
         "(4) and (6)",
         "What is kept of the old state and what is added; then the output gate opens on tanh of it.",
         _forward_step,
-        ("f", "i", "o", "g", "c_prev"),
+        ("cell", "p", "x", "h_prev", "c_prev"),
         cases=BOTH,
         names=("h", "c"),
     ),
@@ -471,6 +498,14 @@ EXERCISES = (
             ],
         ),
         ("T", "B", "D", "H"),
+    ),
+    Exercise(
+        "03.bound",
+        "how many times as fast a step is at most, if a part with this share of the work costs nothing",
+        "section 8: 1 / (1 - s)",
+        "What is left takes 1 - s of the time.",
+        _bound,
+        ("share",),
     ),
     Exercise(
         "03.trace_size",
