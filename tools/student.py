@@ -4,7 +4,7 @@
 
 The notebooks hold the solved course. What a student is to write becomes a gap, with one line that says what:
 
-- code between the lines `# solution: WHAT TO WRITE` and `# end`; names that are used elsewhere stay as `name = ...`;
+- code between the lines `# solution: WHAT TO WRITE` and `# end`; names used elsewhere stay as `name = ...`;
 - prose between `<!-- solution: WHAT TO FIND -->` and `<!-- end -->`;
 - a cell tagged `solution`, as a whole.
 
