@@ -38,6 +38,7 @@ def faulty(
         v = b2 * v + (1 if fault == "v adds g²" else 1 - b2) * g2
         with np.errstate(all="ignore"):
             c1, c2 = 1 - b1**t, 1 - b2**t
+            c1, c2 = (1 - b1 if fault == "m without t" else c1), (1 - b2 if fault == "v without t" else c2)
             c1, c2 = (c2, c1) if fault == "corrections exchanged" else (c1, c2)
             m_hat = m if fault in ("no correction", "no correction of m") else m / c1
             v_hat = v if fault in ("no correction", "no correction of v") else v / c2
@@ -68,6 +69,8 @@ FAULTS = {
     "no correction of m": ("missing factor", "One of the moments is not corrected for its start at 0."),
     "no correction of v": ("missing factor", "One of the moments is not corrected for its start at 0."),
     "t stays 1": ("count of steps", "t does not advance."),
+    "m without t": ("count of steps", "In the correction of m."),
+    "v without t": ("count of steps", "In the correction of v."),
     "t from 2": ("count of steps", "Which t has the first step?"),
     "t from 0": ("count of steps", "Which t has the first step?"),
     "β exchanged": ("swapped", "β₁ and β₂."),

@@ -416,7 +416,7 @@ def _mse(case: Case) -> Problem:
         Mistake("missing factor", yhat - y),
         Mistake("missing factor", (yhat - y) / y.size),
         Mistake("summed", 2 * (yhat - y)),
-        Mistake("averaged", 2 * (yhat - y) / len(y), "By what is the sum divided in (16)?"),
+        Mistake("averaged", 2 * (yhat - y) / len(y), "By what is the sum divided?"),
         Mistake("squared factor", 2 * (yhat - y) ** 2 / y.size),
         Mistake("squared factor", (yhat - y) ** 2 / y.size),
         Mistake("missing term", 2 * yhat / y.size),
@@ -525,8 +525,11 @@ def suspect_lines(v: Any, dh: Array, dc_later: Array, c_prev: Array) -> dict[str
     }  # fmt: skip
 
 
-def through_time(cell: Any, weights: Any, x: Array, from_loss: Array, reset: str = "") -> dict[str, Array]:
-    """The loop of (14) and (15) around `step_backward`, whole, or with one of its roads closed by `reset`."""
+def through_time(cell: Any, weights: Any, x: Array, from_loss: Array, fault: str = "") -> dict[str, Array]:
+    """The loop of (14) and (15) around `step_backward`.
+
+    fault : "" none; "h" or "c", this road is closed; "ahead", time runs forward.
+    """
     h = c = np.zeros((weights["Wh"].shape[1], x.shape[2]))
     traces = []
     for x_t in x:
@@ -534,12 +537,12 @@ def through_time(cell: Any, weights: Any, x: Array, from_loss: Array, reset: str
         h, c = traces[-1].h, traces[-1].c
     found = {name: np.zeros_like(weights[name]) for name in ("Wx", "Wh", "b")}
     dh = dc = np.zeros_like(h)
-    for trace, head in zip(traces[::-1], from_loss[::-1], strict=True):
+    for trace, head in zip(traces if fault == "ahead" else traces[::-1], from_loss[::-1], strict=True):
         back = step_backward(cell, weights, trace, head + dh, dc)
         dh, dc = back.h_prev, back.c_prev
-        dh, dc = (0 * dh if reset == "h" else dh), (0 * dc if reset == "c" else dc)
+        dh, dc = (0 * dh if fault == "h" else dh), (0 * dc if fault == "c" else dc)
         for name in found:
-            found[name] = getattr(back, name) if reset == "sum" else found[name] + getattr(back, name)
+            found[name] = found[name] + getattr(back, name)
     return found
 
 

@@ -132,6 +132,7 @@ def _step_backward(case: Case) -> Problem:
         Mistake("other gate", made(back.c, i=back.c * s.i, g=back.c * s.g), "di and dg have changed places."),
         Mistake("missing factor", made(back.c, o=n.dh * s.c), "In do: h holds tanh(c), not c."),
         Mistake("other quantity", made(back.c, o=back.c * tc), "In do: which error reaches o?"),
+        Mistake("other quantity", made(back.c, o=n.dc * tc), "In do: which error reaches o?"),
         Mistake("missing slope", with_slopes(ones), "Of the gates."),
         Mistake(
             "other slope",
@@ -248,6 +249,8 @@ def _sequence_backward(case: Case) -> Problem:
         for road in "hc"
     }
     every = through_time(CELLS[case.cell], n.weights, n.xs, np.broadcast_to(n.dh, from_loss.shape))
+    again = through_time(CELLS[case.cell], n.weights, n.xs, np.broadcast_to(n.dh, from_loss.shape), "h")
+    ahead = through_time(CELLS[case.cell], n.weights, n.xs, from_loss, "ahead")
     now = np.stack([*(kept[1] for kept in n.trace[1:]), n.h])
     wrong = (
         Mistake("road", looped["c"], "dc does not reach the step before."),
@@ -266,6 +269,8 @@ def _sequence_backward(case: Case) -> Problem:
         Mistake("late", summed(dz, moved(1))),
         Mistake("early", summed(dz, moved(-1))),
         Mistake("reversed", summed(dz[::-1], sources)),
+        Mistake("road", {f"0/{k}": g for k, g in again.items()}, "Every step gets the same dh."),
+        Mistake("reversed", {f"0/{k}": g for k, g in ahead.items()}, "The error comes from the last step."),
         Mistake("formula", {f"0/{k}": g for k, g in every.items()}, "dh enters at the last step alone."),
         Mistake("sign", {k: -g for k, g in right.items()}),
     )
@@ -281,8 +286,8 @@ def _mse(case: Case) -> Problem:
         Mistake("missing factor", (loss, dy / 2)),
         Mistake("sign", (loss, -dy)),
         Mistake("half", (loss / 2, dy / 2)),
-        Mistake("averaged", (loss, 2 * (yhat - y) / len(y)), "By what is the sum divided in (16)?"),
-        Mistake("formula", (np.sqrt(loss), dy), "There is no root in (16)."),
+        Mistake("averaged", (loss, 2 * (yhat - y) / len(y)), "By what is the sum divided?"),
+        Mistake("formula", (np.sqrt(loss), dy), "There is no root here."),
     )
     return Problem({"yhat": yhat, "y": y}, (float(loss), dy), mistakes=wrong)
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import adam, gradients, isolation, sequences
-from . import progress as kept
+from . import adam, gradients, isolation, kept, sequences
 from .exercise import Exercise
 from .judge import judge
 

@@ -40,7 +40,9 @@ def makes(statement: ast.AST) -> set[str]:
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+    # a draw changes the generator
+    return {node.id for node in names if isinstance(node.ctx, ast.Store) or node.id == "rng"}
 
 
 def reads(node: ast.AST) -> set[str]:
@@ -54,7 +56,9 @@ def reads(node: ast.AST) -> set[str]:
         elif isinstance(n, ast.FunctionDef):
             inside |= set().union(*(makes(part) for part in n.body))
     loads = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    changed = {n.target.id for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
+    changed = {
+        n.target.id for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
+    }
     return (loads | changed) - inside if not isinstance(node, ast.AugAssign) else loads | changed
 
 
@@ -65,9 +69,13 @@ def answer(notebook: Any, cell: int, expression: str, replaced: tuple[str, str] 
     """
     before = [c.source for c in notebook.cells[: cell + 1] if c.cell_type == "code"]
     if replaced is not None:
-        (at,) = (k for k, source in enumerate(before) if source.count(replaced[0]) == 1 and "# solution" in source)
+        (at,) = (
+            k for k, source in enumerate(before) if source.count(replaced[0]) == 1 and "# solution" in source
+        )
         before[at] = before[at].replace(*replaced)
-    statements = [s for source in before for s in ast.parse(source).body if not isinstance(s, ast.Expr | ast.Assert)]
+    statements = [
+        s for source in before for s in ast.parse(source).body if not isinstance(s, ast.Expr | ast.Assert)
+    ]
     needed: set[int] = set()
     todo = [(len(statements), name) for name in reads(ast.parse(expression))]
     while todo:

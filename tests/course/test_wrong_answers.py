@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.course.solutions import answer, checks, solved
 
 from lstm_lib.course import EXERCISES
 from lstm_lib.course.judge import judge
 from lstm_lib.course.mistakes import KINDS
+from tests.course.solutions import answer, checks, solved
 
 # exercise, what stands in the solution, what the student writes, the kind of mistake
 WRONG = """
@@ -68,7 +68,7 @@ WRONG = """
 02.dz_f | df * v.f * (1 - v.f) | (df * v.f * (1 - v.f)).astype("float16") | dtype
 02.dz_f | df * v.f * (1 - v.f) | df * v.f * (1 - v.f) + 1 | constant
 02.dz_f | df * v.f * (1 - v.f) | 3 * df * v.f * (1 - v.f) | constant factor
-02.dz_f | df * v.f * (1 - v.f) | np.log(-np.abs(df)) | nan
+02.dz_f | df * v.f * (1 - v.f) | df * np.nan | nan
 02.dz_i | di * v.i * (1 - v.i) | di * v.i * (1 - v.f) | other gate
 02.dz_i | di * v.i * (1 - v.i) | di * (1 - v.i**2) | other slope
 02.dz_o | do * v.o * (1 - v.o) | do * (1 - v.o**2) | other slope
@@ -108,7 +108,7 @@ WRONG = """
 02.head | ds.sum(axis=1), | ds.mean(axis=1), | one batch
 02.head | ds @ h.T, | h @ ds.T, | transposed
 02.head | W.T @ ds | W @ ds | raises
-02.c_road | f[:0:-1] | f[::-1] | raises
+02.c_road | f[:0:-1] | f[::-1] | shape
 02.c_road | return np.append(kept, np.ones_like(f[:1]), 0) * dc_T | return np.cumprod(f[::-1], 0)[::-1] * dc_T | late
 02.c_road | return np.append(kept, np.ones_like(f[:1]), 0) * dc_T | return np.append(np.ones_like(f[:1]), kept, 0) * dc_T | late
 02.c_road | return np.append(kept, np.ones_like(f[:1]), 0) * dc_T | return np.append(kept, np.ones_like(f[:1]), 0) | missing factor
@@ -143,14 +143,14 @@ WRONG = """
 03.forward_sequence | h, c, kept = forward_step(cell, p, x, h, c) | h, _, kept = forward_step(cell, p, x, h, c) | road
 03.forward_sequence | for x in xs: | for x in xs[::-1]: | reversed
 03.backward_sequence | grads[name] += gradient  # (15) | grads[name] = gradient | one step
-03.backward_sequence | for kept in reversed(trace): | for kept in trace: | unlike
+03.backward_sequence | for kept in reversed(trace): | for kept in trace: | reversed
 03.backward_sequence | for kept in reversed(trace): | for kept in reversed(trace[1:]): | first step lost
 03.backward_sequence | for kept in reversed(trace): | for kept in trace[-1:]: | one step
 03.backward_sequence | dz, dh, dc = backward_step(cell, p, kept, dh, dc)  # (14) | dz, dh, _ = backward_step(cell, p, kept, dh, dc) | road
-03.backward_sequence | dz, dh, dc = backward_step(cell, p, kept, dh, dc)  # (14) | dz, _, dc = backward_step(cell, p, kept, dh, dc) | unlike
+03.backward_sequence | dz, dh, dc = backward_step(cell, p, kept, dh, dc)  # (14) | dz, _, dc = backward_step(cell, p, kept, dh, dc) | road
 03.backward_sequence | grads[name] += gradient  # (15) | grads[name] += gradient / len(trace) | averaged over time
 03.mse | 2 * (yhat - y) / yhat.size | (yhat - y) / yhat.size | missing factor
-03.mse | np.mean((yhat - y) ** 2) | np.sum((yhat - y) ** 2) | unlike
+03.mse | np.mean((yhat - y) ** 2) | np.sum((yhat - y) ** 2) | summed
 03.ds | (p - y) / len(y) | p - y | one batch
 03.error_products | n - 1 | n | off by one
 03.cosine | a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) | a @ b | missing factor
@@ -164,10 +164,10 @@ WRONG = """
 04.adam | w - lr * m_hat / (np.sqrt(v_hat) + eps)  # (4.5) | w - lr * m_hat / np.sqrt(v_hat) | missing term
 04.adam | w - lr * m_hat / (np.sqrt(v_hat) + eps)  # (4.5) | w - (lr * m_hat / np.sqrt(v_hat) + eps) | formula
 04.adam | w - lr * m_hat / (np.sqrt(v_hat) + eps)  # (4.5) | w - lr * m_hat / (np.sqrt(v_hat) + eps / np.sqrt(1 - beta2**t)) | formula
-04.adam | m / (1 - beta1**t) | m / (1 - beta1) | unlike
+04.adam | m / (1 - beta1**t) | m / (1 - beta1) | count of steps
 04.adam | m / (1 - beta1**t) | m | missing factor
 04.adam | v / (1 - beta2**t) | v | missing factor
-04.adam | (1 - beta2) * g**2  # (4.2) | (1 - beta2) * g | nan
+04.adam | (1 - beta2) * g**2  # (4.2) | (1 - beta2) * g | missing factor
 04.adam | range(1, steps + 1) | range(2, steps + 2) | count of steps
 04.adam | path = [w] | path = [] | first step lost
 04.uncorrected | (1 - 0.9**t) / np.sqrt(1 - 0.999**t) | (1 - 0.9**t) / (1 - 0.999**t) | formula
