@@ -8,8 +8,8 @@ The notebooks hold the solved course. What a student is to write becomes a gap, 
 - prose between `<!-- solution: WHAT TO FIND -->` and `<!-- end -->`;
 - a cell tagged `solution`, as a whole.
 
-No output is kept. A check is followed by the bar of what is done. A notebook in which somebody has written is left as it
-is: delete it, or name another folder, to have it anew.
+No output is kept. A check is followed by the bar of what is done. A notebook in which somebody has written is left
+as it is: delete it, or name another folder, to have it anew.
 """
 
 from __future__ import annotations
