@@ -63,7 +63,11 @@ def student_cell(cell: Any, elsewhere: set[str], sheet: str) -> Any:
         return made
     made.outputs, made.execution_count = [], None
     if TAG in cell.metadata.get("tags", ()):
-        made.source = "# Your answer: write it here."
+        functions = [node for node in ast.parse(cell.source).body if isinstance(node, ast.FunctionDef)]
+        asked = [
+            f"def {f.name}({ast.unparse(f.args)}):\n    return ..." for f in functions if f.name in elsewhere
+        ]
+        made.source = "\n\n\n".join(["# Your answer: write it here.", *asked])
         return made
     here = set(
         names(CODE.sub(r"\1pass", cell.source), ast.Load)
@@ -74,12 +78,17 @@ def student_cell(cell: Any, elsewhere: set[str], sheet: str) -> Any:
     return made
 
 
+def _asks(cell: Any) -> bool:
+    """Whether it is code that stays, and whose names have to be there."""
+    return cell.cell_type == "code" and TAG not in cell.metadata.get("tags", ())
+
+
 def student_edition(notebook: Any, sheet: str) -> Any:
     """The notebook with gaps, without outputs; ValueError where a mark has no partner or a solution leaks."""
     made = nbformat.from_dict({**notebook, "cells": []})
     made.metadata.pop("widgets", None)
     read = [
-        set(names(CODE.sub(r"\1pass", cell.source), ast.Load)) if cell.cell_type == "code" else set()
+        set(names(CODE.sub(r"\1pass", cell.source), ast.Load)) if _asks(cell) else set()
         for cell in notebook.cells
     ]
     for k, cell in enumerate(notebook.cells):

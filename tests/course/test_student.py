@@ -154,6 +154,10 @@ def test_a_tagged_cell_becomes_a_gap_as_a_whole() -> None:
     made = student.student_edition(notebook_of(text, code("f(6 * 7)", tags=["solution"])), "00")
     assert [cell.source for cell in made.cells] == ["*Your answer:*", "# Your answer: write it here."]
 
+    cells = code("def f(x, y=1):\n    return 6 * x", tags=["solution"]), code("f(7)")
+    made = student.student_edition(notebook_of(*cells), "00")
+    assert made.cells[0].source == "# Your answer: write it here.\n\n\ndef f(x, y=1):\n    return ..."
+
 
 @pytest.mark.parametrize(
     "source", ["# solution: a\na = 6 * 7", "a = 6 * 7\n# end", "# solution: a\n    a = 6 * 7\n  # end"]
