@@ -109,6 +109,29 @@ def _slope(gate: str) -> Callable[[Any], Terms]:
     return terms
 
 
+TIMES = {"f": "c_prev", "i": "g", "o": "tc", "g": "i"}  # what a gate is multiplied with
+
+
+def _arriving(n: SimpleNamespace, gate: str) -> list[tuple[str, Array, str]]:
+    """What else might be taken for the error that reaches a gate."""
+    if gate == "o":
+        return [("other quantity", n.dc, "Which error reaches o?")]
+    return [
+        ("other quantity", n.dh, f"Which error reaches {gate}?"),
+        ("road", n.dc_later, "Only what comes from later steps is there."),
+        ("road", n.dc - n.dc_later, "Only what comes up from h is there."),
+    ]
+
+
+def _of_gate(gate: str) -> More:
+    def more(n: SimpleNamespace) -> tuple[Mistake, ...]:
+        return tuple(
+            Mistake(kind, error * getattr(n, TIMES[gate]), where) for kind, error, where in _arriving(n, gate)
+        )
+
+    return more
+
+
 def _other_slopes(gate: str) -> More:
     """A gate's slope mistaken, and what it was multiplied with."""
 
@@ -121,6 +144,10 @@ def _other_slopes(gate: str) -> More:
                 "other quantity", getattr(n, f"d{other}") * slope, f"The slope is multiplied with d{other}."
             )
             for other in others
+        ]
+        wrong_error += [
+            Mistake(kind, wrong * getattr(n, TIMES[gate]) * slope, where)
+            for kind, wrong, where in _arriving(n, gate)
         ]
         wrong_error.append(Mistake("time index", n.dc * n.c * slope)) if gate == "f" else None
         return (
@@ -194,6 +221,13 @@ def _dc_mistakes(n: SimpleNamespace) -> tuple[Mistake, ...]:
             "The parentheses: the slope belongs to one of the terms.",
         ),
         Mistake("value for error", later + n.h * (1 - n.tc**2)),
+        Mistake("slope at the wrong place", later + direct * (1 - np.tanh(n.tc) ** 2)),
+        Mistake("other quantity", later + n.do * (1 - n.tc**2), "One of the terms takes another error."),
+        Mistake(
+            "road",
+            later * n.f + direct * (1 - n.tc**2),
+            "Its way through the forget gate is behind dc_later already.",
+        ),
     )
 
 
@@ -221,7 +255,7 @@ STEP = (
         "h is a product; each factor gets the error times the other factor.",
         "dh tc",
         lambda n: ({"dh": n.dh, "tc": n.tc},),
-        lambda n: (Mistake("missing factor", n.dh * n.c, "h holds tanh(c), not c."),),
+        lambda n: (Mistake("missing factor", n.dh * n.c, "h holds tanh(c), not c."), *_of_gate("o")(n)),
     ),
     of_step(
         "dtc",
@@ -258,7 +292,7 @@ STEP = (
         "fc is a product; the factor gets the error times the other factor.",
         "dfc c_prev",
         lambda n: ({"dfc": n.dfc, "c_prev": n.c_prev},),
-        lambda n: (Mistake("time index", n.dfc * n.c), Mistake("road", (n.dc - n.dc_later) * n.c_prev)),
+        lambda n: (Mistake("time index", n.dfc * n.c), *_of_gate("f")(n)),
     ),
     of_step(
         "dc_prev",
@@ -274,6 +308,7 @@ STEP = (
         "ig is a product; the factor gets the error times the other factor.",
         "dig g",
         lambda n: ({"dig": n.dig, "g": n.g},),
+        _of_gate("i"),
     ),
     of_step(
         "dg",
@@ -281,6 +316,7 @@ STEP = (
         "ig is a product; the factor gets the error times the other factor.",
         "dig i",
         lambda n: ({"dig": n.dig, "i": n.i},),
+        _of_gate("g"),
     ),
     *(_gate(gate, number) for gate, number in (("f", "1′"), ("i", "2′"), ("o", "3′"), ("g", "5′"))),
     of_step(

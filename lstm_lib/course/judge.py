@@ -94,7 +94,7 @@ def _called(exercise: Exercise, problem: Problem, mine: Callable[..., Any]) -> F
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a warning of NumPy shows itself in the values
             value = mine(*given.values())
-    except Exception as error:  # whatever a student's function raises is told, not raised
+    except (Exception, SystemExit) as error:  # whatever a student's function raises is told, not raised
         shapes = ", ".join(f"{k} {np.shape(v)}" for k, v in given.items() if isinstance(v, np.ndarray))
         where = f" Called with the shapes {shapes}." if shapes else ""
         return found("raises", f"{type(error).__name__}: {error}.{where}")

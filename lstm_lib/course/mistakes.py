@@ -7,6 +7,7 @@ a line in `general`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -163,5 +164,5 @@ def along(answer: Array, axes: tuple[str, ...]) -> Iterator[Mistake]:
             yield Mistake("summed", np.broadcast_to(answer.sum(axis, keepdims=True), answer.shape))
         if letter == "gates":
             blocks = dict(zip("fiog", np.split(answer, 4, axis), strict=True))
-            for order in ("ifgo", "ifog", "figo", "iofg", "gfio", "iogf", "oifg"):
+            for order in itertools.permutations("fiog"):
                 yield Mistake("order of gates", np.concatenate([blocks[g] for g in order], axis))

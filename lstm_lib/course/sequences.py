@@ -7,6 +7,7 @@ and of `forward` and `backward` of lstm_lib on a network whose head passes h on.
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -160,7 +161,7 @@ def _step_backward(case: Case) -> Problem:
             for w, dz in zip(W, np.split(back.z, 4), strict=True)
         ),
     ]
-    for order in ("ifgo", "ifog", "figo"):
+    for order in itertools.permutations("fiog"):
         blocks = dict(zip("fiog", np.split(back.z, 4), strict=True))
         dz = np.concatenate([blocks[g] for g in order])
         wrong.append(Mistake("order of gates", (dz, n.weights["Wh"].T @ dz, back.c_prev)))
