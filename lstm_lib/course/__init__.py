@@ -5,8 +5,7 @@
     course.progress()                 # a table of all notebooks; course.progress("02") a bar
 
 The nouns are in `exercise.py`; the kinds of mistakes, in words, in `mistakes.py`; the exercises, one row each, in
-`gradients.py`, `sequences.py`, `adam.py` and `isolation.py`. It loads NumPy and
-pandas alone and needs no network.
+the six files that `table.py` names. It loads NumPy and pandas alone and needs no network.
 """
 
 from .gradients import suspect_lines

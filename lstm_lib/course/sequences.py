@@ -1,4 +1,4 @@
-"""The exercises of notebook 03: a step forward and backward, the loop over time, the network around it.
+"""The exercises of notebook 03: a step forward and backward, and the loop over time.
 
 The arguments are those of the notebook's functions: `p` holds "0/Wx", "0/Wh", "0/b" (and the head's), `kept` is the
 tuple (x, h_prev, c_prev, f, i, o, g, c) of a step, `trace` a list of them. The answers are those of `step_backward`,
@@ -16,15 +16,34 @@ import numpy as np
 from lstm_lib.network.backward import backward
 from lstm_lib.network.cells import ACTIVATIONS, CELLS, Array
 from lstm_lib.network.forward import forward
-from lstm_lib.network.losses import cross_entropy, mse
 from lstm_lib.network.spec import Spec
 from lstm_lib.network.step import step_backward, step_forward
 
 from .exercise import CELLS as BOTH
 from .exercise import Case, Exercise, Mistake, Problem
-from .gradients import through_time
 
 MATRICES = ("0/Wx", "0/Wh", "0/b")
+
+
+def through_time(cell: Any, weights: Any, x: Array, from_loss: Array, fault: str = "") -> dict[str, Array]:
+    """The loop of (14) and (15) around `step_backward`.
+
+    fault : "" none; "h" or "c", this road is closed; "ahead", time runs forward.
+    """
+    h = c = np.zeros((weights["Wh"].shape[1], x.shape[2]))
+    traces = []
+    for x_t in x:
+        traces.append(step_forward(cell, weights, x_t, h, c))
+        h, c = traces[-1].h, traces[-1].c
+    found = {name: np.zeros_like(weights[name]) for name in ("Wx", "Wh", "b")}
+    dh = dc = np.zeros_like(h)
+    for trace, head in zip(traces if fault == "ahead" else traces[::-1], from_loss[::-1], strict=True):
+        back = step_backward(cell, weights, trace, head + dh, dc)
+        dh, dc = back.h_prev, back.c_prev
+        dh, dc = (0 * dh if fault == "h" else dh), (0 * dc if fault == "c" else dc)
+        for name in found:
+            found[name] = found[name] + getattr(back, name)
+    return found
 
 
 def network(case: Case) -> SimpleNamespace:
@@ -278,44 +297,6 @@ def _sequence_backward(case: Case) -> Problem:
     return Problem({"cell": n.cell, "p": n.p, "trace": n.trace, "dh": n.dh}, right, mistakes=wrong)
 
 
-def _mse(case: Case) -> Problem:
-    yhat, y = np.random.default_rng(case.seed).normal(size=(2, case.B, 3))
-    loss, dy = mse(yhat, y)
-    wrong = (
-        Mistake("summed", (loss * y.size, dy * y.size)),
-        Mistake("summed", (loss, dy * y.size)),
-        Mistake("missing factor", (loss, dy / 2)),
-        Mistake("sign", (loss, -dy)),
-        Mistake("half", (loss / 2, dy / 2)),
-        Mistake("averaged", (loss, 2 * (yhat - y) / len(y)), "By what is the sum divided?"),
-        Mistake("formula", (np.sqrt(loss), dy), "There is no root here."),
-    )
-    return Problem({"yhat": yhat, "y": y}, (float(loss), dy), mistakes=wrong)
-
-
-def _softmax(case: Case) -> Problem:
-    rng = np.random.default_rng(case.seed)
-    s, y = rng.normal(size=(case.B, 3)), np.eye(3)[rng.integers(0, 3, case.B)]
-    p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
-    wrong = (
-        Mistake("summed", p - y),
-        Mistake("missing term", p / len(y)),
-        Mistake("averaged", (p - y) / y.size),
-    )
-    return Problem({"p": p, "y": y}, cross_entropy(p, y)[1], mistakes=wrong)
-
-
-def _bound(case: Case) -> Problem:
-    share = np.array([0.1, 1 / 3, 0.6]) if case.B > 1 else np.array([0.5 / 2])
-    wrong = (
-        Mistake("inverse", 1 - share, "How many times as fast, not how long."),
-        Mistake("formula", 1 / share, "The part with this share costs nothing; what is left?"),
-        Mistake("formula", 1 + share),
-        Mistake("formula", share / (1 - share), "The whole is compared with what is left."),
-    )
-    return Problem({"share": share}, 1 / (1 - share), mistakes=wrong)
-
-
 def suspect_step(
     cell: str, p: dict[str, Array], kept: tuple[Array, ...], dh: Array, dc: Array
 ) -> tuple[Array, Array, Array]:
@@ -330,63 +311,6 @@ def suspect_step(
     dz = back.z.copy()
     dz[: len(c)] *= c / c_prev
     return dz, p["0/Wh"].T @ dz, back.c_prev
-
-
-def _cosine(case: Case) -> Problem:
-    a, b = np.random.default_rng(case.seed).normal(size=(2, 20))
-    a = a + b
-    norm = np.linalg.norm
-    wrong = (
-        Mistake("missing factor", a @ b),
-        Mistake("missing factor", a @ b / norm(a)),
-        Mistake("missing factor", a @ b / norm(b)),
-        Mistake("squared factor", a @ b / (a @ a) / (b @ b)),
-        Mistake("formula", float(np.arccos(a @ b / norm(a) / norm(b)))),
-    )
-    return Problem({"a": a, "b": b}, float(a @ b / norm(a) / norm(b)), mistakes=wrong)
-
-
-def _clip(case: Case) -> Problem:
-    n = network(case)
-    g = {name: n.p[name] for name in MATRICES}
-    norm = np.sqrt(sum((a * a).sum() for a in g.values()))
-    limit = norm / 3 if case.B > 1 else 2 * norm
-    shrink = min(1, limit / norm)
-    each = {k: a * min(1, limit / np.linalg.norm(a)) for k, a in g.items()}
-    wrong = (
-        Mistake("formula", each, "The norm is that of all arrays together."),
-        Mistake(
-            "formula", {k: a * limit / norm for k, a in g.items()}, "A small gradient is to stay as it is."
-        ),
-        Mistake(
-            "formula",
-            {k: np.clip(a, -limit, limit) for k, a in g.items()},
-            "The entries are cut off one by one.",
-        ),
-        Mistake("formula", g, "A large gradient is to shrink."),
-        Mistake("missing factor", {k: a / norm for k, a in g.items()}),
-        Mistake("inverse", {k: a * max(1, norm / limit) for k, a in g.items()}),
-        Mistake(
-            "missing factor", {k: a * min(1, limit / norm**2) for k, a in g.items()}, "A norm has a root."
-        ),
-    )
-    return Problem({"grads": g, "limit": limit}, {k: a * shrink for k, a in g.items()}, mistakes=wrong)
-
-
-def _number(names: str, right: Any, wrong: Any) -> Any:
-    """A count from sizes: `right` and the values of `wrong` are functions of them."""
-
-    def problem(case: Case) -> Problem:
-        sizes = {"T": case.T, "B": case.B, "D": case.D, "H": case.H, "n": 3 if case.B > 1 else 2}
-        given = {name: sizes[name] for name in names.split()}
-        mistakes = tuple(Mistake(kind, f(*given.values()), where) for kind, f, where in wrong)
-        return Problem(given, int(right(*given.values())), mistakes=mistakes)
-
-    return problem
-
-
-def _trace(T: int, B: int, D: int, H: int) -> int:
-    return (D + 6 * H) * B * T
 
 
 EXERCISES = (
@@ -435,112 +359,5 @@ EXERCISES = (
         _sequence_backward,
         ("cell", "p", "trace", "dh"),
         cases=BOTH,
-    ),
-    Exercise(
-        "03.mse",
-        "the mean squared error and its derivative",
-        "(16)",
-        "The mean runs over all entries; its square has the slope 2.",
-        _mse,
-        ("yhat", "y"),
-        names=("loss", "dy"),
-    ),
-    Exercise(
-        "03.ds",
-        "the error of the scores for softmax with cross-entropy",
-        "(18)",
-        "The loss is a mean over the samples.",
-        _softmax,
-        ("p", "y"),
-    ),
-    Exercise(
-        "03.error_products",
-        "how many products Wh.T @ dz a span of n steps needs",
-        "section 6, below (23)",
-        "The oldest step passes no error on.",
-        _number(
-            "n",
-            lambda n: n - 1,
-            [
-                ("off by one", lambda n: n, "Does the oldest step pass an error on?"),
-                ("off by one", lambda n: n + 1, ""),
-                ("off by one", lambda n: n - 2, ""),
-            ],
-        ),
-        ("n",),
-    ),
-    Exercise(
-        "03.cosine",
-        "the cosine of the angle between two gradients",
-        "section 6: g_n · g / (|g_n| |g|)",
-        "Divide by both lengths.",
-        _cosine,
-        ("a", "b"),
-    ),
-    Exercise(
-        "03.flops",
-        "the FLOPs of the weight gradients of T steps",
-        "section 8: 2 · 4H · S · B a step",
-        "A product of (m, k) by (k, n) costs 2 m k n; S = H + D + 1.",
-        _number(
-            "T B D H",
-            lambda T, B, D, H: T * 2 * 4 * H * (H + D + 1) * B,
-            [
-                (
-                    "missing factor",
-                    lambda T, B, D, H: T * 4 * H * (H + D + 1) * B,
-                    "A multiplication and an addition.",
-                ),
-                ("missing factor", lambda T, B, D, H: 2 * 4 * H * (H + D + 1) * B, "Of all steps."),
-                ("missing factor", lambda T, B, D, H: T * 2 * H * (H + D + 1) * B, "Of all gates."),
-                ("missing factor", lambda T, B, D, H: T * 2 * 4 * H * (H + D + 1), "Of all samples."),
-                (
-                    "missing term",
-                    lambda T, B, D, H: T * 2 * 4 * H * (H + D) * B,
-                    "What does S hold beside h and x?",
-                ),
-                ("missing term", lambda T, B, D, H: T * 2 * 4 * H * H * B, "What does S hold beside h?"),
-                ("last step lost", lambda T, B, D, H: (T - 1) * 2 * 4 * H * (H + D + 1) * B, ""),
-            ],
-        ),
-        ("T", "B", "D", "H"),
-    ),
-    Exercise(
-        "03.bound",
-        "how many times as fast a step is at most, if a part with this share of the work costs nothing",
-        "section 8: 1 / (1 - s)",
-        "What is left takes 1 - s of the time.",
-        _bound,
-        ("share",),
-    ),
-    Exercise(
-        "03.trace_size",
-        "how many numbers a trace of T steps holds",
-        "section 10: (D + 6H) B T",
-        "Count the arrays of a step that are not those of the next one.",
-        _number(
-            "T B D H",
-            _trace,
-            [
-                ("missing factor", lambda T, B, D, H: (D + 6 * H) * T, ""),
-                ("missing factor", lambda T, B, D, H: (D + 6 * H) * B, ""),
-                ("missing term", lambda T, B, D, H: 6 * H * B * T, ""),
-                ("missing term", lambda T, B, D, H: (D + 4 * H) * B * T, "States are kept, too."),
-                (
-                    "double",
-                    lambda T, B, D, H: (D + 8 * H) * B * T,
-                    "States of two steps that are one array are counted twice.",
-                ),
-            ],
-        ),
-        ("T", "B", "D", "H"),
-    ),
-    Exercise(
-        "03.clip",
-        "gradients clipped by their common norm",
-        "exercise 1: min(1, limit / |g|)",
-        "One norm over all arrays; one factor for all of them.",
-        _clip,
-        ("grads", "limit"),
     ),
 )

@@ -8,14 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from . import adam, gradients, isolation, kept, sequences
+from . import adam, counts, gradients, heads, isolation, kept, sequences
 from .exercise import Exercise
 from .judge import judge
 
-EXERCISES: dict[str, Exercise] = {
-    row.name: row
-    for row in (*gradients.EXERCISES, *sequences.EXERCISES, *adam.EXERCISES, *isolation.EXERCISES)
-}
+FILES = (gradients, heads, sequences, counts, adam, isolation)
+EXERCISES: dict[str, Exercise] = {row.name: row for file in FILES for row in file.EXERCISES}
 
 
 @dataclass(frozen=True)
