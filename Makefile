@@ -5,7 +5,7 @@ VENV   ?= .venv
 PORT   ?= 8888
 # More arguments for JupyterLab, e.g. make lab LAB_ARGS=--ip=0.0.0.0 to reach it from outside a container
 LAB_ARGS ?=
-# More arguments for Voilà, e.g. make app APP_ARGS=--Voila.ip=0.0.0.0
+# More arguments for Voilà, e.g. make app APP_ARGS=--ip=0.0.0.0
 APP_ARGS ?=
 APP_PORT ?= 8866
 # "tested": the versions in requirements.txt; "newest": the newest ones within the ranges of pyproject.toml;
@@ -17,6 +17,12 @@ STUDY_ARGS ?=
 PYTEST_ARGS ?=
 # How many tests, or notebooks, are run at once
 JOBS   ?= 2
+
+# make and the shell would take such a name apart, and a part of it may be the name of another folder
+SIGNS := ; & | " ' ( ) * ? < > ` \ $$
+ifneq ($(words $(VENV))$(strip $(foreach sign,$(SIGNS),$(findstring $(sign),$(VENV)))),1)
+  $(error VENV is "$(VENV)"; expected the name of one folder, without blanks and signs of the shell)
+endif
 
 RUN   := $(VENV)/bin/python
 USED  := $(if $(wildcard $(RUN)),$(RUN),$(PYTHON))
@@ -45,8 +51,7 @@ setup: $(READY)  ## make the Python environment in .venv (every other target doe
 $(READY): requirements.txt pyproject.toml
 	@command -v $(USED) >/dev/null || { echo "There is no $(USED). Name a Python that you have: make PYTHON=python3.13"; exit 1; }
 	@$(USED) tools/which_python.py $(LOCK) "make $(MAKECMDGOALS)"
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "$(PYTHON) -m venv failed (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+	@test -x $(RUN) || $(PYTHON) tools/new_venv.py "$(VENV)"
 	@rm -f $(VENV)/.installed-*
 	@echo "Installing the $(LOCK) versions into $(VENV): 1 to 5 minutes the first time, about 3 GB with TensorFlow ..."
 ifeq ($(LOCK),newest)
@@ -103,8 +108,8 @@ check-notebooks: $(READY)  ## run all notebooks and compare with their stored ou
 mutants: $(READY)  ## plant faults in lstm_lib and see that the tests find them (long)
 	@$(RUN) tools/mutants.py
 
-soak: $(READY)  ## the laws of isolation on 10,000 new cases each (long)
-	@$(RUN) -m pytest tests/laws --hypothesis-profile=soak $(PYTEST_ARGS)
+soak: $(READY)  ## the laws of isolation, and spellings of stamps, on 10,000 new cases each (long)
+	@$(RUN) -m pytest tests/laws tests/series/test_series_stamps.py --hypothesis-profile=soak $(PYTEST_ARGS)
 
 format: $(READY)  ## put the code into shape (ruff)
 	@$(RUN) -m ruff check --fix-only .

@@ -1,19 +1,25 @@
 """Training on windows against training on streams of sequences: the time, and the error on the same hours.
 
-    python -m benchmarks.sequences [sceaux fontana FILE.csv.gz …] [--day] [--seeds 10] [--engine plain] [--store FOLDER]
+    python -m benchmarks.sequences [sceaux fontana FILE.csv.gz …] [--day] [--seeds 10] [--engine plain] [--jobs 1]
 
 The rule by which settings are chosen is the same for every series. Windows: 6 epochs of batch 64, cosine; of the rates
 below, the one whose last validation error is lowest. Streams: of batch 16, cosine, 48 steps a sequence; of the epochs
-and rates below, the pair with the lowest mean of the last validation errors, among those whose training took at most
+and rates below, the pair with the lowest last validation error among those whose training took at most
 `SHARE` of the windows' time. Both are chosen with the seeds `TUNING`, which are not those of the result. Then windows
-and streams take turns, seed by seed, on one thread. A file has the columns time and load (kW), as of a building.
+and streams take turns, seed by seed, each training on one thread. With --jobs so many pairs run side by side, each on a
+processor of its own. A file has the columns time and load (kW), as of a building.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +31,14 @@ from lstm_lib.experiments import Configuration, Task, against, sweep
 WINDOWS = {"epochs": 6, "batch": 64}
 RATES = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)
 STREAMS = {"length": 48, "warmup": 12, "stateful": True}
-EPOCHS, STREAM_RATES, BATCH = (6, 12, 18), (4e-3, 8e-3, 1.6e-2, 3.2e-2), 16
-SHARE = {False: 1 / 10, True: 1 / 5}  # of the windows' time, for the next hour and a day ahead
+EPOCHS, BATCH = (6, 12, 18), 16
+STREAM_RATES = (4e-3, 8e-3, 1.6e-2, 3.2e-2)
+SHARE = {
+    ("plain", False): 1 / 10,
+    ("plain", True): 1 / 5,
+    ("compiled", False): 1 / 20,
+    ("compiled", True): 1 / 10,
+}
 TUNING = (100, 101)
 
 
@@ -37,26 +49,80 @@ def task_of(series: str, day: bool) -> Task:
     return Task(series, lookback=72, **ahead, **own)
 
 
-def chosen(task: Task, day: bool, store: Path | None) -> list[Configuration]:
+def on_a_processor(numbers: multiprocessing.Queue[int], engine: str) -> None:
+    """Bind this process to a processor that no other has; timed runs wait for none of another processor."""
+    number = numbers.get()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {number})
+    os.environ |= {
+        "LSTM_LIB_ENGINE": engine,
+        "LSTM_LIB_TIMED_LOCK": f"{tempfile.gettempdir()}/lstm_lib-{number}.lock",
+    }
+
+
+def take_turns(task: tuple[list[Configuration], int, Path]) -> pd.DataFrame:
+    """These configurations with this seed, one after the other."""
+    configurations, seed, store = task
+    turned = configurations[:: -1 if seed % 2 else 1]
+    return sweep(turned, [seed], store, timed=True, progress=False)
+
+
+class Runs:
+    """Trainings in processes of their own, `jobs` at a time, kept in a store."""
+
+    def __init__(self, engine: str, jobs: int, store: Path) -> None:
+        self.store, numbers = store / engine, multiprocessing.get_context("spawn").Queue()
+        for number in sorted(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(jobs))[
+            :jobs
+        ]:
+            numbers.put(number)
+        context = multiprocessing.get_context("spawn")
+        self.pool = ProcessPoolExecutor(jobs, context, on_a_processor, (numbers, engine))
+
+    def make(self, units: Iterable[tuple[list[Configuration], int]]) -> pd.DataFrame:
+        """All rows; a unit's configurations follow each other on one processor."""
+        return pd.concat(
+            self.pool.map(take_turns, [(*unit, self.store) for unit in units]), ignore_index=True
+        )
+
+
+def chosen(runs: Runs, task: Task, share: float) -> list[Configuration]:
     """Windows and streams, each with the settings that validation chose."""
+    windows = {f"windows, {lr}": Configuration(f"windows, {lr}", task, lr=lr, **WINDOWS) for lr in RATES}
+    others = {}
+    for epochs, lr in product(EPOCHS, STREAM_RATES):
+        name, laid = f"{epochs} epochs, {lr}", replace(task, **STREAMS)
+        others[name] = Configuration(name, laid, epochs=epochs, batch=BATCH, lr=lr)
+    table = runs.make(([c], seed) for c in [*windows.values(), *others.values()] for seed in TUNING)
+    found = table.groupby("name", sort=False)[["last_valid", "seconds"]].mean()
+    best = found.loc[list(windows), "last_valid"].idxmin()
+    fast = found.loc[list(others)][lambda t: t["seconds"] <= share * found.loc[best, "seconds"]]
+    print(
+        found.loc[list(windows)].round(4).to_string(),
+        fast.sort_values("last_valid").head().to_string(),
+        sep="\n",
+    )
+    return [windows[best], others[fast["last_valid"].idxmin()]]
 
-    def tried(candidates: list[Configuration], seeds: tuple[int, ...]) -> pd.DataFrame:
-        table = sweep(candidates, seeds, store, timed=True)
-        return table.groupby("name", sort=False)[["last_valid", "seconds"]].mean()
 
-    windows = [Configuration(f"windows, {lr}", task, lr=lr, **WINDOWS) for lr in RATES]
-    found = tried(windows, TUNING[:1])
-    best = next(c for c in windows if c.name == found["last_valid"].idxmin())
-    streams = [
-        Configuration(f"streams, {epochs}, {lr}", replace(task, **STREAMS), epochs=epochs, batch=BATCH, lr=lr)
-        for epochs in EPOCHS
-        for lr in STREAM_RATES
-    ]
-    others = tried(streams, TUNING)
-    fast = others[others["seconds"] <= SHARE[day] * found.loc[best.name, "seconds"]]
-    other = next(c for c in streams if c.name == fast["last_valid"].idxmin())
-    print(pd.concat([found, others]).round(4).to_string())
-    return [replace(best, name="windows"), replace(other, name="streams")]
+def row_of(task: Task, day: bool, engine: str, pair: list[Configuration], table: pd.DataFrame) -> pd.Series:
+    """What the pairs come to."""
+    result = against(table, pair[0].name).loc[pair[1].name]
+    windows, others = (table[table["name"] == c.name] for c in pair)
+    return pd.Series({
+        "series": Path(task.series).name.split(".")[0],
+        "ahead": "day" if day else "hour",
+        "engine": engine,
+        "windows": f"{pair[0].epochs} epochs, {pair[0].lr}",
+        "streams": pair[1].name,
+        "windows seconds": windows["seconds"].median(),
+        "windows rmse": windows["test_rmse"].mean(),
+        "streams rmse": others["test_rmse"].mean(),
+        **result[["n", "seconds", "time_ratio", "time_low", "time_high"]],
+        **result[["error_percent", "error_low", "error_high"]],
+        "load": float(np.median(table["load"].astype(float))),
+        "machine": table["machine"].iloc[0],
+    })  # fmt: skip
 
 
 def main() -> None:
@@ -68,33 +134,22 @@ def main() -> None:
     parser.add_argument("--day", action="store_true", help="a day ahead, hour by hour")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--engine", choices=("plain", "compiled"), default="plain")
-    parser.add_argument("--store", type=Path)
+    parser.add_argument("--jobs", type=int, default=1, help="pairs side by side, each on its processor")
+    parser.add_argument("--store", type=Path, help="a folder, to go on from where it stopped")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     args = parser.parse_args()
-    os.environ["LSTM_LIB_ENGINE"] = args.engine
     print(machine())
-    for series in args.series:
-        pair = chosen(task_of(series, args.day), args.day, args.store)
-        table = sweep(pair, range(args.seeds), args.store, timed=True)
-        result = against(table, "windows").loc["streams"]
-        windows, streams = (table[table["name"] == c.name] for c in pair)
-        row = {
-            "series": Path(series).name.split(".")[0],
-            "ahead": "day" if args.day else "hour",
-            "engine": args.engine,
-            "windows": f"{pair[0].epochs} epochs, {pair[0].lr}",
-            "streams": f"{pair[1].epochs} epochs, {pair[1].lr}",
-            "windows seconds": windows["seconds"].median(),
-            "windows rmse": windows["test_rmse"].mean(),
-            "streams rmse": streams["test_rmse"].mean(),
-            **result[["n", "seconds", "time_ratio", "time_low", "time_high"]],
-            **result[["error_percent", "error_low", "error_high"]],
-            "load": float(np.median(table["load"].astype(float))),
-            "machine": table["machine"].iloc[0],
-        }
-        print(pd.Series(row).to_string(), flush=True)
-        before = pd.read_csv(args.out) if args.out.exists() else pd.DataFrame()
-        pd.concat([before, pd.DataFrame([row])]).round(4).to_csv(args.out, index=False)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Runs(args.engine, args.jobs, args.store or Path(folder))
+        for series in args.series:
+            task = task_of(series, args.day)
+            pair = chosen(runs, task, SHARE[args.engine, args.day])
+            table = runs.make((pair, seed) for seed in range(args.seeds))
+            row = row_of(task, args.day, args.engine, pair, table)
+            print(row.to_string(), flush=True)
+            before = pd.read_csv(args.out) if args.out.exists() else pd.DataFrame()
+            table = pd.concat([before, row.to_frame().T.infer_objects()])
+            table.to_csv(args.out, index=False, float_format="%.4g")
 
 
 if __name__ == "__main__":

@@ -31,8 +31,12 @@ OPTIONAL = {  # what can't be done without it
     "threadpoolctl": "word on threads",
     "tqdm": "progress bar",
     "tensorflow": "comparisons with its gradients",
+    "Python": "TensorFlow",
 }
-PYTHON = "3.11"
+PYTHON, LAST_PYTHON = (
+    "3.11",
+    "3.13",
+)  # the oldest that the course runs on; the last that TensorFlow has a release for
 SERIES = ("sceaux", "fontana")
 
 
@@ -49,7 +53,7 @@ def environment() -> pd.DataFrame:
     (['part', 'found', 'needed', 'verdict'], 'ok')
     """
     found = ".".join(map(str, sys.version_info[:3]))
-    rows = [("Python", found, f"{PYTHON} or newer", _age(found, PYTHON, "install a newer Python"))]
+    rows = [("Python", found, f"{PYTHON} to {LAST_PYTHON}", _python(found))]
     rows += [_package(name, oldest) for name, oldest in NEEDED.items()]
     rows += [_threads(), *(_series(name) for name in SERIES)]
     return pd.DataFrame(rows, columns=["part", "found", "needed", "verdict"])
@@ -80,6 +84,22 @@ def _age(found: str, oldest: str, remedy: str) -> str:
     """
     have, need = ([int(n) for n in re.findall(r"\d+", text)[:2]] for text in (found, oldest))
     return "ok" if have >= need else f"too old: {remedy}"
+
+
+def _python(found: str) -> str:
+    """Whether Python is new enough, and not too new for a TensorFlow that isn't there.
+
+    >>> _python("3.9.2")
+    'too old: install Python 3.11 to 3.13'
+    """
+    age = _age(found, PYTHON, f"install Python {PYTHON} to {LAST_PYTHON}")
+    if (
+        age != "ok"
+        or _age(LAST_PYTHON, found, "") == "ok"
+        or _package("tensorflow", NEEDED["tensorflow"])[3] == "ok"
+    ):
+        return age
+    return f"too new: TensorFlow has no release for it yet, install Python {LAST_PYTHON} (optional)"
 
 
 def _package(name: str, oldest: str) -> tuple[str, str, str, str]:

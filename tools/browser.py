@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,10 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import nbformat
-
-from tools import app
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "08_isolation_lab.ipynb"
@@ -57,7 +54,7 @@ def served(command: list[str], environment: dict[str, str], folder: Path, addres
             until = time.monotonic() + WAIT
             while not answers(address):
                 if server.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError(f"{command[2]} does not answer: {log.read_text()}")
+                    raise RuntimeError(f"{command[1:3]} do not answer: {log.read_text(encoding='utf-8')}")
                 time.sleep(0.1)
             yield
         finally:
@@ -66,13 +63,19 @@ def served(command: list[str], environment: dict[str, str], folder: Path, addres
 
 
 @contextmanager
-def served_app(folder: Path) -> Iterator[str]:
+def served_app(folder: Path, *more: str) -> Iterator[str]:
     """The address of the demonstrator, served as `make app` does."""
-    path, port = folder / "isolation_lab.ipynb", free_port()
-    nbformat.write(app.app_of(nbformat.read(NOTEBOOK, as_version=4), folder), path)
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
-    command = [*app.command(path, f"--port={port}", "--Voila.ip=127.0.0.1"), "--no-browser"]
-    with served(command, app.environment(), folder, f"{address}/voila/static/voila.js"):
+    command = [
+        sys.executable,
+        str(ROOT / "tools" / "app.py"),
+        str(NOTEBOOK),
+        f"--port={port}",
+        "--no-browser",
+        *more,
+    ]
+    with served(command, dict(os.environ), folder, f"{address}/voila/static/voila.js"):
         yield address
 
 

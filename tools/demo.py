@@ -11,7 +11,9 @@ forecasts, and draws both into a picture. The defaults take under a minute on tw
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +26,7 @@ try:
     import numpy as np
     import pandas as pd
     import sklearn  # noqa: F401  # asked for here, and not after half a minute of training
+    from matplotlib.backend_bases import FigureCanvasBase
 
     import lstm_lib as ll
     from lstm_lib.series import SeriesError, compare
@@ -36,6 +39,7 @@ except ModuleNotFoundError as error:
 
 WIDTH = 80  # columns of the terminal
 LENGTH, LOOKBACK, WINDOWS = 48, 72, 64  # rows of a sequence, of a window; windows of a batch
+PICTURE = "demo.png"
 DENSE, QUARTER, HEAD = "dense", "a quarter", "head alone"
 
 
@@ -195,6 +199,26 @@ def readable(text: str, encoding: str | None) -> str:
 # ------------------------------------------------------------------------------------------------------ the run
 
 
+def place_of(out: Path | None) -> Path:
+    """Where the picture goes: as asked for, else here, or into a temporary folder where here can't be written.
+
+    Raises ValueError or OSError if the file that was asked for can't be written, or is of no kind of picture.
+    """
+    if out is None:
+        here = Path(PICTURE)
+        return here if _can_write(here) else Path(tempfile.mkdtemp(prefix="lstm_lib_")) / PICTURE
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if out.suffix[1:].lower() not in kinds:
+        raise ValueError(f"--out is {out}; expected a name that ends in one of .{', .'.join(kinds)}")
+    if not _can_write(out):
+        raise PermissionError(f"--out: {out} can't be written; name a file in a folder that can")
+    return out
+
+
+def _can_write(file: Path) -> bool:
+    return os.access(file if file.exists() else file.parent, os.W_OK) and not file.is_dir()
+
+
 def picture(study: Study, path: Path) -> Path:
     """Draw the overview of the three runs and write it to `path`."""
     mpl.use("Agg")  # no display is needed
@@ -221,12 +245,13 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=10, help="(default: %(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="(default: %(default)s)")
     parser.add_argument("--rows", type=int, help="take the first rows of the series only")
-    parser.add_argument("--out", type=Path, default=Path("demo.png"), help="picture (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help=f"picture (default: {PICTURE})")
     return parser.parse_args(arguments)
 
 
 def run(given: argparse.Namespace) -> None:
     """The whole demo, from the question to the picture."""
+    out = place_of(given.out)  # before half a minute of training
     about = {"target": given.target, "time": given.time, "timezone": given.timezone}
     series = ll.load_series(given.series, calendar=("hour", "weekday"), **about)
     series = replace(series, frame=series.frame.iloc[: given.rows])
@@ -255,12 +280,13 @@ def run(given: argparse.Namespace) -> None:
     say("test RMSE\n" + bars(done.table["rmse"].to_dict(), series.unit, digits=3))
     say(days(done))
     say(answer(done.table, done.pace))
-    print(f"Picture: {picture(done, given.out)}")
+    print(f"Picture: {picture(done, out)}")
     if series.source:
         print(textwrap.fill(f"Data: {series.source}", WIDTH))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    sys.stdout.reconfigure(errors="replace")  # a terminal without × or β shows ? in their place
     try:
         run(options(arguments))
     except KeyboardInterrupt:

@@ -6,15 +6,28 @@ Usage: python tools/lab.py notebooks/00_start_here.ipynb [any argument of jupyte
 from __future__ import annotations
 
 import os
+import re
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+SETTINGS = Path(__file__).resolve().parent / "lab_settings"  # no extension that asks for news
 FLAGS = (
     "--Application.log_level=ERROR",  # the address is still printed
     "--ServerApp.answer_yes=True",  # one Ctrl-C stops it
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",  # works, and asks nothing, offline
     "--LabApp.news_url=None",
 )
+# Where Jupyter, IPython, Matplotlib and Numba keep files of their own, and what of it stands in the home otherwise.
+KEPT = {
+    "JUPYTER_CONFIG_DIR": ".jupyter",
+    "JUPYTER_DATA_DIR": ".local/share/jupyter",
+    "IPYTHONDIR": ".ipython",
+    "MPLCONFIGDIR": ".config/matplotlib",
+    "NUMBA_CACHE_DIR": ".cache/numba",
+}
+_PORT = re.compile(r"--(?:\w+\.)?port(=|$)")
 
 
 def has_display() -> bool:
@@ -35,6 +48,40 @@ def offered(notebook: str) -> str:
     return theirs.as_posix() if theirs.is_file() else notebook
 
 
+def one_port(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the last port alone, which is the user's: `make` gives one before it.
+
+    >>> one_port(["--port=1", "--ip=::1", "--Voila.port", "2"])
+    ['--ip=::1', '--Voila.port', '2']
+    """
+    ports = [(k, match[1]) for k, text in enumerate(arguments) if (match := _PORT.match(text))]
+    left = {place for k, equals in ports[:-1] for place in ((k,) if equals else (k, k + 1))}
+    return [text for k, text in enumerate(arguments) if k not in left]
+
+
+def can_write(folder: Path) -> bool:
+    """Whether the folder can be written, or made."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What Jupyter is told by its environment; where the home can't be written, it keeps its files elsewhere.
+
+    A folder that can be written, or that was named, stays as it is.
+    """
+    home = Path(given.get("HOME") or Path.home())
+    lost = {name: part for name, part in KEPT.items() if name not in given and not can_write(home / part)}
+    found = dict(given)
+    if lost:
+        kept = Path(tempfile.mkdtemp(prefix="lstm_lib_home_"))
+        found |= {name: str(kept / part) for name, part in lost.items()}
+        print(f"{home} can't be written; Jupyter keeps its own files in {kept}.", flush=True)
+    known = found.get("JUPYTER_CONFIG_PATH")
+    found["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(SETTINGS), *([known] if known else [])])
+    return found
+
+
 def command(notebook: str, *more: str) -> list[str]:
     """The command line that opens `notebook`, a path below the working directory, on this machine.
 
@@ -45,7 +92,7 @@ def command(notebook: str, *more: str) -> list[str]:
         found.append("--allow-root")
     if not has_display():
         found.append("--no-browser")
-    return [*found, *more]
+    return [*found, *one_port(more)]
 
 
 def main(arguments: list[str]) -> None:
@@ -58,7 +105,8 @@ def main(arguments: list[str]) -> None:
     where = "in your browser" if has_display() else "at the last of these addresses; open it in a browser"
     print(f"JupyterLab opens {notebook} {where}. Ctrl-C stops it.", flush=True)
     found = command(notebook, *more)
-    os.execv(found[0], found)  # in place of this process: signals reach Jupyter, which ends its kernels
+    # in place of this process: signals reach Jupyter, which ends its kernels
+    os.execve(found[0], found, environment(os.environ))
 
 
 if __name__ == "__main__":

@@ -291,7 +291,7 @@ def _run(command: list[str], folder: str) -> subprocess.CompletedProcess[str]:
 def run(module: str, most: int | None, jobs: int) -> bool:
     """Plant the faults of one module; True when the tests caught every one that changes a number."""
     files, skip = TARGETS[module]
-    planted = list(faults((ROOT / "lstm_lib" / f"{module}.py").read_text(), skip))
+    planted = list(faults((ROOT / "lstm_lib" / f"{module}.py").read_text(encoding="utf-8"), skip))
     if most:
         planted = planted[:: max(1, -(-len(planted) // most))]
     tests = [f"tests/{file.replace('/', '/test_')}.py" for file in files.split()]

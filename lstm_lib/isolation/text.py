@@ -25,6 +25,7 @@ from lstm_lib.network.spec import Spec
 
 Positions = int | slice | Iterable[int] | None
 
+MOST_POSITIONS = 100_000  # in one pair of brackets; more is a slip, and would only be repeated in the refusal
 _BLANKS = re.compile(r"\s+(?=[\[\];:,])|(?<=[\[\];:,])\s+")  # around punctuation; elsewhere a blank is a slip
 _TERM = re.compile(
     r"(?P<layer>\d+|head)(?:/(?P<matrix>\w+|\*))?(?:/(?P<gate>\w+))?(?:\[(?P<unit>[^];]*)(?:;(?P<source>[^];]*))?\])?"
@@ -61,11 +62,13 @@ def _read_index(text: str | None) -> Positions:
         raise ValueError(f"[{text}] is no list of positions such as 0:32 or 0,4:8")
     if re.fullmatch(r"[0-9]+:[0-9]+", text):
         return slice(*map(int, text.split(":")))
-    positions: list[int] = []
-    for part in text.split(","):
-        first, colon, last = part.partition(":")
-        positions += range(int(first), int(last) if colon else int(first) + 1)
-    return positions
+    ends = [
+        (int(first), int(last or int(first) + 1))
+        for first, _, last in (part.partition(":") for part in text.split(","))
+    ]
+    if (many := sum(max(0, last - first) for first, last in ends)) > MOST_POSITIONS:
+        raise ValueError(f"[{text[:40]}] lists {many:,} positions; a layer has at most some thousands")
+    return [position for first, last in ends for position in range(first, last)]
 
 
 def terms(spec: Spec, masks: Mapping[str, Array]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import inspect
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,21 @@ import traitlets
 from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.lab.runs import SHARES, Settings
 from lstm_lib.network.cells import CELLS
+from lstm_lib.series import load_series
 from lstm_lib.series.layouts import EMBEDDED
 from lstm_lib.training.statistics import STATISTICS
 
 HERE = Path(__file__).parent
 YOURS = "your file …"
-OPTIONS = ("target", "time", "timezone", "unit", "columns")  # of a file, as `load_series` names them
+# What `load_series` can be told of a file: each has a control, those of every file first. The page adds a calendar.
+FIRST = ("target", "time", "timezone", "unit", "columns")
+_TAKES = {
+    name: str(parameter.annotation)
+    for name, parameter in inspect.signature(load_series).parameters.items()
+    if name not in ("name_or_path", "calendar")
+}
+OPTIONS = (*FIRST, *(name for name in _TAKES if name not in FIRST))
+HINTS = {"separator": "such as ; or tab", "decimal": ". or ,", "stamp_format": "such as %d/%m/%Y %H:%M"}
 
 
 class Map(anywidget.AnyWidget):
@@ -47,15 +58,16 @@ class Controls:
 
     def __init__(self, settings: Settings) -> None:
         self.map = Map()
-        self.message = widgets.HTML()
+        self.message = widgets.HTML(_dom_classes=["lab-news"])
         # settings
         task, units = settings.task, "+".join(map(str, settings.units))
-        given = {"target": task.target or "", **task.reading}
-        given["columns"] = ", ".join(given.get("columns", ()))
+        given = {
+            name: written(value) for name, value in {"target": task.target or "", **task.reading}.items()
+        }
         embedded = task.series in EMBEDDED
         share = next(name for name, share in SHARES.items() if share == task.share)
         self.series = _dropdown("Series", [*EMBEDDED, YOURS], 190, task.series if embedded else YOURS)
-        self.share = _dropdown("Rows", list(SHARES), 160, share)
+        self.share = _dropdown("Data", list(SHARES), 160, share)
         self.cell = _dropdown("Cell", list(CELLS), 150, settings.cell)
         self.units = _text("Units", units, 130, "hidden units, one number a layer")
         self.blocks = _number("Blocks", 1, 1, 32, 115)
@@ -66,8 +78,20 @@ class Controls:
             tooltip="up to 10 MB; of a larger file, type the path",
         )  # fmt: skip
         self.path = _text("File", "" if embedded else task.series, 250, "path of a CSV or Parquet file")
-        self.options = {name: _text(name.capitalize(), given.get(name, ""), 155, "") for name in OPTIONS}
-        self.file_row = _box(widgets.HBox, "lab-row", self.upload, self.path, *self.options.values())
+        self.options = {
+            name: _text(name.capitalize().replace("_", " "), given.get(name, ""), 155, HINTS.get(name, ""))
+            for name in OPTIONS
+        }
+        self.recognised = widgets.HTML()
+        first, others = (
+            [field for name, field in self.options.items() if (name in FIRST) == is_first]
+            for is_first in (True, False)
+        )
+        self.file_row = _box(
+            widgets.VBox, "lab-file",
+            _box(widgets.HBox, "lab-row", self.upload, self.path, *first), _box(widgets.HBox, "lab-row", *others),
+            self.recognised,
+        )  # fmt: skip
         self.file_row.layout.display = "none" if embedded else ""
         # selection
         self.statistic = _dropdown("Colour by", list(STATISTICS), 200)
@@ -75,7 +99,7 @@ class Controls:
         self.by = _dropdown("", [("rows", "unit"), ("cells", "gate")], 74, "unit")
         self.by.tooltip = "what a budget picks"
         self.budget = _labelled(
-            widgets.FloatSlider, "Pick lowest %", 222,
+            widgets.FloatSlider, "Pick lowest %", 270,
             value=0, min=0, max=95, step=5, readout_format=".0f", continuous_update=False,
         )  # fmt: skip
         self.of = _dropdown("", [("of arcs", "arcs"), ("of work", "work")], 90, "arcs")
@@ -101,7 +125,12 @@ class Controls:
         self.csv = _button("CSV", "save the table", "download")
         self.png = _button("PNG", "save the picture of all runs", "download")
         self.zip = _button("All runs", "save all runs in one file, to load again", "download", pixels=100)
-        self.load = widgets.FileUpload(accept=".zip", description="Load runs", layout=_wide(125))
+        self.load = widgets.FileUpload(
+            accept=".zip",
+            description="Load runs",
+            layout=_wide(125),
+            tooltip="a runs.zip that was saved here",
+        )
         self.first, self.second = _dropdown("Left", [], 215), _dropdown("Right", [], 215)
         self.week = _dropdown("Week", [], 165)
         self.widget = self._arranged()
@@ -129,10 +158,47 @@ class Controls:
         forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
         tabs = _box(widgets.Tab, "lab-tabs", runs, column("lab-tab", self.points), forecasts)
         tabs.titles = ("Runs", "Time and error", "Test week")
-        style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text()}</style>")
+        style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text(encoding='utf-8')}</style>")
         halves = partial(_box, widgets.HBox, "lab-row lab-halves")
         above, below = halves(left, right), halves(column("lab-curves", self.curves), tabs)
         return _box(Whole, "lab-page", style, settings, self.file_row, self.message, above, below)
+
+
+# ------------------------------------------------------------------------------------------- options of a file
+
+
+def read_option(name: str, text: str) -> Any:
+    r"""What stands in a control, as `load_series` takes it: a text, several of them, pairs or a whole number.
+
+    >>> read_option("columns", "air, load"), read_option("columns", "air=outside"), read_option("separator", "tab")
+    (['air', 'load'], {'air': 'outside'}, '\t')
+    >>> read_option("time", "Date"), read_option("target", "a, b")
+    ('Date', 'a, b')
+    """
+    takes, text = _TAKES[name], text.strip()
+    if name == "separator":
+        return {"tab": "\t", "\\t": "\t", "space": " ", "blank": " "}.get(text.lower(), text)
+    if "int" in takes and text.isdecimal():
+        return int(text)
+    parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True))]
+    if "Mapping" in takes and all("=" in part for part in parts):
+        return {old.strip(): new.strip() for old, _, new in (part.partition("=") for part in parts)}
+    if "Sequence" in takes and (len(parts) > 1 or not takes.startswith("str |")):
+        return parts
+    return text
+
+
+def written(value: Any) -> str:
+    r"""The text for a control, which `read_option` reads again.
+
+    >>> written(["air", "load"]), written({"air": "outside"}), written("\t")
+    ('air, load', 'air=outside', 'tab')
+    """
+    if isinstance(value, dict):
+        value = [f"{old}={new}" for old, new in value.items()]
+    if isinstance(value, list | tuple):
+        return ", ".join(f'"{part}"' if "," in str(part) else str(part) for part in value)
+    return {"\t": "tab", " ": "space"}.get(value, str(value))
 
 
 # --------------------------------------------------------------------------------------------------------- details

@@ -60,20 +60,24 @@ def curves(state: State) -> Drawn | None:
 def all_runs(state: State) -> Drawn:
     """Every run as a point, at least one: training time across, validation error up; dense runs are squares."""
     fig, ax = canvas(size=WIDE)
-    for k, run in enumerate(state.runs):
+    task = state.runs[-1].settings.task
+    runs = [run for run in state.runs if run.settings.task == task]  # errors of other hours don't compare
+    left = len(state.runs) - len(runs)
+    for k, run in enumerate(runs):
         marker, colour = ("s", PALETTE["black"]) if run.dense else ("o", SEQUENCE[k % len(SEQUENCE)])
         face = "none" if run.stopped else colour
         ax.plot(run.seconds, run.rmse, marker=marker, color=colour, markerfacecolor=face, ls="", ms=7)
         ax.annotate(str(run.number), (run.seconds, run.rmse), (6, 5), textcoords="offset points")
     ax.set(xlabel="training time (s)", ylabel=_with_unit("validation RMSE", state.runs[-1].unit))
     ax.set_xlim(left=0)
-    low, high = min(run.rmse for run in state.runs), max(run.rmse for run in state.runs)
+    low, high = min(run.rmse for run in runs), max(run.rmse for run in runs)
     room = max(0.02 * high, 0.25 * (high - low))  # so that a difference of some per mille looks like one
     ax.set_ylim(low - room, high + room)
     ax.margins(x=0.12)
-    ax.set_title("■ dense   ● isolated   hollow: stopped; numbers as in the table", fontsize="small")
-    points = "; ".join(f"{run.name}: {run.seconds:.1f} s, {run.rmse:.3f} {run.unit}" for run in state.runs)
-    return Drawn(fig, f"Training time and validation RMSE of all runs. {points}.")
+    others = f"; {left} runs on other data aren't shown" * bool(left)
+    ax.set_title(f"■ dense   ● isolated   hollow: stopped; numbers as in the table{others}", fontsize="small")
+    points = "; ".join(f"{run.name}: {run.seconds:.1f} s, {run.rmse:.3f} {run.unit}" for run in runs)
+    return Drawn(fig, f"Training time and validation RMSE of all runs{others}. {points}.")
 
 
 def week(state: State) -> Drawn:

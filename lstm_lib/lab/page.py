@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import html
+import re
+import sys
 import tempfile
 import threading
 import time
@@ -16,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import matplotlib as mpl
 import pandas as pd
 
 from lstm_lib.lab import figures, grid, views
 from lstm_lib.lab import state as transitions
-from lstm_lib.lab.controls import YOURS, Controls
-from lstm_lib.lab.runs import SHARES, LastRows, Settings, read_units, to_csv, to_zip
+from lstm_lib.lab.controls import YOURS, Controls, read_option
+from lstm_lib.lab.runs import SHARES, LastRows, Settings, allow, read_units, tell_apart, to_csv, to_zip
 from lstm_lib.lab.state import State, attempt, new
 from lstm_lib.lab.training import jobs, train_all
 from lstm_lib.training.statistics import STATISTICS
@@ -37,13 +40,14 @@ class Page(Controls):
         super().__init__(self.state.settings)
         self.halted = threading.Event()  # whether the training under way is to end
         self.uploads = tempfile.TemporaryDirectory(prefix="lstm_lib_")
+        allow(self.uploads.name)
         self._drawing = False
         self._next_picture = 0.0
         self._wire()
         # what draws a part of the page, and on what of the state it depends
         self.views: dict[Callable[[State], None], Callable[[State], Any]] = {
             self._draw_map: lambda s: (s.spec, s.blocks, s.statistic, s.runs),
-            self._draw_selection: lambda s: (s.zone, s.blocks),
+            self._draw_selection: lambda s: (s.zone, s.blocks, s.budget),
             self._draw_isolation: lambda s: (
                 s.settings, s.zone, s.depth, s.span, s.from_epoch, s.redraw, s.blocks, s.live is None
             ),
@@ -108,22 +112,26 @@ class Page(Controls):
         """Read the settings from the widgets and take them over, or say what is wrong with them."""
         yours = self.series.value == YOURS
         self.file_row.layout.display = "" if yours else "none"
+        self.recognised.value = ""
         if yours and not self.path.value.strip():
             return
         try:
             settings = self._settings()
-            settings.task.split()  # a file that can't be read is refused here
+            split = settings.task.split()  # a file that can't be read is refused here
+            transitions.fits(settings)
             self.do(transitions.with_settings, settings)
-        except (ValueError, OSError) as error:
-            self.do(transitions.refuse_settings, str(error))
+            if yours:
+                self.recognised.value = views.recognised(split.series)
+        except Exception as error:  # whatever a file holds, the page has to say what came of it
+            self.do(transitions.refuse_settings, transitions.as_text(error))
 
     def _settings(self) -> Settings:
         series, given = self.series.value, dict[str, Any]()
         if series == YOURS:
             series = self.path.value.strip()
-            given = {name: text for name, field in self.options.items() if (text := field.value.strip())}
-        if "columns" in given:
-            given["columns"] = [column.strip() for column in given["columns"].split(",")]
+            given = {
+                n: read_option(n, field.value) for n, field in self.options.items() if field.value.strip()
+            }
         target = given.pop("target", None)
         return Settings(
             task=LastRows(series, target=target, reading=given, share=SHARES[self.share.value]),
@@ -133,7 +141,10 @@ class Page(Controls):
     def _uploaded(self, change: Any) -> None:
         """An uploaded file becomes a file of its own name, since its name may say what it is."""
         for file in change["new"]:
-            path = Path(tempfile.mkdtemp(dir=self.uploads.name)) / Path(file["name"]).name
+            code = sys.getfilesystemencoding()
+            name = re.sub(r"[^\w.() +-]", "_", file["name"].encode(code, "replace").decode(code))
+            name = name.lstrip(".")[-60:] or "upload.csv"
+            path = Path(tempfile.mkdtemp(dir=self.uploads.name)) / name
             path.write_bytes(bytes(file["content"]))
             self.path.value = str(path)
 
@@ -206,6 +217,7 @@ class Page(Controls):
     def _draw_selection(self, state: State) -> None:
         self.map.shares = grid.shares(state.zone, grid.make_grid(state.spec, state.blocks))
         self.text.value = str(state.zone) if state.zone.size else ""
+        self.budget.value = 100 * state.budget
 
     def _draw_isolation(self, state: State) -> None:
         self.price.value, unfit = views.price(state)
@@ -240,12 +252,15 @@ class Page(Controls):
             button.disabled = not state.runs
 
     def _draw_forecast(self, state: State) -> None:
-        names = [run.name for run in state.runs]
+        names = {
+            f"{run.name} {apart}": run.name
+            for run, apart in zip(state.runs, tell_apart(state.runs), strict=True)
+        }
         if not names:
             self.week_picture.value = views.small("Forecasts appear here when you have trained.")
             return
         for dropdown, name in zip((self.first, self.second), state.shown, strict=True):
-            dropdown.options, dropdown.value = names, name
+            dropdown.options, dropdown.value = list(names.items()), name
         self.week_picture.value = _picture(lambda: figures.week(state), "")
         begins = figures.weeks_to_test(state)
         self.week.options = [(f"{day:%d %b %Y}", k) for k, day in enumerate(begins)]
@@ -258,10 +273,11 @@ class Page(Controls):
 def _picture(draw: Callable[[], figures.Drawn | None], otherwise: str) -> str:
     """A figure as it stands in the page, with its words for a screen reader; or why there is none."""
     try:
-        drawn = draw()
+        with mpl.rc_context({"text.parse_math": False}):  # a name or a unit may hold a $
+            drawn = draw()
+            content = base64.b64encode(drawn.as_bytes()).decode() if drawn else ""
     except Exception as error:  # a series that is gone, say; the rest of the page must go on
-        drawn, otherwise = None, f"This can't be drawn: {error}"
+        drawn, otherwise = None, f"This can't be drawn: {transitions.as_text(error)}"
     if drawn is None:
         return f"<div class='lab-empty'>{html.escape(otherwise, quote=False)}</div>"
-    content = base64.b64encode(drawn.as_bytes()).decode()
     return f"<img class='lab-picture' alt='{html.escape(drawn.words)}' src='data:image/svg+xml;base64,{content}'>"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -21,12 +23,62 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.experiments.configuration import Configuration, Task
+from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.network.spec import is_whole
 from lstm_lib.series import Series, SeriesError, Split, Windows, naive_forecasts
+from lstm_lib.series.layouts import EMBEDDED
+from lstm_lib.series.reading import file_of
 from lstm_lib.training.record import Record
 
+FOLDERS = (
+    "LSTM_LIB_LAB_FOLDERS"  # the environment variable: files are read by their path below these folders only
+)
 SHARES = {"last quarter": 0.25, "last half": 0.5, "all": 1.0}  # of the rows of a series
+TABLES = (
+    ".csv",
+    ".txt",
+    ".tsv",
+    ".tab",
+    ".dat",
+    ".xls",
+    ".xlsx",
+    ".zip",
+    ".gz",
+    ".parquet",
+    ".pq",
+)  # that a file of the page may end in
+MOST_SEEN = 200_000  # arcs of a network whose dense run goes into a file of runs with all it has seen
+MOST_BYTES = 500_000_000  # of a file of runs, unpacked
 Curve = tuple[tuple[float, float], ...]
+_uploads = set[Path]()
+
+
+def allow(folder: str) -> None:
+    """Files of this folder may be read wherever others may not: it holds what was uploaded."""
+    _uploads.add(Path(folder).resolve())
+
+
+def readable(series: str) -> None:
+    """Refuse, unopened, a file that the page may not read: so that no message can hold what stands in it.
+
+    Raises ValueError for a file that is no table by its name, or outside the folders of the environment variable
+    LSTM_LIB_LAB_FOLDERS; FileNotFoundError for none.
+    """
+    if series in EMBEDDED:
+        return
+    folders = [Path(part).resolve() for part in os.environ.get(FOLDERS, "").split(os.pathsep) if part]
+    try:
+        path = file_of(series).resolve()
+    except OSError:
+        if folders:  # what is there, and what isn't, is nobody's business
+            raise FileNotFoundError(f"There is no file {series} that this page may read; upload it") from None
+        raise
+    if folders and not any(path.is_relative_to(folder) for folder in {*folders, *_uploads}):
+        raise FileNotFoundError(f"There is no file {series} that this page may read; upload it")
+    if path.suffix.lower() not in TABLES:
+        raise ValueError(
+            f"{path.name} is no table by its name; the page reads files that end in {', '.join(TABLES)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -49,7 +101,8 @@ class LastRows(Task):
             raise ValueError(f"share is {self.share!r}; expected a number above 0 and at most 1")
 
     def load(self) -> Series:
-        """The last rows, read anew; what `load_series` raises for a file that can't be read."""
+        """The last rows, read anew; what `load_series` raises for a file that can't be read, and `readable`."""
+        readable(self.series)
         series = super().load()
         series = series.with_calendar(*(["hour"] if series.step < pd.Timedelta("1D") else []), "weekday")
         rows = max(2, round(self.share * len(series.frame)))
@@ -57,6 +110,7 @@ class LastRows(Task):
 
     def split(self) -> Split:
         """The three parts; SeriesError for what can't be cut, with what might help."""
+        readable(self.series)
         try:
             return super().split()
         except SeriesError as error:
@@ -177,6 +231,23 @@ def dense_of(runs: Sequence[Run], settings: Settings) -> Run | None:
     return next((r for r in reversed(runs) if r.dense and r.settings == settings and not r.stopped), None)
 
 
+def tell_apart(runs: Sequence[Run]) -> list[str]:
+    """Of each run those of its settings that aren't the same in all; nothing where all have the same.
+
+    Settings that differ, and not in their words, get a number.
+    """
+    different: list[Settings] = []
+    for run in runs:
+        different += [run.settings] * (run.settings not in different)
+    words = [settings.network.rsplit(", ", 3) for settings in different]
+    said = [", ".join(p for p, *all_of in zip(w, *words, strict=True) if {*all_of} != {p}) for w in words]
+    numbered = [
+        f"{text} ({said[:k].count(text) + 1})".strip() if said.count(text) > 1 else text
+        for k, text in enumerate(said)
+    ]
+    return [numbered[different.index(run.settings)] for run in runs]
+
+
 def table(runs: Sequence[Run]) -> pd.DataFrame:
     """A row a run; `to dense` is the difference of its error to that of the dense run of the same settings, in %."""
     rows = []
@@ -211,8 +282,10 @@ def to_csv(runs: Sequence[Run]) -> bytes:
 def to_zip(runs: Sequence[Run]) -> bytes:
     """The runs as one file, which `from_zip` reads: `runs.json`, and for each a record with its parameters, `K.npz`.
 
-    What a record knows of the way there is left out: Jupyter takes no upload above 10 MB.
+    Jupyter takes no upload above 10 MB. So what a record knows of the way there is left out, but for the dense run that
+    statistics are computed from: the latest of each network that isn't large.
     """
+    dense = {run.record.spec: run for run in runs if run.dense and run.record.spec.size <= MOST_SEEN}
     file = io.BytesIO()
     # LZMA, since the parameters stand in a record three times
     with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as folder, TemporaryDirectory() as kept:
@@ -220,8 +293,9 @@ def to_zip(runs: Sequence[Run]) -> bytes:
         folder.writestr("runs.json", json.dumps(about))
         for k, run in enumerate(runs):
             done, adam = run.record, run.settings.adam
-            start = Record.begin(done.spec, done.config, done.params, adam.init(done.params))
-            folder.write(start.save(f"{kept}/{k}.npz"), f"{k}.npz")
+            if run is not dense.get(done.spec):
+                done = Record.begin(done.spec, done.config, done.params, adam.init(done.params))
+            folder.write(done.save(f"{kept}/{k}.npz"), f"{k}.npz")
     return file.getvalue()
 
 
@@ -229,20 +303,43 @@ def from_zip(content: bytes) -> tuple[Run, ...]:
     """The runs that `to_zip` wrote; ValueError for a file of another kind."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as folder, TemporaryDirectory() as kept:
+            if (size := sum(one.file_size for one in folder.infolist())) > MOST_BYTES:
+                raise ValueError(
+                    f"it holds {size / 1e6:,.0f} MB unpacked, at most {MOST_BYTES / 1e6:,.0f} are taken"
+                )
             about = json.loads(folder.read("runs.json"))
             return tuple(_run(row, folder.extract(f"{k}.npz", kept)) for k, row in enumerate(about))
-    except (zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+    except Exception as error:  # it may hold anything: broken archives and arrays, other fields, other types
         raise ValueError(
-            f"this is not a file of runs ({error}); expected runs.zip, as the page saves it"
+            f"this is not a file of runs ({str(error)[:300]}); expected runs.zip, as the page saves it"
         ) from None
 
 
+FIELDS: dict[str, Any] = {  # of a run as it stands in a file: their types
+    "number": int, "what": str, "zone": str, "depth": str, "span": int | None, "schedule": str, "arcs": float | int,
+    "predicted": float | int, "measured": float | int, "unit": str, "stopped": str,
+}  # fmt: skip
+
+
 def _run(row: dict[str, Any], path: str) -> Run:
-    *before, last = ((float(seconds), float(error)) for seconds, error in row["curve"])  # one point at least
+    curve = tuple((float(seconds), float(error)) for seconds, error in row["curve"])
+    if not curve or not all(map(math.isfinite, sum(curve, ()))):
+        raise ValueError("a curve has finite numbers, and one point at least")
     settings = row["settings"]
     settings = Settings(**settings | {"task": LastRows(**settings["task"])})
-    read = {"number": int(row["number"]), "settings": settings, "curve": (*before, last)}
-    return Run(**row | read | {"record": Record.load(path)})
+    record = Record.load(path)
+    if (record.spec.units, record.spec.cell) != (settings.units, settings.cell):
+        raise ValueError(f"the record of run {row['number']!r} is of another network than its settings")
+    run = Run(**row | {"settings": settings, "curve": curve, "record": record})
+    for name, kind in FIELDS.items():
+        value = getattr(run, name)
+        if not isinstance(value, kind) or isinstance(value, bool) or len(str(value)) > 2000:
+            raise ValueError(f"{name} of a run is {str(value)[:40]!r}")
+    if run.depth not in DEPTHS or not 0 <= run.arcs <= 1 or not 0 <= run.number < 10**6:
+        raise ValueError(
+            f"depth, arcs, number of a run are {run.depth!r}, {run.arcs}, {str(run.number)[:40]}"
+        )
+    return run
 
 
 # ----------------------------------------------------------------------------------------------------- test weeks

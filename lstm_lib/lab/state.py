@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from lstm_lib.isolation.partition import Partition, partition
 from lstm_lib.isolation.plan import DEPTHS, isolate
 from lstm_lib.isolation.zones import Zone, nothing, read_zone, zone
 from lstm_lib.lab.runs import Curve, Run, Settings, dense_of, from_zip
-from lstm_lib.network.spec import Spec, init_params, is_whole
+from lstm_lib.network.spec import Params, Spec, init_params, is_whole
 from lstm_lib.training import schedules
 from lstm_lib.training.evidence import Evidence
 from lstm_lib.training.schedules import PlanOrSchedule
@@ -22,6 +23,8 @@ from lstm_lib.training.selection import Price, choose
 from lstm_lib.training.statistics import STATISTICS, Scores, score
 
 MOST_UNDO = 100
+MOST_ARCS, MOST_LAYERS = 5_000_000, 8  # of a network that a page can draw and train
+MOST_WORDS = 800  # characters of a message
 
 
 class Live(NamedTuple):
@@ -47,6 +50,7 @@ class State:
     settings: Settings
     zone: Zone
     past: tuple[Zone, ...] = ()
+    budget: float = 0.0  # by which the selection was picked; 0 for one that was made otherwise
     blocks: int = 8
     statistic: str = "magnitude"
     depth: str = "cut"
@@ -85,8 +89,20 @@ def attempt(state: State, transition: Callable[..., State], *given: Any) -> Stat
     """
     try:
         return transition(replace(state, message="", wrong=False), *given)
-    except (ValueError, OSError) as error:
-        return replace(state, message=str(error), wrong=True)
+    except Exception as error:  # whatever it is, the page has to say it
+        return replace(state, message=as_text(error), wrong=True)
+
+
+def as_text(error: Exception) -> str:
+    """What a person reads of an error: its words, and of very many the first and the last.
+
+    >>> as_text(ValueError("units is 0")), as_text(KeyError("curve")), len(as_text(ValueError("x" * 10**6))) < 1000
+    ('units is 0', "KeyError: 'curve'", True)
+    """
+    ours = isinstance(error, ValueError | OSError)
+    text = str(error) if ours else f"{type(error).__name__}: {error}"
+    half = MOST_WORDS // 2
+    return text if len(text) <= MOST_WORDS else f"{text[:half]} … {text[-half:]}"
 
 
 # ------------------------------------------------------------------------------------------------------- selection
@@ -96,7 +112,7 @@ def select(state: State, zone: Zone) -> State:
     """Isolate this zone and no other."""
     if zone == state.zone:
         return state
-    return replace(state, zone=zone, past=(*state.past, state.zone)[-MOST_UNDO:])
+    return replace(state, zone=zone, budget=0.0, past=(*state.past, state.zone)[-MOST_UNDO:])
 
 
 def toggle(state: State, text: str) -> State:
@@ -130,7 +146,7 @@ def undo(state: State) -> State:
     """The selection as it was before."""
     if not state.past:
         return state
-    return replace(state, zone=state.past[-1], past=state.past[:-1])
+    return replace(state, zone=state.past[-1], budget=0.0, past=state.past[:-1])
 
 
 # --------------------------------------------------------------------------------------------------- by a statistic
@@ -138,12 +154,23 @@ def undo(state: State) -> State:
 
 def evidence(state: State) -> Evidence:
     """What is known of the arcs: by the latest dense run of this network, or the weights before any training."""
-    for run in reversed(state.runs):
-        if run.dense and len(run.record.history) and run.record.spec == state.spec:
-            return run.record.evidence()
+    if run := _seen(state):
+        return run.record.evidence()
     settings, adam = state.settings, state.settings.adam
-    params = init_params(state.spec, settings.seed)
+    params = _untrained(state.spec, settings.seed)
     return Evidence(state.spec, params, adam.init(params), adam, 0, settings.task.lookback, settings.batch)
+
+
+def _seen(state: State) -> Run | None:
+    """The latest dense run of this network that still knows what it has seen."""
+    dense = (run for run in reversed(state.runs) if run.dense and run.record.spec == state.spec)
+    return next((run for run in dense if len(run.record.history)), None)
+
+
+@lru_cache(maxsize=2)
+def _untrained(spec: Spec, seed: int) -> Params:
+    """Weights before any training, drawn once for a network."""
+    return init_params(spec, seed)
 
 
 def lacks(state: State, statistic: str) -> str:
@@ -152,7 +179,7 @@ def lacks(state: State, statistic: str) -> str:
     >>> lacks(new(), "snr"), lacks(new(), "magnitude")
     ('needs what a dense run has seen; press Train first', '')
     """
-    if STATISTICS[statistic].needs == "weights" or evidence(state).epoch:
+    if STATISTICS[statistic].needs == "weights" or _seen(state):
         return ""
     return "needs what a dense run has seen; press Train first"
 
@@ -179,7 +206,8 @@ def by_budget(state: State, budget: float, of: Literal["arcs", "work"], by: str)
     """
     depth = "skip" if state.depth == "cache" else state.depth  # what "cache" saves hangs on whole layers
     cost = Price(state.spec, state.settings.task.lookback, state.settings.batch, depth, state.span)
-    return select(state, choose(scores(state, partition(state.spec, state.blocks, by)), budget, cost, of))
+    chosen = choose(scores(state, partition(state.spec, state.blocks, by)), budget, cost, of)
+    return replace(select(state, chosen), budget=budget)
 
 
 # ------------------------------------------------------------------------------------------------ how to isolate
@@ -228,11 +256,21 @@ def isolation(state: State) -> PlanOrSchedule:
 # -------------------------------------------------------------------------------------------------------- settings
 
 
+def fits(settings: Settings) -> None:
+    """Raise ValueError for a network that is too large for a page, and as `load_series` for a file."""
+    if settings.spec.size > MOST_ARCS or settings.spec.layers > MOST_LAYERS:
+        raise ValueError(
+            f"{settings.spec.layers} layers with {settings.spec.size:,} arcs are too many for the page, which takes "
+            f"{MOST_LAYERS} layers and {MOST_ARCS:,} arcs; for larger networks there is lstm_lib.fit"
+        )
+
+
 def with_settings(state: State, settings: Settings) -> State:
     """Another series, network or length; the selection stays where the new network has its arcs.
 
-    Raises ValueError or OSError for a series that can't be read.
+    Raises as `fits`.
     """
+    fits(settings)
     spec, zone, past, message = settings.spec, state.zone, state.past, ""
     if spec != state.spec:
         past = ()

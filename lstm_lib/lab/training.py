@@ -64,7 +64,7 @@ def train_all(asked: list[Job], tell: Tell, stopped: Callable[[], bool]) -> None
             if not stopped():
                 train(job, tell, stopped, (number / len(asked), 1 / len(asked)))
     except Exception as error:  # whatever it is, it has to be shown in the page
-        wrong, message = True, f"The training ended: {error}"
+        wrong, message = True, f"The training ended: {transitions.as_text(error)}"
     if stopped():
         message = "Stopped. What was learned until then is kept."
     tell(transitions.end, message, wrong)
@@ -93,12 +93,12 @@ def train(
     except Diverged as error:
         if not len(error.record.history):
             raise
-        record, ended = error.record, f"diverged in {reporter.live.place}"
+        record, ended = error.record, f"diverged in {reporter.live.place.partition(',')[0]}"
     reporter.point(record.params)
     measured, found = 1.0, price(state)
     if not is_dense(state):
         reporter.report(place="timing steps in turns with dense ones")
-        measured = np.nan if ended else over_epochs(step_speed_up(state, split), state)
+        measured = np.nan if ended else over_epochs(step_speed_up(state, split), state, found.once)
     words = [f"from epoch {state.from_epoch}"] * (state.from_epoch > 1) + ["redrawn"] * state.redraw
     run = Run(
         job.number, what(state), settings, f"{found.arcs:.0%} of the arcs" if state.redraw else str(state.zone),
@@ -121,7 +121,8 @@ class Reporter(Callback):
     def after_step(self, now: Progress) -> str | None:
         """As `fit` calls it."""
         self.seconds, over = now.seconds, now.step == now.steps
-        self.live = self.live._replace(place=f"epoch {now.epoch} of {now.epochs}")
+        after = ", done: validating, then drawing" * over
+        self.live = self.live._replace(place=f"epoch {now.epoch} of {now.epochs}{after}")
         if self.stopped():
             return f"stopped in {self.live.place}"
         if now.seconds >= self.next_point and not over:

@@ -8,7 +8,9 @@ from typing import Any
 
 from lstm_lib.lab.price import price as price_of
 from lstm_lib.lab.runs import table as table_of
-from lstm_lib.lab.state import State, drawn_share
+from lstm_lib.lab.runs import tell_apart
+from lstm_lib.lab.state import State, as_text, drawn_share
+from lstm_lib.series import Series
 
 DEPTHS_SAY = {
     "hold": "not updated; all is still computed, as with a mask, so nothing is saved",
@@ -32,14 +34,14 @@ def price(state: State) -> tuple[str, bool]:
     try:
         found = price_of(state)
     except ValueError as error:
-        return f"<div class='lab-price'><p class='lab-wrong'>{_safe(error)}</p></div>", True
+        return f"<div class='lab-price'><p class='lab-wrong'>{_safe(as_text(error))}</p></div>", True
     longest = max(dense for dense, _ in found.parts.values())
     bars = "".join(
         f"<span>{part}</span><span class='lab-bar'><i style='width:{100 * dense / longest:.1f}%'></i>"
         f"<b style='width:{100 * left / longest:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
         for part, (dense, left) in found.parts.items()
     )
-    schedule = "" if state.from_epoch == 1 else f" of a step; of the whole training {found.whole:.2f}×"
+    schedule = "" if found.whole == found.step else f" of a step; of the whole training {found.whole:.2f}×"
     facts = (
         f"<b>{found.step:.2f}×</b><small>predicted speed-up{schedule}</small>"
         f"<b>{100 * found.arcs:.0f} %</b><small>of the arcs isolated</small>"
@@ -68,8 +70,13 @@ def explained(state: State) -> dict[str, str]:
     }
 
 
+def recognised(series: Series) -> str:
+    """What was understood of a user's file."""
+    return small(" · ".join((*repr(series).splitlines(), *series.notes)))
+
+
 def message(state: State) -> str:
-    """What the page has to say."""
+    """What the page has to say; its room stays where there is nothing, so that nothing below it jumps."""
     if not state.message:
         return ""
     role, kind = ("alert", "lab-wrong") if state.wrong else ("status", "lab-good")
@@ -84,14 +91,16 @@ def live(state: State) -> str:
             f"ready · {runs} run{'s' * (runs > 1)} in the table" if runs else "ready · nothing trained yet"
         )
     left = "" if math.isnan(state.live.left) else f" · about {max(1, round(state.live.left))} s left"
-    return small(f"{state.live.name} · {state.live.place or 'starting'}{left}")
+    said = small(f"{state.live.name} · {state.live.place or 'starting'}{left}")
+    return f"<div class='lab-busy'>{said}</div>"
 
 
 def table(state: State) -> str:
     """The runs as a table, the latest on top; the title of a row has all of its zone, and its settings."""
     if not state.runs:
         return "<div class='lab-empty'>Every training adds a row here.</div>"
-    rows = [row for _, row in table_of(state.runs)[::-1].iterrows()]
+    apart = tell_apart(state.runs)
+    rows = [row for _, row in table_of(state.runs).assign(on=apart)[::-1].iterrows()]
     head = "".join(f"<th scope='col'>{name}</th>" for name in _cells(rows[0]))
     body = "".join(
         f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>"
@@ -108,6 +117,7 @@ def _cells(row: Any) -> dict[str, str]:
     how = filter(None, (row["depth"], span, row["schedule"], row["stopped"]))
     return {
         "#": row["run"].partition(" ")[0],
+        **({"on": row["on"]} if row["on"] else {}),
         "zone": row["zone"],
         "how": ", ".join(how) or "dense",
         "arcs": f"{row['arcs isolated %']:.0f} %",

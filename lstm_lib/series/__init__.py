@@ -11,7 +11,9 @@ splits with a rolling origin; `sequences` cuts it into stretches with a target a
 The modules, lowest first; each imports only those above it:
 
     refusal    SeriesError, and how a wrong argument is answered
-    clock      stamps to UTC, the changes of the clocks, the grid, the calendar
+    clock      the changes of the clocks, the grid, the calendar
+    spelling   the ways in which a stamp may be spelt
+    stamps     from what a file says to instants in UTC
     faults     the rules that find what looks wrong
     table      Series: check, clean, resample
     layouts    the files that are known beforehand

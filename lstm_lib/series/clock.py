@@ -1,15 +1,13 @@
-"""Stamps and clocks: from what a file says to UTC, the regular grid, the changes of the clocks, the calendar.
+"""Clocks: zones and the changes of their clocks, the regular grid of a series, the calendar.
 
-Two things have to be known of a stamp without an offset: the zone of the clock it was read from, and whether it
-marks the start or the end of its period. Where clocks are put back, an hour of local stamps occurs twice. It is
-told apart by the order of the rows if, and only if, the file shows the whole hour twice; nothing is guessed.
+A grid has equal steps in UTC. Only whole days are counted on the local clock, from midnight to midnight, so that one
+has 23 or 25 hours where clocks change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,22 +19,13 @@ from lstm_lib.series.refusal import SeriesError, choose, length
 Array = npt.NDArray[Any]
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-ClockChange = Literal["refuse", "missing"]
-Repeated = Literal["refuse", "first", "last", "missing"]
 
 # One row a feature: local stamps -> the share of its cycle, in [0, 1).
 CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Array]] = {
     "hour": lambda local: np.asarray((local.hour + local.minute / 60) / 24),
     "weekday": lambda local: np.asarray(local.day_of_week / 7),
 }
-# ISO 8601 with every digit there: pandas also takes 12:0, which may be what is left of 12:05, and a year alone.
-_STAMP = r"\d{4}-?\d\d-?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?)?"
-_OFFSET = r"[T ][\d:.]+ ?(?:Z|[+-][\d:]+)$"
-_CLOCKS = "If it is the change of the clocks, export the series in UTC or at a fixed offset."
-_REMEDY = (
-    "Export the series in UTC or at a fixed offset, and give that zone: timezone='UTC', or 'Etc/GMT-1' for UTC+1; "
-    "or give clock_change='missing' to leave such rows out."
-)
+DAY = pd.Timedelta(days=1)
 
 
 def zone_of(timezone: str) -> str:
@@ -84,138 +73,91 @@ def runs(mask: Mask) -> list[tuple[int, int]]:
     return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
 
 
-# --------------------------------------------------------------------------------------------- reading stamps
-
-
-@dataclass(frozen=True)
-class Stamps:
-    """The stamps of a file, understood.
-
-    Parameters
-    ----------
-    index : UTC, strictly increasing, of the rows that are kept.
-    keep : which rows of the file these are.
-    several : which of the kept rows share their stamp with a row that is not kept.
-    doubtful : the text of each stamp that was left out, because it occurs twice or not at all.
-    offset : whether the stamps carry their offset from UTC.
-    """
-
-    index: pd.DatetimeIndex
-    keep: Mask
-    several: Mask
-    doubtful: list[str]
-    offset: bool
-
-
-def read_stamps(
-    text: pd.Series,
-    zone: str,
-    where: str,
-    form: str | None = None,
-    clock_change: ClockChange = "refuse",
-    repeated: Repeated = "refuse",
-) -> Stamps:
-    """Stamps as text, or as dates out of a Parquet file, to UTC; its index numbers the lines or rows."""
-    choose(clock_change, ("refuse", "missing"), "way with a clock_change")
-    choose(repeated, ("refuse", "first", "last", "missing"), "way with repeated stamps, repeated =")
-    stamps = _parse(text, form, where)
-    offset, keep = stamps.tz is not None, np.ones(len(text), bool)
-    if not offset:
-        stamps, gone, twice = _localise(stamps, zone)
-        if clock_change == "refuse":
-            never = f"occurs twice or not at all in {zone}, at a change of the clocks:"
-            skipped = f"{never} not at all, clocks skip it, so the stamps are not local time there. {_REMEDY}"
-            _refuse(gone, text, where, skipped)
-            unclear = f"{never} twice, and the file does not show the whole hour twice. {_REMEDY}"
-            _refuse(twice, text, where, unclear)
-        keep = ~(gone | twice)
-    kept, doubtful = text[keep], [str(stamp) for stamp in text[~keep]]
-    stamps = stamps[keep].as_unit("us")
-    if not len(stamps):
-        raise SeriesError(f"{where}no stamp of column {text.name!r} is left.")
-    since = np.diff(stamps.asi8, prepend=stamps.asi8[:1] - 1)
-    _refuse(since < 0, kept, where, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}")
-    again = since == 0
-    if repeated == "refuse":
-        ways = "keep one of the two rows, or give repeated='first', 'last' or 'missing'"
-        _refuse(again, kept, where, f"repeats the stamp before it; {ways}. {_CLOCKS}")
-    ahead = np.append(again[1:], False)  # the next row has the same stamp
-    chosen = ~ahead if repeated == "last" else ~again
-    keep[np.flatnonzero(keep)[~chosen]] = False
-    return Stamps(stamps[chosen], keep, (again | ahead)[chosen], doubtful, offset)
-
-
-def _refuse(bad: npt.ArrayLike, text: pd.Series, where: str, why: str) -> None:
-    """Refuse the first field that is bad, with its place in the file."""
-    if np.any(bad):
-        row, line = int(np.argmax(bad)), text.index
-        place = f"{where}{line.name} {line[row]}, column {text.name!r}"
-        raise SeriesError(f"{place}: {str(text.iloc[row])!r} {why}")
-
-
-def _parse(text: pd.Series, form: str | None, where: str) -> pd.DatetimeIndex:
-    """Stamps in UTC where they carry an offset, else without a zone."""
-    if pd.api.types.is_datetime64_any_dtype(text.dtype):
-        _refuse(text.isna(), text, where, "is not a stamp.")
-        stamps = pd.DatetimeIndex(text)
-        return stamps if stamps.tz is None else stamps.tz_convert("UTC")
-    words = text.astype(object).where(text.notna(), "").astype(str)
-    stamps = pd.DatetimeIndex(pd.to_datetime(words, format=form or "ISO8601", errors="coerce", utc=True))
-    if form is not None:
-        _refuse(stamps.isna(), text, where, f"is not a stamp; expected the form {form!r}.")
-        return stamps if "%z" in form.lower() else stamps.tz_localize(None)
-    whole, offset = words.str.fullmatch(_STAMP).to_numpy(bool), words.str.contains(_OFFSET).to_numpy(bool)
-    like = "2016-07-15 00:00, with or without an offset such as +00:00"
-    another = "for another one give stamp_format, such as '%d/%m/%Y %H:%M'"
-    _refuse(stamps.isna() | ~whole, text, where, f"is not a stamp; expected the form {like}; {another}.")
-    has = f"{'has no' if offset[0] else 'has an'} offset, unlike the first stamp; give all of them the same form."
-    _refuse(offset != offset[0], text, where, has)
-    return stamps if offset[0] else stamps.tz_localize(None)
-
-
-def _localise(stamps: pd.DatetimeIndex, zone: str) -> tuple[pd.DatetimeIndex, Mask, Mask]:
-    """Local stamps to UTC; which of them no clock shows, and which it shows twice without telling which.
-
-    It tells where the rows run through the hour that occurs twice, go back once, and run through it again: the same
-    clock times, step by step, from its beginning to its end.
-    """
-    early, late = (
-        stamps.tz_localize(zone, ambiguous=np.full(len(stamps), first), nonexistent="NaT").tz_convert("UTC")
-        for first in (True, False)
-    )
-    gone = np.asarray(early.isna())
-    twice = np.asarray(early != late) & ~gone
-    step, first = usual_step(stamps), np.zeros(len(stamps), bool)
-    for begin, end in runs(twice):
-        half, since = (end - begin) // 2, stamps[begin:end] - stamps[begin]
-        whole = half * step == late[begin] - early[begin]
-        if whole and np.array_equal(since, np.tile(step * np.arange(half), 2)):
-            first[begin : begin + half], twice[begin:end] = True, False
-    return late.where(~first, early), gone, twice
-
-
 # ------------------------------------------------------------------------------------------------------ the grid
 
 
-def usual_step(stamps: pd.DatetimeIndex) -> pd.Timedelta:
-    """The most frequent difference between neighbours, of several the smallest; NaT for a single stamp."""
-    return pd.Series(stamps).diff().mode().min()
+def refuse(bad: npt.ArrayLike, text: pd.Series, where: str, why: str) -> None:
+    """Refuse the first field that is bad, with its place in the file."""
+    if np.any(bad):
+        row, line = int(np.argmax(bad)), text.index
+        field = str(text.iloc[row])
+        shown = field if len(field) <= 80 else f"{field[:77]}..."
+        raise SeriesError(f"{where}{line.name} {line[row]}, column {text.name!r}: {shown!r} {why}")
+
+
+def in_days(width: pd.Timedelta) -> bool:
+    """Whether a step is one or more whole days."""
+    return bool(width % DAY == pd.Timedelta(0))
+
+
+def on_clock(local: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
+    """Beginnings of days on a clock to UTC: the first of two midnights; where it is skipped, the instant of that."""
+    first = np.ones(len(local), bool)
+    return local.tz_localize(zone, ambiguous=first, nonexistent="shift_forward").tz_convert("UTC")
+
+
+def local_days(stamps: pd.DatetimeIndex, zone: str, width: pd.Timedelta) -> pd.DatetimeIndex | None:
+    """The clock times of UTC stamps that are whole steps of so many days apart on the clock of a zone; else None.
+
+    >>> stamps = pd.DatetimeIndex(["2022-03-26 23:00", "2022-03-27 22:00"], tz="UTC")
+    >>> [str(day) for day in local_days(stamps, "Europe/Paris", DAY)]
+    ['2022-03-27 00:00:00', '2022-03-28 00:00:00']
+    """
+    if not in_days(width):
+        return None
+    local = stamps.tz_convert(zone).tz_localize(None)
+    whole = np.rint((local - local[0]) / width).astype(int) * width
+    days = (local - whole).min() + whole  # a day whose midnight is skipped begins later than the others
+    return days if np.array_equal(on_clock(days, zone), stamps) else None
+
+
+def usual_step(stamps: pd.DatetimeIndex, zone: str = "UTC") -> pd.Timedelta:
+    """The most frequent difference between neighbours, of several the smallest; NaT for a single stamp.
+
+    Days are counted on the clock of the zone, where one may have 23 hours.
+    """
+    clock = stamps if stamps.tz is None else stamps.tz_convert(zone).tz_localize(None)
+    local, plain = (pd.Series(times).diff().mode().min() for times in (clock, stamps))
+    return local if in_days(local) else plain
 
 
 def grid(
-    text: pd.Series, stamps: pd.DatetimeIndex, step: str | pd.Timedelta | None, where: str
+    text: pd.Series, stamps: pd.DatetimeIndex, step: str | pd.Timedelta | None, where: str, zone: str = "UTC"
 ) -> pd.DatetimeIndex:
     """The regular grid from the first to the last stamp, after checking that every stamp lies on it."""
     if len(stamps) < 2:
         raise SeriesError(f"{where}only 1 row; a series needs at least 2.")
-    width = usual_step(stamps) if step is None else length(step, "step")
+    width = usual_step(stamps, zone) if step is None else length(step, "step")
+    days = local_days(stamps, zone, width)
+    counted = stamps if days is None else days
     after = f"is not a whole number of steps of {width} after the first stamp {str(text.iloc[0])!r}"
-    off = (stamps - stamps[0]) % width != pd.Timedelta(0)
-    _refuse(off, text, where, f"{after}. Bring the series to a regular grid first, or give step=...")
-    rows = int((stamps[-1] - stamps[0]) / width) + 1
+    off = (counted - counted[0]) % width != pd.Timedelta(0)
+    refuse(off, text, where, f"{after}. {_to_the_grid(stamps, width, zone)}")
+    rows = int((counted[-1] - counted[0]) / width) + 1
     if rows > 10 * len(stamps):
         raise SeriesError(
             f"{where}{len(stamps)} rows for {rows} steps of {width} from {stamps[0]} to {stamps[-1]}: more than "
             "nine in ten are missing. Look for a wrong year, or give step=..."
         )
-    return pd.date_range(stamps[0], periods=rows, freq=width, name="time")
+    every = pd.date_range(counted[0], periods=rows, freq=width)
+    return (every if days is None else on_clock(every, zone)).as_unit("us").rename("time")
+
+
+def _to_the_grid(stamps: pd.DatetimeIndex, width: pd.Timedelta, zone: str) -> str:
+    """What brings stamps to a grid: rounding them, the clock on which their days are counted, or another step."""
+    for coarse in ("1s", "10s", "1min", "5min", "15min"):
+        near = stamps.round(coarse)
+        step = usual_step(near, zone)
+        whole = step > 2 * pd.Timedelta(coarse) and not ((near - near[0]) % step).any() and near.is_unique
+        if whole:
+            most = pd.Series(stamps - near).abs().max() / pd.Timedelta(seconds=1)
+            return f"Stamps are up to {most:g} s off a grid of {step}; give rounded={coarse!r} to round them."
+    clock = stamps.tz_convert(zone).tz_localize(None)
+    by_day, local = ((its - its[0]) % DAY for its in (stamps, clock))
+    if local.any() and (np.minimum(by_day, DAY - by_day) <= pd.Timedelta("2h")).all():
+        return (
+            f"Days are not all of 24 h where clocks change; they were counted in {zone}: give the place where they "
+            "begin at midnight, such as timezone='Europe/Paris'. Otherwise bring the series to a regular grid, or "
+            "give step=..."
+        )
+    return "Bring the series to a regular grid first, or give step=..."

@@ -23,10 +23,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series.clock import ClockChange, Repeated, Stamps, Values, grid, read_stamps, zone_of
+from lstm_lib.series.clock import Values, grid, zone_of
 from lstm_lib.series.faults import Finding
 from lstm_lib.series.layouts import EMBEDDED, Known, describe, plain, recognise
 from lstm_lib.series.refusal import SeriesError, choose, listed, several
+from lstm_lib.series.stamps import ClockChange, Repeated, Stamps, read_stamps
 from lstm_lib.series.table import Series
 
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
@@ -45,7 +46,7 @@ def load_series(
     name_or_path: str | os.PathLike[str],
     *,
     target: str | None = None,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     columns: Sequence[str] | Mapping[str, str] | None = None,
     timezone: str | None = None,
     unit: str | None = None,
@@ -54,6 +55,7 @@ def load_series(
     stamps_in: str | None = None,
     stamped: Literal["start", "end"] = "start",
     stamp_format: str | None = None,
+    rounded: str | pd.Timedelta | None = None,
     clock_change: ClockChange = "refuse",
     repeated: Repeated = "refuse",
     separator: str = ",",
@@ -67,7 +69,8 @@ def load_series(
         Your data folder is the one that the environment variable LSTM_LIB_DATA names; without it `data/` of the
         checkout, or of the current folder where lstm_lib was installed without a checkout.
     target : the column to forecast; needed for a file with several number columns of no known layout.
-    time : the column of stamps; found by its name if it is called time, date, datetime, timestamp ...
+    time : the column of stamps; found by its name if it is called time, date, datetime, timestamp ... Two columns,
+        such as ["Date", "Time"], where the time of day stands in one of its own.
     columns : the columns to load, and always the target; None loads all. {"name in file": "new name"} renames them.
     timezone : the local time zone, for the calendar and for stamps without an offset; None takes what is known of the
         file, else "UTC".
@@ -75,8 +78,12 @@ def load_series(
     step : the grid, such as "15min"; None takes the most frequent difference between stamps.
     calendar : any of "hour", "weekday": adds hour_sin, hour_cos, ... computed in local time.
     stamps_in : the zone of stamps without an offset, if it is not `timezone`: such as "UTC".
-    stamped : whether a stamp marks the "start" or the "end" of its period; a Series has starts.
-    stamp_format : the form of the stamps if it is not ISO 8601, such as "%d/%m/%Y %H:%M".
+    stamped : whether a stamp marks the "start" or the "end" of its period; a Series has starts. At the "end" 24:00
+        is 00:00 of the next day. Of periods such as "00:00 - 01:00" the begin is taken.
+    stamp_format : the form of the stamps, such as "%d/%m/%Y %H:%M"; "unix" for seconds since 1970 (or
+        milliseconds ..., by their size), "excel" for day numbers of a spreadsheet. None takes ISO 8601, and what can be
+        meant in one way only.
+    rounded : "1s", "1min" ...: round stamps to whole ones. None rounds by 5 ms at most, to the second.
     clock_change : what to do with a local stamp that occurs twice or not at all where clocks change. An hour that the
         file shows twice, as a whole and in order, is understood. Else "refuse", or leave the rows out ("missing").
     repeated : what to do with a stamp that is repeated: "refuse", take the "first" or the "last" of its rows, or make
@@ -97,25 +104,27 @@ def load_series(
     choose(stamped, ("start", "end"), "way to stamp a period, stamped =")
     path, known = file_of(name_or_path), EMBEDDED.get(os.fspath(name_or_path))
     where, table = f"{path.name}: ", _open(path, separator, decimal)
-    time = _time_column(table.header, time, where)
-    others = [column for column in table.header if column != time]
+    times = _time_columns(table.header, time, where)
+    others = [column for column in table.header if column not in times]
     known = known or recognise(path.name, table.header) or Known()
     notes = [describe(known, others)] if known.title else []
     renamed, target = _chosen(columns, target, known, others, where)
-    text, values, refusal = table.read(time, list(renamed))
+    text, values, refusal = table.read(times, list(renamed))
     zone = zone_of(timezone or known.timezone)
     told = stamps_in or known.stamps_in or timezone
-    stamps = read_stamps(text, zone_of(told or "UTC"), where, stamp_format, clock_change, repeated)
+    clock, beside = zone_of(told or "UTC"), "" if len(times) > 1 else _clock_column(table.first, others)
+    stamps = read_stamps(
+        text, clock, where, stamp_format, clock_change, repeated,
+        stamped=stamped, step=step, rounded=rounded, local=zone, beside=beside,
+    )  # fmt: skip
     if refusal:
         raise SeriesError(refusal)
-    index = grid(text[stamps.keep], stamps.index, step, where)
+    index = grid(text[stamps.keep], stamps.index, step, where, zone)
     names = list(renamed.values())
     frame = pd.DataFrame(values[stamps.keep], stamps.index, names)
     if repeated == "missing":
         frame[stamps.several] = np.nan
     frame = frame.reindex(index)
-    if stamped == "end":
-        frame.index = index - (index[1] - index[0])
 
     units = {new: known.units.get(old) or _bracket(old) for old, new in renamed.items()}
     units[target] = units[target] if unit is None else unit
@@ -141,15 +150,30 @@ def load_series(
 # --------------------------------------------------------------------------------------- what was asked for
 
 
-def _time_column(header: list[str], time: str | None, where: str) -> str:
+def _time_columns(header: list[str], time: str | Sequence[str] | None, where: str) -> list[str]:
+    """The column of stamps, or those of the date and of the time of day."""
     if time is not None:
-        return _column(time, header, where)
+        times = [_column(name, header, where) for name in several(time)]
+        if not times or len(set(times)) < len(times):
+            raise SeriesError(
+                f"{where}time={time!r} was given; expected one column, or one of dates and one of times."
+            )
+        return times
     found = [column for column in header if column.lower() in _TIME_NAMES]
     if len(found) == 1:
-        return found[0]
+        return found
     many = "several columns are" if found else "no column is"
     names = ", ".join(map(repr, header))
-    raise SeriesError(f"{where}{many} called like a time; give time=..., one of {names}.")
+    both = f" Where the time of day stands in a column of its own, give both: time={found}." if found else ""
+    raise SeriesError(f"{where}{many} called like a time; give time=..., one of {names}.{both}")
+
+
+def _clock_column(first: Mapping[str, str], others: Iterable[str]) -> str:
+    """The first column that begins with a time of day, or ""."""
+    times = (
+        column for column in others if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?( ?[AaPp][Mm])?", first[column])
+    )
+    return next(times, "")
 
 
 def _column(name: str, header: Sequence[str], where: str) -> str:
@@ -195,6 +219,7 @@ def _said(stamps: Stamps, told: str | None, stamped: str, repeated: str) -> Iter
         yield f"stamps carry no offset and were read as {guess}"
     if stamped == "end":
         yield "stamps mark the end of their period and were put to its start"
+    yield from stamps.notes
     if left := stamps.doubtful:
         yield f"{len(left)} rows left out at changes of the clocks: {listed(left, 4)}"
     if stamps.several.any():
@@ -332,8 +357,9 @@ class _Csv:
                 f"columns and points in numbers, or give separator={other[0]!r} and the decimal sign, "
                 "decimal='.' or ','."
             )
-        if next(rows, None) is None:
+        if (row := next(rows, None)) is None:
             raise SeriesError(f"{path.name} has a header but no rows.")
+        self.first = dict(zip(self.header, row[1], strict=True))
         rows.close()
 
     def _rows(self) -> Generator[tuple[int, list[str]]]:
@@ -359,17 +385,17 @@ class _Csv:
                 f"{self.path.name} can't be read as a CSV in UTF-8, after line {done}: {error}"
             ) from error
 
-    def read(self, time: str, names: list[str]) -> tuple[pd.Series, Values, str]:
+    def read(self, times: list[str], names: list[str]) -> tuple[pd.Series, Values, str]:
         """The stamps as text, indexed by line; the numbers (rows, columns); and why they can't be used, or ""."""
-        at, picked = self.header.index(time), [self.header.index(name) for name in names]
+        at, picked = ([self.header.index(name) for name in each] for each in (times, names))
         lines, stamps, flat = list[int](), list[str](), array("d")
         numbers = _Numbers(f"{self.path.name}: line", self.decimal)
         for line, fields in islice(self._rows(), 1, None):
             lines.append(line)
-            stamps.append(fields[at])
+            stamps.append(" ".join([fields[k] for k in at]))
             flat.extend(numbers.read_line([fields[k] for k in picked], names, line))
         values = np.frombuffer(flat, dtype=np.float64).reshape(len(lines), len(names))
-        text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=time)
+        text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=" ".join(times))
         return text, values, numbers.refusal(names)
 
 
@@ -392,13 +418,17 @@ class _Parquet:
         self.header = list(self.frame.columns)
         if frame.empty:
             raise SeriesError(f"{path.name} has no rows.")
+        self.first = {column: str(self.frame[column].iloc[0]) for column in dict.fromkeys(self.header)}
 
-    def read(self, time: str, names: list[str]) -> tuple[pd.Series, Values, str]:
+    def read(self, times: list[str], names: list[str]) -> tuple[pd.Series, Values, str]:
         """The stamps, indexed by row; the numbers (rows, columns); and why they can't be used, or ""."""
         rows = pd.RangeIndex(1, len(self.frame) + 1, name="row")
         numbers = _Numbers(f"{self.path.name}: row")
         values = np.column_stack([self._column(name, numbers) for name in names])
-        return self.frame[time].set_axis(rows), values, numbers.refusal(names)
+        text = self.frame[times[0]]
+        if len(times) > 1:
+            text = self.frame[times].astype(str).agg(" ".join, axis=1).rename(" ".join(times))
+        return text.set_axis(rows), values, numbers.refusal(names)
 
     def _column(self, name: str, numbers: _Numbers) -> Values:
         column = self.frame[name]

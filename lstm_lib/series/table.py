@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.series import faults
-from lstm_lib.series.clock import calendar_features, zone_of
+from lstm_lib.series.clock import calendar_features, in_days, local_days, on_clock, usual_step, zone_of
 from lstm_lib.series.refusal import SeriesError, choose, length, listed, several
 
 ENERGY = re.compile(r"[kMGT]?(Wh|J)(/.*)?")  # an amount a period: added up
@@ -32,7 +32,8 @@ class Series:
     Parameters
     ----------
     name : what to call it in tables and messages.
-    frame : DataFrame (n rows), float64 columns, tz-aware UTC index in regular steps; NaN is a missing value.
+    frame : DataFrame (n rows), float64 columns, tz-aware UTC index in regular steps, or in steps of whole days on the
+        local clock; NaN is a missing value.
     target, unit : the column to forecast, and its unit.
     source : the sentence that has to be shown with results (attribution).
     timezone : the local zone, in which the calendar features are computed.
@@ -72,7 +73,13 @@ class Series:
                 f"{where}the index has to be a DatetimeIndex in UTC; use frame.tz_localize(...).tz_convert('UTC')."
             )
         steps = np.diff(index.asi8)
-        if len(steps) == 0 or (steps != steps[0]).any() or steps[0] <= 0:
+        even = len(steps) > 0 and (steps == steps[0]).all() and steps[0] > 0
+        if (
+            not even
+            and (days := local_days(index, self.timezone, self.step) if len(steps) else None) is not None
+        ):
+            even = bool((np.diff(days) == self.step).all())
+        if not even:
             raise SeriesError(
                 f"{where}the stamps have to be at least 2, increasing, in equal steps; use frame.asfreq(...) to "
                 "insert missing ones as NaN."
@@ -85,8 +92,8 @@ class Series:
 
     @property
     def step(self) -> pd.Timedelta:
-        """The time from one row to the next."""
-        return self.index[1] - self.index[0]
+        """The time from one row to the next; of days on the local clock 24 h each, whatever the clocks do."""
+        return usual_step(self.index, self.timezone)
 
     @property
     def index(self) -> pd.DatetimeIndex:
@@ -153,15 +160,18 @@ class Series:
         step: str | pd.Timedelta,
         how: Literal["mean", "sum"] | Mapping[str, Literal["mean", "sum"]] | None = None,
         least: float = 1.0,
+        clock: str | None = None,
     ) -> Series:
         """The series on a coarser grid: power by its mean, energy by its sum.
 
         Parameters
         ----------
-        step : a whole number of old ones; periods are counted from midnight UTC on 1970-01-01.
+        step : a whole number of old ones. Whole days are days on the clock, of 23 or 25 h where it is changed;
+            weeks begin on Monday. Shorter periods are of one length, and counted from midnight before the first row.
         how : "mean" or "sum", for all columns or by column; None goes by the units: kWh, MJ ... are added up, levels
             such as kW, °C, W/m² are averaged.
         least : the share of a period's rows that a mean needs. A sum needs all of them.
+        clock : the zone whose midnight is meant, such as "UTC"; None takes `timezone`.
 
         A period with fewer values is missing: nothing is taken across a gap. Calendar features are computed anew.
         Raises SeriesError for a step that doesn't fit, and for a column of which nothing tells what to do.
@@ -178,26 +188,52 @@ class Series:
         where, width = f"Series {self.name!r}: ", length(step, "step")
         if width % self.step != pd.Timedelta(0) or width == self.step:
             raise SeriesError(f"{where}step={step!r} has to be 2 or more whole steps of {self.step}.")
-        if self.index[0] != self.index[0].floor(self.step):
-            raise SeriesError(
-                f"{where}its stamps, such as {self.index[0]}, are not whole steps of {self.step} from midnight UTC, "
-                f"so no row lies in one period of {width} alone."
-            )
         if not 0 < least <= 1:
             raise SeriesError(f"least={least!r} has to be a share above 0, at most 1.")
         ways = {column: self._way(column, how) for column in self.measured}
-        grouped = self.frame[self.measured].groupby(self.index.floor(width))
-        needed = {"mean": least * (width // self.step), "sum": width // self.step}
-        enough = {column: grouped[column].count() >= needed[way] for column, way in ways.items()}
+        clock = zone_of(clock or self.timezone)
+        starts, row, whole = self._periods(width, clock)
+        grouped = self.frame[self.measured].groupby(row)
+        needed = {"mean": least * whole, "sum": whole}
+        enough = {column: grouped[column].count().to_numpy() >= needed[way] for column, way in ways.items()}
         parts = {column: grouped[column].agg(way).where(enough[column]) for column, way in ways.items()}
-        frame = pd.DataFrame(parts).rename_axis(index="time")
+        frame = pd.DataFrame(parts).set_axis(starts.rename("time"))
         if len(frame) < 2:
             raise SeriesError(f"{where}only {len(frame)} period of {width}; a series needs at least 2.")
         before, after = (f"{span / pd.Timedelta('1h'):g} h" for span in (self.step, width))
         done = {way: [column for column, its in ways.items() if its == way] for way in needed}
         words = "; ".join(f"{way} of {listed(names)}" for way, names in done.items() if names)
         notes = (*self.notes, f"resampled from {before} to {after}: {words}")
+        if clock != self.timezone or np.ptp(starts.tz_convert(clock).hour) % (width / pd.Timedelta("1h")):
+            notes = (*notes, f"periods of {after} were counted from midnight in {clock}, the first one's")
         return replace(self, frame=frame, calendar=(), notes=notes, found=()).with_calendar(*self.calendar)
+
+    def _periods(self, width: pd.Timedelta, clock: str) -> tuple[pd.DatetimeIndex, np.ndarray, np.ndarray]:
+        """The starts of the periods in UTC, the period of each row, and how many rows each has when it is whole."""
+        local = self.index.tz_convert(clock).tz_localize(None)
+        if in_days(width):  # counted from a Monday
+            day = local.normalize()
+            day -= (day - pd.Timestamp("1970-01-05")) % width
+            edges = on_clock(pd.date_range(day[0], day[-1] + width, freq=width), clock)
+        else:
+            first = self.index[0] - (local[0] - local[0].normalize()) % width
+            edges = pd.date_range(first, self.index[-1] + width, freq=width)
+            edges = edges[: int(edges.searchsorted(self.index[-1], side="right")) + 1]
+        long = np.diff(edges.as_unit("us").asi8) / (self.step.value / 1000)
+        days = local_days(self.index, clock, self.step)
+        off = (
+            local.normalize() != local
+            if days is not None and in_days(self.step)
+            else [(edges - self.index[0]) % self.step != pd.Timedelta(0)]
+        )
+        if np.any(off):
+            raise SeriesError(
+                f"Series {self.name!r}: its stamps, such as {self.index[0]}, are not whole steps of {self.step} "
+                f"from midnight in {clock}, so no row lies in one period of {width} alone; "
+                "give another clock, such as clock='UTC'."
+            )
+        whole = np.full(len(edges) - 1, width // self.step) if in_days(self.step) else np.rint(long)
+        return edges[:-1], edges.searchsorted(self.index, side="right") - 1, whole
 
     def _way(self, column: str, how: object) -> str:
         """Whether a column is averaged or added up."""

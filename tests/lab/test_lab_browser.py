@@ -18,7 +18,17 @@ from playwright.sync_api import Browser, Page, Request, expect
 
 from lstm_lib.lab.runs import from_zip
 from tools import lab
-from tools.browser import CHROMIUM, NOTEBOOK, ROOT, SIZE, WAIT, chromium, free_port, served, served_app
+from tools.browser import (
+    CHROMIUM,
+    NOTEBOOK,
+    ROOT,
+    SIZE,
+    WAIT,
+    chromium,
+    free_port,
+    served,
+    served_app,
+)
 
 if CHROMIUM is None and os.environ.get("CI") != "true":
     pytest.skip("there is no Chromium (on Debian and Ubuntu: apt install chromium)", allow_module_level=True)
@@ -129,12 +139,14 @@ def test_the_notebook_in_jupyterlab(browser: Browser, tmp_path: Path) -> None:
     command = lab.command(f"notebooks/{NOTEBOOK.name}", f"--port={port}", "--IdentityProvider.token=t")
     command += ["--no-browser", "--ServerApp.ip=127.0.0.1", "--LabApp.extension_manager=readonly"]
     command += ["--LabApp.expose_app_in_browser=True"]
+    environment = lab.environment(os.environ | {"HOME": str(tmp_path)})
     address = f"http://127.0.0.1:{port}"
     with (
-        served(command, dict(os.environ), tmp_path, f"{address}/api/status?token=t"),
+        served(command, environment, tmp_path, f"{address}/api/status?token=t"),
         opened(browser, f"{address}/lab/tree/notebooks/{NOTEBOOK.name}?token=t") as page,
     ):
         page.wait_for_function(HAS_KERNEL)
+        expect(page.get_by_text("Jupyter news")).to_have_count(0)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         cell(page, "0").wait_for()
@@ -211,3 +223,17 @@ def test_the_app_answers_what_is_wrong_and_keeps_what_was_learned(
         expect(alert).to_contain_text("bad.csv")
         expect(alert).to_contain_text("one")
         expect(rows(page)).to_have_count(1)
+
+
+def test_a_page_whose_program_has_ended_says_so(browser: Browser, tmp_path: Path) -> None:
+    with served_app(tmp_path) as address:
+        page = browser.new_page(viewport=SIZE)
+        page.set_default_timeout(1000 * WAIT)
+        page.goto(address)
+        cell(page, "0").wait_for()
+        page.evaluate("""() => {
+          const { baseUrl, kernelId } = JSON.parse(document.getElementById("jupyter-config-data").textContent);
+          return fetch(`${baseUrl}voila/api/shutdown/${kernelId}`, { method: "POST" });
+        }""")
+        expect(page.locator(".lab-gone")).to_contain_text("has ended")
+        page.close()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +15,33 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lstm_lib as ll
+from lstm_lib.experiments.configuration import READING
 from lstm_lib.lab import Settings, figures, grid, new
 from lstm_lib.lab import state as transitions
 from lstm_lib.lab import training as trainings
+from lstm_lib.lab.controls import OPTIONS, read_option, written
 from lstm_lib.lab.page import Page
-from lstm_lib.lab.runs import LastRows, forecast, from_zip, last_value_error, table, to_zip, weeks
+from lstm_lib.lab.price import price
+from lstm_lib.lab.runs import (
+    FOLDERS,
+    LastRows,
+    forecast,
+    from_zip,
+    last_value_error,
+    table,
+    tell_apart,
+    to_zip,
+    weeks,
+)
 from lstm_lib.lab.state import State, attempt, pick, with_depth, with_schedule, with_span
 from lstm_lib.lab.training import Reporter, jobs, train, train_all
 from lstm_lib.network.cells import CELLS
 
+FILES = Path(__file__).resolve().parents[1] / "files"
 UPLOAD = {
     "type": "text/csv",
     "size": 1,
@@ -218,6 +238,149 @@ def test_choosing_your_file_waits_for_a_path(settings):
     assert page.state.settings.task.series == "fontana" and page.file_row.layout.display == "none"
 
 
+def own_file(path: Path, **options: str) -> Page:
+    """A page on a user's file, with the options as they are typed into their controls."""
+    page = Page()
+    page.series.value = "your file …"
+    for name, text in options.items():
+        page.options[name].value = text
+    page.share.value = "all"
+    page.path.value = str(path)
+    return page
+
+
+def test_every_argument_of_a_file_has_a_control():
+    assert {*OPTIONS} == {"target", *READING} - {"calendar"}
+    assert {*Page().options} == {*OPTIONS}
+
+
+def test_a_french_export_is_read_from_the_page():
+    page = own_file(FILES / "31_french.csv", target="Valeur", time="Horodate")
+    if page.state.refused:  # then it names what helps
+        assert "separator=';'" in page.message.value
+        page.options["separator"].value, page.options["decimal"].value = ";", ","
+    assert page.message.value == ""
+    assert page.state.settings.task.load().frame["Valeur"].mean() == pytest.approx(12.0)
+    assert "every 1 h" in page.recognised.value and "no offset" in page.recognised.value
+    page.epochs.value, page.units.value = 1, "2"
+    page.go.click()
+    assert len(page.state.runs) == 1
+
+
+def written_as(frame: pd.DataFrame, path: Path, **how: Any) -> Path:
+    frame.to_csv(path, index=False, **how)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "given"),
+    [
+        ({"sep": ";"}, {"separator": ";"}),
+        ({"sep": "\t"}, {"separator": "tab"}),
+        ({"sep": "\t"}, {"separator": "\\t"}),
+        ({"sep": "|"}, {"separator": "|"}),
+        ({"sep": ";", "decimal": ","}, {"separator": ";", "decimal": ","}),
+        ({"date_format": "%d/%m/%Y %H:%M"}, {"stamp_format": "%d/%m/%Y %H:%M"}),
+        ({"date_format": "%Y-%m-%d %H:%M"}, {"timezone": "Europe/Paris", "stamps_in": "UTC"}),
+        ({}, {"stamped": "end", "step": "1h"}),
+        ({}, {"columns": "load, air"}),
+        ({}, {"columns": "load=power, air=outside"}),
+    ],
+)
+def test_a_file_that_is_written_another_way_is_read_by_its_controls(file, tmp_path, how, given):
+    frame = pd.read_csv(file, parse_dates=["time"])
+    renamed = given.get("columns", "").startswith("load=")
+    page = own_file(
+        written_as(frame, tmp_path / "own.csv", **how), **{"target": "power" if renamed else "load"} | given
+    )
+    assert page.message.value == ""
+    series = page.state.settings.task.load()
+    assert series.frame[series.target].to_numpy() == pytest.approx(frame["load"].to_numpy())
+
+
+@given(
+    parts=st.lists(
+        st.text(st.characters(codec="ascii", categories=("L", "N", "S", "Zs")), min_size=1)
+        .map(str.strip)
+        .filter(bool),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_what_is_written_into_a_control_is_read_again(parts):
+    if any("=" in part for part in parts):
+        return
+    assert read_option("columns", written(parts)) == parts
+    assert read_option("columns", written({part: f"{part} 2" for part in parts})) == {
+        p: f"{p} 2" for p in parts
+    }
+
+
+# -------------------------------------------------------------------------------- what a page may not read, or be told
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        "secret.csv",
+        "../secret.csv",
+        "link.csv",
+        "nowhere.csv",
+        "~nobody/x.csv",
+        "{data}/../secret.csv",
+        "{root}/secret.csv",
+    ],
+)
+def test_where_others_reach_the_page_files_are_read_below_chosen_folders_alone(
+    series, file, tmp_path, monkeypatch
+):
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(file, data / "mine.csv")
+    (tmp_path / "secret.csv").write_text("root,secret\n1,2\n")
+    (data / "link.csv").symlink_to(tmp_path / "secret.csv")
+    monkeypatch.setenv(FOLDERS, str(data))
+    monkeypatch.setenv("LSTM_LIB_DATA", str(data))
+    monkeypatch.chdir(tmp_path)
+    page = own_file(Path("mine.csv"), target="load")
+    assert page.message.value == ""
+    page.path.value = series.format(data=data, root=tmp_path)
+    assert "upload it" in page.message.value and "root" not in page.message.value.replace(str(tmp_path), "")
+    page.upload.value = ({"name": "up.csv", "content": memoryview(file.read_bytes())} | UPLOAD,)
+    assert page.message.value == ""
+
+
+@pytest.mark.parametrize("name", ["shadow", "id_rsa", ".netrc", "key.pem", "notes.md", ".csv"])
+def test_what_is_no_table_by_its_name_is_not_opened(name, tmp_path):
+    (tmp_path / name).write_text("root:*:19000,secret\nx,y\n")
+    page = own_file(tmp_path / name)
+    assert "no table by its name" in page.message.value and "secret" not in page.message.value
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "", "a/../../b.csv", "x\0.csv", "é" * 300 + ".csv", "~root", "<b>.csv", "C:\\x.csv"]
+)
+def test_whatever_an_upload_is_called_it_is_read_or_answered(name, file, page):
+    page.upload.value = ({"name": name, "content": memoryview(file.read_bytes())} | UPLOAD,)
+    assert page.message.value == "" or "no table by its name" in page.message.value
+    assert Path(page.path.value).is_relative_to(page.uploads.name)
+
+
+@pytest.mark.parametrize(
+    "text", ["0[0:1,0:30000000]", "0[0:30000000,30000000:0]", "0/Wx" + "x" * 10**6, "0[" + "9" * 5000 + "]"]
+)
+def test_a_zone_text_of_any_size_gets_a_short_answer(page, text):
+    page.text.value = text
+    assert page.state.wrong and len(page.message.value) < 2000
+
+
+@pytest.mark.parametrize("units", ["100000", "2000", ", ".join("2" * 50), "9" * 30])
+def test_a_network_that_a_page_cannot_hold_is_refused(page, units):
+    before = page.state.spec
+    page.units.value = units
+    assert page.state.refused and page.state.spec == before
+
+
 # ---------------------------------------------------------------------------------------------------------- training
 
 
@@ -371,8 +534,8 @@ def test_stop_keeps_what_was_learned(page):
 
     train(job, lambda *news: told.append(news), stopped)
     state: State = page.state
-    for transition, *given in told:
-        state = attempt(state, transition, *given)
+    for transition, *news in told:
+        state = attempt(state, transition, *news)
     assert state.runs[:-1] == first
     run = state.runs[-1]
     assert run.stopped == "stopped in epoch 2 of 2" and np.isnan(run.measured)
@@ -507,3 +670,99 @@ def test_a_run_whose_series_is_gone_is_told_of(trained, tmp_path, settings):
     trained.do(transitions.finish, gone)
     assert "can't be drawn" in trained.week_picture.value
     assert "9" in trained.table.value
+
+
+def test_runs_of_other_settings_are_told_apart(trained):
+    assert tell_apart(trained.state.runs) == ["", ""] and ">on<" not in trained.table.value
+    trained.seed.value = 1
+    trained.go.click()
+    assert tell_apart(trained.state.runs) == ["seed 0", "seed 0", "seed 1", "seed 1"]
+    assert ">on<" in trained.table.value and trained.table.value.count("<td>seed 1</td>") == 2
+    other = replace(trained.state.runs[0], settings=replace(trained.state.runs[0].settings, lr=1.0))
+    assert len({*tell_apart([*trained.state.runs, other])}) == 3
+    assert any("seed 1" in label for label, _ in trained.first.options)
+
+
+def test_errors_on_other_data_do_not_share_an_axis(trained):
+    trained.share.value = "last half"
+    trained.do(
+        transitions.finish,
+        replace(
+            trained.state.runs[0], number=9, settings=replace(trained.state.runs[0].settings, task=LastRows())
+        ),
+    )
+    drawn = figures.all_runs(trained.state)
+    assert len(drawn.figure.axes[0].lines) == 1 and "2 runs on other data" in drawn.words
+    drawn.as_bytes()
+
+
+def test_statistics_are_there_after_loading(trained, settings):
+    fresh = Page(settings)
+    fresh.load.value = ({"name": "runs.zip", "content": memoryview(to_zip(trained.state.runs))} | UPLOAD,)
+    fresh.statistic.value = trained.statistic.value = "fisher"
+    assert fresh.state.statistic == "fisher" and fresh.map.values == trained.map.values
+
+
+EDITS: dict[str, Any] = {
+    "number": [None, "1", 1.5, True, -1, 10**9], "what": [None, 3, ["a"], "x" * 10**5], "zone": [None, 7],
+    "depth": ["deep", None],
+    "span": ["24", 1.5], "schedule": [None, 0], "arcs": [None, "half", 2, -0.1], "predicted": [None, "fast"],
+    "measured": [{}],
+    "unit": [None, 4], "stopped": [None, 1], "curve": [None, [], [[1]], [["a", "b"]], [[float("nan"), 1.0]], "xy"],
+    "settings": [None, {}, {"units": "many"}, {"task": {"series": ""}}], "extra": [1],
+}  # fmt: skip
+
+
+def edited(content: bytes, change: Any) -> bytes:
+    """A file of runs whose runs.json was changed by hand."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new_one:
+        for name in old.namelist():
+            text = old.read(name)
+            new_one.writestr(name, json.dumps(change(json.loads(text))) if name == "runs.json" else text)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(name, value) for name, values in EDITS.items() for value in values]
+)
+def test_an_edited_file_of_runs_is_refused_and_loses_nothing(trained, field, value):
+    content = to_zip(trained.state.runs)
+    before = trained.state.runs
+    changed = edited(content, lambda about: [about[0] | {field: value}, *about[1:]])
+    trained.load.value = ({"name": "runs.zip", "content": memoryview(changed)} | UPLOAD,)
+    assert "not a file of runs" in trained.message.value and len(trained.message.value) < 1000
+    assert trained.state.runs == before
+
+
+@pytest.mark.parametrize("text", ["$\\frac{1}{$", "$x", "\\$_^", "<script>", "{}", "_hidden"])
+def test_a_name_or_unit_of_any_signs_is_drawn(trained, text):
+    changed = edited(
+        to_zip(trained.state.runs), lambda about: [one | {"what": text, "unit": text} for one in about]
+    )
+    trained.load.value = ({"name": "runs.zip", "content": memoryview(changed)} | UPLOAD,)
+    assert "2 runs loaded" in trained.message.value and "<script>" not in trained.table.value
+    for picture in (trained.curves, trained.points, trained.week_picture):
+        assert "data:image" in picture.value
+    trained.png.click()
+
+
+def test_a_price_promises_no_more_than_what_surrounds_a_step_allows(page):
+    click(page, "0")
+    page.depth.value = "cache"
+    assert "30.00×" in page.price.value and "no more than 30×" in page.price.value
+    assert price(page.state).whole < 10  # what is remembered is computed once
+
+
+def test_a_budget_that_was_overruled_does_not_stay(page):
+    page.budget.value = 50
+    assert page.state.budget == 0.5
+    click(page, "head")
+    assert page.budget.value == 0
+
+
+def test_weights_are_drawn_once_for_a_network(page, monkeypatch):
+    calls = Mock(side_effect=transitions.init_params)
+    monkeypatch.setattr(transitions, "init_params", calls)
+    page.units.value = "9"
+    assert calls.call_count == 1

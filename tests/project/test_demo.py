@@ -23,7 +23,7 @@ TINY = ["--epochs", "1", "--units", "4", "--rows", "2000"]
 def start(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "tools" / "demo.py"), *arguments],
-        cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+        cwd=cwd, env={**os.environ, **environment}, capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
 
 

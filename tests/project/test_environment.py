@@ -29,7 +29,7 @@ def test_here_all_is_well() -> None:
 
 
 def test_what_is_needed_is_what_the_project_says() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [*project["dependencies"], *(r for e in project["optional-dependencies"].values() for r in e)]
     ranges = {r.name: str(r.specifier) for r in map(Requirement, lines)}
     assert {name: f">={oldest}" for name, oldest in env.NEEDED.items()} == {k: ranges[k] for k in env.NEEDED}

@@ -50,6 +50,6 @@ def test_the_check_of_files_finds_planted_faults(
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md"])
 def test_links_lead_to_files(name: str) -> None:
-    text = (ROOT / name).read_text()
+    text = (ROOT / name).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if not re.match(r"[a-z]+:", link)]
     assert [link for link in links if not ((ROOT / name).parent / link).exists()] == []

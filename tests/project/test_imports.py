@@ -146,7 +146,7 @@ def more_than_numpy(path: Path, source: str) -> list[str]:
     ids=lambda path: f"{path.parent.name}.{path.stem}",
 )
 def test_the_engine_loads_numpy_alone(path: Path) -> None:
-    assert more_than_numpy(path, path.read_text()) == []
+    assert more_than_numpy(path, path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(

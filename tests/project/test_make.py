@@ -21,7 +21,7 @@ import pytest
 from tools import app, lab, which_python
 
 ROOT = Path(__file__).resolve().parents[2]
-MAKEFILE = (ROOT / "Makefile").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 OUTSIDE = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "VENV")}
 Here = tuple[tuple[int, int, int], str, str, str]
 
@@ -61,12 +61,12 @@ def test_make_app_serves_the_page_of_its_notebook() -> None:
 
 def test_the_app_asks_nothing_of_the_internet() -> None:
     for path in (*(ROOT / "tools/app_template").rglob("*.j2"), *(ROOT / "lstm_lib/lab").glob("*.[jc]s*")):
-        assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", path.read_text()) == [], path
+        assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", path.read_text(encoding="utf-8")) == [], path
 
 
 def test_make_test_runs_every_check_and_so_does_ci() -> None:
     assert re.search(r"^STAGES := lint types unit check-notebooks$", MAKEFILE, flags=re.M)
-    assert re.search(r"^make .* test ", (ROOT / ".ci" / "run").read_text(), flags=re.M)
+    assert re.search(r"^make .* test ", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), flags=re.M)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
@@ -132,7 +132,9 @@ def test_the_newest_python_is_that_of_the_locked_tensorflow() -> None:
     minors = [
         int(n) for line in said for n in re.findall(r"^Programming Language :: Python :: 3\.(\d+)$", line)
     ]
-    locked = re.findall(r"^tensorflow==(.+)$", (ROOT / "requirements.txt").read_text(), flags=re.M)
+    locked = re.findall(
+        r"^tensorflow==(.+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), flags=re.M
+    )
     assert (3, max(minors)) == which_python.NEWEST or [distribution("tensorflow").version] != locked
 
 
@@ -166,7 +168,7 @@ def test_jupyterlab_starts_without_a_display(tmp_path: Path) -> None:
         finally:
             server.terminate()
             server.wait(timeout=30)
-    assert status is not None, log.read_text()
+    assert status is not None, log.read_text(encoding="utf-8")
     assert status["kernels"] == 0
 
 

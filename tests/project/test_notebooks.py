@@ -21,7 +21,7 @@ def test_notebooks_are_stored_as_they_will_be_compared(path: Path) -> None:
 
 
 def test_the_readme_maps_the_notebooks() -> None:
-    mapped = re.findall(r"\]\(notebooks/([^)]+\.ipynb)\)", (ROOT / "README.md").read_text())
+    mapped = re.findall(r"\]\(notebooks/([^)]+\.ipynb)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert mapped == [path.name for path in NOTEBOOKS]
 
 

@@ -17,13 +17,13 @@ from tools import lock
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RANGES = [Requirement(line) for line in lock.direct()]
 
 
 def locked() -> dict[str, str]:
     """Package: version, of every line of requirements.txt."""
-    text = (ROOT / "requirements.txt").read_text()
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     pins = [Requirement(line) for line in lines if line]
     for pin in pins:
@@ -34,7 +34,7 @@ def locked() -> dict[str, str]:
 
 def conda_pins() -> dict[str, str]:
     """Package: version, of every line of environment.yml, conda's own and pip's."""
-    lines = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    lines = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     (pip,) = [line["pip"] for line in lines if isinstance(line, dict)]
     pairs = [re.split("=+", line) for line in [*lines, *pip] if isinstance(line, str) and "=" in line]
     return {canonicalize_name(name): version for name, version in pairs if name != "python"}
@@ -65,5 +65,5 @@ def test_the_lock_knows_every_requirement_once_and_not_the_package_itself() -> N
 
 def test_the_version_stands_in_one_place() -> None:
     assert PROJECT["dynamic"] == ["version"]  # read from lstm_lib/__init__.py
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == lstm_lib.__version__

@@ -54,7 +54,7 @@ def requirements(one: Distribution) -> Iterable[str]:
     """Of this package those of pyproject.toml: an editable installation may be older."""
     if canonicalize_name(str(one.metadata["Name"])) != "lstm-lib":
         return one.requires or ()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     optional = project["optional-dependencies"].items()
     return [*project["dependencies"], *(f"{line}; extra == '{e}'" for e, lines in optional for line in lines)]
 
@@ -208,7 +208,7 @@ def test_what_a_part_imports_is_in_its_extras(part: str) -> None:
         [PACKAGE / f"{part}.py"] if (PACKAGE / f"{part}.py").is_file() else (PACKAGE / part).rglob("*.py")
     )
     names = set()
-    for node in (node for path in sources for node in ast.walk(ast.parse(path.read_text()))):
+    for node in (node for path in sources for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -1,0 +1,222 @@
+"""Stamps: from what a file says to the instants, in UTC, at which its periods begin.
+
+Two things have to be known of a stamp without an offset: the zone of the clock it was read from, and whether it
+marks the start or the end of its period. Where clocks are put back, an hour of local stamps occurs twice. It is
+told apart by the order of the rows if, and only if, the file shows the whole hour twice; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lstm_lib.series.clock import Mask, in_days, local_days, on_clock, refuse, runs, usual_step
+from lstm_lib.series.refusal import SeriesError, choose, length
+from lstm_lib.series.spelling import parse
+
+ClockChange = Literal["refuse", "missing"]
+Repeated = Literal["refuse", "first", "last", "missing"]
+# Where a repeated hour may come from, if no zone was given: a place for each hour at which clocks are put back.
+_PLACES = ("Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York", "Australia/Sydney")
+_CLOCKS = "If it is the change of the clocks, export the series in UTC or at a fixed offset."
+_REMEDY = (
+    "Export the series in UTC or at a fixed offset, and give that zone: timezone='UTC', or 'Etc/GMT-1' for UTC+1; "
+    "or give clock_change='missing' to leave such rows out."
+)
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """The stamps of a file, understood.
+
+    Parameters
+    ----------
+    index : the starts of the periods in UTC, strictly increasing, of the rows that are kept.
+    keep : which rows of the file these are.
+    several : which of the kept rows share their stamp with a row that is not kept.
+    doubtful : the text of each stamp that was left out, because it occurs twice or not at all.
+    offset : whether the stamps carry their offset from UTC.
+    notes : how they are spelt, a sentence each, as far as it isn't plain.
+    """
+
+    index: pd.DatetimeIndex
+    keep: Mask
+    several: Mask
+    doubtful: list[str]
+    offset: bool
+    notes: tuple[str, ...] = ()
+
+
+class _Read(NamedTuple):
+    """Local stamps as instants; which no clock shows, which it shows twice, and which of these the rows tell apart."""
+
+    at: pd.DatetimeIndex
+    gone: Mask
+    twice: Mask
+    told: Mask
+
+    def plain(self) -> bool:
+        """Whether every stamp has one instant, later than the one before it."""
+        return not (self.gone | self.twice).any() and bool((np.diff(self.at.asi8) > 0).all())
+
+
+def read_stamps(
+    text: pd.Series,
+    zone: str,
+    where: str,
+    form: str | None = None,
+    clock_change: ClockChange = "refuse",
+    repeated: Repeated = "refuse",
+    *,
+    stamped: Literal["start", "end"] = "start",
+    step: str | pd.Timedelta | None = None,
+    rounded: str | pd.Timedelta | None = None,
+    local: str | None = None,
+    beside: str = "",
+) -> Stamps:
+    """Stamps as text, or as dates out of a Parquet file, to UTC; its index numbers the lines or rows.
+
+    `local` is the clock on which days are counted; `beside` names a column of clock times that was not given.
+    """
+    choose(clock_change, ("refuse", "missing"), "way with a clock_change")
+    choose(repeated, ("refuse", "first", "last", "missing"), "way with repeated stamps, repeated =")
+    stamps, notes = parse(text, form, where, stamped)
+    stamps, rounding = _round(stamps, rounded)
+    notes += rounding
+    offset, keep = stamps.tz is not None, np.ones(len(text), bool)
+    width = usual_step(stamps, local or zone) if step is None else length(step, "step")
+    clock = None if offset else stamps
+    if offset:
+        stamps = _before(stamps, width, local or zone) if stamped == "end" else stamps
+    else:
+        read, note = _local_starts(stamps, zone, width, stamped, step)
+        notes += note
+        stamps, gone, twice, _ = read
+        if clock_change == "refuse":
+            _refuse_doubts(text, where, zone, gone, twice)
+        keep = ~(gone | twice)
+    kept, doubtful = text[keep], [str(stamp) for stamp in text[~keep]]
+    stamps = stamps[keep].as_unit("us")
+    if not len(stamps):
+        raise SeriesError(f"{where}no stamp of column {text.name!r} is left.")
+    since = np.diff(stamps.asi8, prepend=stamps.asi8[:1] - 1)
+    again = since == 0
+    if clock is not None and (since <= 0).any() and repeated == "refuse":
+        shifts = [pd.Timedelta(0)] if stamped == "start" else [width, pd.Timedelta(0)]
+        _offer_places([clock[keep] - shift for shift in shifts], since <= 0, kept, where)
+    refuse(since < 0, kept, where, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}")
+    if repeated == "refuse":
+        if beside:
+            pair = f"time=[{text.name!r}, {beside!r}]"
+            why = f"repeats the stamp before it; the time of day stands in another column: give {pair}."
+            refuse(again, kept, where, why)
+        ways = "keep one of the two rows, or give repeated='first', 'last' or 'missing'"
+        refuse(again, kept, where, f"repeats the stamp before it; {ways}. {_CLOCKS}")
+    ahead = np.append(again[1:], False)  # the next row has the same stamp
+    chosen = ~ahead if repeated == "last" else ~again
+    keep[np.flatnonzero(keep)[~chosen]] = False
+    return Stamps(stamps[chosen], keep, (again | ahead)[chosen], doubtful, offset, notes)
+
+
+def _round(
+    stamps: pd.DatetimeIndex, rounded: str | pd.Timedelta | None
+) -> tuple[pd.DatetimeIndex, tuple[str, ...]]:
+    """Stamps rounded as asked; to whole seconds unasked, where none is further off than 5 ms, as spreadsheets write."""
+    near = stamps.round("1s" if rounded is None else length(rounded, "rounded"))
+    off = pd.Series(stamps - near).abs()
+    moved, most = off > pd.Timedelta(0), off.max()
+    small = most <= pd.Timedelta("5ms") and usual_step(near) >= pd.Timedelta("1s") and near.is_unique
+    if not moved.any() or (rounded is None and not small):
+        return stamps, ()
+    to = "the second" if rounded is None else f"{rounded}"
+    return near, (f"{moved.sum()} stamps were rounded to {to}, by up to {most / pd.Timedelta('1s'):.3g} s",)
+
+
+def _refuse_doubts(text: pd.Series, where: str, zone: str, gone: Mask, twice: Mask) -> None:
+    never = f"occurs twice or not at all in {zone}, at a change of the clocks:"
+    skipped = f"{never} not at all, clocks skip it, so the stamps are not local time there. {_REMEDY}"
+    refuse(gone, text, where, skipped)
+    words = text[twice].astype(str).to_numpy()
+    pairs = len(words) > 2 and len(words) % 2 == 0 and (words[::2] == words[1::2]).all()
+    seen = ", then the whole hour again, in order: each of its stamps stands twice in a row, and which is the first "
+    seen = f"{seen}can't be known" if pairs else " twice"
+    refuse(twice, text, where, f"{never} twice, and the file does not show the whole hour{seen}. {_REMEDY}")
+
+
+def _offer_places(clocks: list[pd.DatetimeIndex], bad: Mask, text: pd.Series, where: str) -> None:
+    """Refuse stamps that repeat or go back only within an hour that clocks show twice somewhere: say where."""
+    found = []
+    for place in _PLACES:
+        for clock in clocks:
+            read = _localise(clock, place, usual_step(clock))
+            if not (bad & ~(read.twice | read.told)).any() and place not in found:
+                found.append(place)
+    if found:
+        land, day = found[0].split("/")[0], clocks[0][int(np.argmax(bad))].date()
+        why = (
+            f"stands there again: it lies in one hour that comes twice on {day}, when clocks in {land} are put back. "
+            f"Give timezone={' or '.join(map(repr, found))}, or another place with that clock, and both are read"
+        )
+        refuse(bad, text, where, f"{why}. {_REMEDY}")
+
+
+# ------------------------------------------------------------------------------------------------- local clocks
+
+
+def _before(stamps: pd.DatetimeIndex, width: pd.Timedelta, zone: str) -> pd.DatetimeIndex:
+    """Ends of periods to their starts: a day on the local clock, where the stamps are such days."""
+    days = local_days(stamps, zone, width)
+    return stamps - width if days is None else on_clock(days - width, zone)
+
+
+def _local_starts(
+    stamps: pd.DatetimeIndex, zone: str, width: pd.Timedelta, stamped: str, step: object
+) -> tuple[_Read, tuple[str, ...]]:
+    """Local stamps to the instants at which their periods start.
+
+    A stamp at the end is what the clock shows at that instant, or what it showed at the start, and the step added: the
+    two differ at a change of the clocks alone. The second is taken where it is plain and proven by the file, and the
+    first isn't plain; and for whole days.
+    """
+    read = _localise(stamps, zone, width)
+    if stamped == "start":
+        return read, ()
+    added = _localise(stamps - width, zone, width)
+    proven = added.plain() and bool(added.told.any() or read.gone.any())
+    if in_days(width):
+        return added, ()
+    if proven and not read.plain():
+        note = f"at the change of the clocks a stamp is the clock at the start of its period and {width} more"
+        return added, (note,)
+    plain = read.at[~(read.gone | read.twice)]  # steps of instants: those on the clock may be longer
+    width = usual_step(plain) if step is None and len(plain) > 1 else width
+    return read._replace(at=read.at - width), ()
+
+
+def _localise(stamps: pd.DatetimeIndex, zone: str, width: pd.Timedelta) -> _Read:
+    """Local stamps to UTC; which of them no clock shows, and which it shows twice without telling which.
+
+    It tells where the rows run through the hour that occurs twice, go back once, and run through it again: the same
+    clock times, step by step, from its beginning to its end. A day begins at the first of two midnights.
+    """
+    early, late = (
+        stamps.tz_localize(zone, ambiguous=np.full(len(stamps), first), nonexistent="NaT").tz_convert("UTC")
+        for first in (True, False)
+    )
+    gone = np.asarray(early.isna())
+    twice = np.asarray(early != late) & ~gone
+    first, told = np.zeros(len(stamps), bool), np.zeros(len(stamps), bool)
+    if in_days(width):
+        midnight = np.asarray(stamps == stamps.normalize())
+        late = late.where(~midnight, on_clock(stamps, zone))
+        return _Read(late, gone & ~midnight, twice & ~midnight, told)
+    step = usual_step(stamps)
+    for begin, end in runs(twice):
+        half, since = (end - begin) // 2, stamps[begin:end] - stamps[begin]
+        whole = half * step == late[begin] - early[begin]
+        if whole and np.array_equal(since, np.tile(step * np.arange(half), 2)):
+            first[begin : begin + half], twice[begin:end], told[begin:end] = True, False, True
+    return _Read(late.where(~first, early), gone, twice, told)

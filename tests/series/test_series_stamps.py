@@ -1,0 +1,234 @@
+"""Stamps as other programs write them: read at the instants meant, or refused with the argument that helps."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from lstm_lib.series import SeriesError, load_series
+from lstm_lib.series.clock import changes, on_clock
+from tests.series.series_files import attempt
+
+FILES = Path(__file__).resolve().parents[1] / "files"
+NAN = np.nan
+ZURICH = {"timezone": "Europe/Zurich", "stamped": "end", "unit": "kW"}
+RTE = {"separator": "\t", "time": ["Date", "Heures"], "target": "Consommation", "columns": ["Consommation"]}
+HOUSE = {"separator": ";", "time": ["Date", "Time"], "stamp_format": "%d/%m/%Y %H:%M:%S"}
+
+# file: (how it is loaded, its first and last stamp, its values)
+READ = {
+    "01_end_stamps_autumn.csv": (ZURICH, "2013-10-26 22:00", "2013-10-27 03:45", range(24)),
+    "01_end_instants_autumn.csv": (ZURICH, "2013-10-26 22:00", "2013-10-27 03:45", range(24)),
+    "01_end_stamps_spring.csv": (ZURICH, "2013-03-30 23:00", "2013-03-31 03:45", range(20)),
+    "04_date_and_hour.csv": ({**RTE, "timezone": "Europe/Paris"}, "2021-12-31 23:00", "2022-01-01 00:45",
+                             [50000, NAN, 50020, NAN, 50040, NAN, 50060, NAN]),
+    "06_intervals_local.csv": ({"time": "MTU (CET/CEST)", "timezone": "Europe/Brussels"}, "2013-10-26 22:00",
+                               "2013-10-27 03:00", range(9000, 9006)),
+    "07_epoch.csv": ({}, "2012-01-01 00:10", "2012-01-01 00:45", np.arange(8) + 50.5),
+    "07_epoch_ms.csv": ({}, "2012-01-01 00:10", "2012-01-01 00:45", np.arange(8) + 50.5),
+    "07_serial_days.csv": ({"stamp_format": "excel"}, "2016-01-01 00:00", "2016-01-01 02:00", [1, 2, 3]),
+    "19_hour_twice.csv": ({"timezone": "Europe/Berlin"}, "2018-10-27 22:00", "2018-10-28 03:00", range(6)),
+    "19_half_hours_twice.csv": ({"timezone": "Europe/Berlin"}, "2018-10-27 23:00", "2018-10-28 02:30", range(8)),
+    "20_midnight_24.csv": ({"stamped": "end"}, "2016-07-15 21:00", "2016-07-16 01:00", range(22, 27)),
+    "20_midnight_24_dots.csv": ({"stamped": "end", "stamp_format": "%d.%m.%Y %H:%M"}, "2016-07-15 21:00",
+                                "2016-07-16 01:00", range(22, 27)),
+    "20_midnight_bare.csv": ({"stamp_format": "%d/%m/%Y %H:%M"}, "2016-01-01 22:00", "2016-01-02 01:00", [1, 2, 3, 4]),
+    "20_rounded_down.csv": ({}, "2016-01-01 22:00", "2016-01-02 01:00", [1, 2, 3, 4]),
+    "23_daily.csv": ({"timezone": "Europe/Paris"}, "2022-03-19 23:00", "2022-04-03 22:00", range(16)),
+    "23_daily_offsets.csv": ({"timezone": "Europe/Paris"}, "2022-03-19 23:00", "2022-04-03 22:00", range(16)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_stamp_with_one_meaning_is_read(name):
+    options, first, last, values = READ[name]
+    series = load_series(FILES / name, **options)
+    assert [f"{series.index[k]:%Y-%m-%d %H:%M}" for k in (0, -1)] == [first, last] and not series.inserted
+    np.testing.assert_array_equal(series.frame[series.target], list(values))
+
+
+def write(path, stamps, header="time"):
+    rows = [f"{stamp},{k}" for k, stamp in enumerate(stamps)]
+    path.write_text("\n".join([f"{header},load", *rows]) + "\n")
+    return path
+
+
+HOURS = [f"2016-01-01 {hour:02}:00" for hour in range(5)]
+# stamps: (how they are loaded, what the refusal says)
+REFUSED = {
+    "two meanings": (["01/02/2016 00:00", "01/02/2016 01:00"], {}, r"'%d/%m/%Y %H:%M' .*or stamp_format='%m/%d/%Y"),
+    "a date with its hour": (["2012010100", "2012010101"], {}, r"'%Y%m%d%H' or 'unix'"),
+    "day numbers": (["42370.00", "42370.04"], {}, r"spreadsheet it is 2016-01-01.*stamp_format='excel'"),
+    "a running number": (["0", "1", "2"], {}, r"'0' is not a stamp.*stamp_format='excel'.*'unix'"),
+    "no directive": (HOURS, {"stamp_format": "dd/mm/yyyy"}, r"no directive, which begins with %"),
+    "seconds by a directive": (HOURS, {"stamp_format": "%s"}, r"stamp_format='%s'.*no directive '%s'.*'unix'"),
+    "no such directive": (HOURS, {"stamp_format": "%d %Q"}, r"no directive '%Q'"),
+    "a directive twice": (HOURS, {"stamp_format": "%d.%m.%Y %H:%M - %d.%m.%Y %H:%M"}, r"'%d' more than once"),
+    "no year": (HOURS, {"stamp_format": "%H:%M"}, r"has no year.*time="),
+    "no half of the day": (HOURS, {"stamp_format": "%Y-%m-%d %I:%M"}, r"need %p"),
+    "a sign alone": (HOURS, {"stamp_format": "%Y-%m-%d %"}, r"stamp_format='%Y-%m-%d %'"),
+    "24:00 at the start": (["2016-01-01 23:00", "2016-01-01 24:00"], {}, r"not a stamp.*stamped='end'"),
+    "year 9999": (["9999-12-31 22:00", "9999-12-31 23:00"], {"timezone": "America/New_York"}, r"is not a stamp"),
+    "year 0": (["0000-01-01 00:00", "0000-01-01 01:00"], {}, r"is not a stamp"),
+    "year 1": (["0001-01-01T00:00+05:00", "0001-01-01T01:00+05:00"], {}, r"is not a stamp"),
+    "a minute short": (["2016-01-01 00:00:00", "2016-01-01 00:59:59", "2016-01-01 02:00:00", "2016-01-01 03:00:01"], {},
+                       r"up to 1 s off a grid of 0 days 01:00:00; give rounded='10s'"),
+    "a period too long": (["2016-01-01 00:00 - 2016-01-01 02:00", "2016-01-01 01:00 - 2016-01-01 03:00"], {},
+                          r"periods of 0 days 02:00:00.*one begins every 0 days 01:00:00"),
+    "a period and its end": ([f"{a} - {b}" for a, b in pairwise(HOURS)], {"stamped": "end"},
+                             r"the begin is taken; leave out stamped='end'"),
+    "a period or an offset": (["2016-01-01 00:00-01:00", "2016-01-01 01:00-02:00", "2016-01-01 02:00-03:00"], {},
+                              r"an offset, or a period"),
+    "days at no midnight": (["2022-03-26T00:00+01:00", "2022-03-27T00:00+01:00", "2022-03-28T00:00+02:00",
+                             "2022-03-29T00:00+02:00"], {}, r"where clocks change.*timezone='Europe/Paris'"),
+    "one minute digit": (["01.01.2016 10:00", "01.01.2016 11:0"], {"stamp_format": "%d.%m.%Y %H:%M"},
+                         r"'01.01.2016 11:0'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_stamp_without_one_meaning_is_refused_with_the_argument_that_decides(tmp_path, name):
+    stamps, options, message = REFUSED[name]
+    with pytest.raises(SeriesError, match=message):
+        load_series(write(tmp_path / "odd.csv", stamps), **options)
+
+
+def test_an_hour_twice_without_a_zone_is_offered_one():
+    for name in ("19_hour_twice.csv", "19_half_hours_twice.csv", "19_interleaved.csv"):
+        with pytest.raises(
+            SeriesError, match=r"2018-10-28, when clocks in Europe.*timezone='Europe/Berlin'"
+        ) as refusal:
+            load_series(FILES / name)
+        assert "repeated=" not in str(refusal.value) and "sort" not in str(refusal.value)
+    with pytest.raises(SeriesError, match=r"stands twice in a row, and which is the first can't be known"):
+        load_series(FILES / "19_interleaved.csv", timezone="Europe/Berlin")
+
+
+def test_a_date_beside_a_column_of_clock_times():
+    options = {**RTE, "time": "Date", "timezone": "Europe/Paris"}
+    with pytest.raises(SeriesError, match=r"another column: give time=\['Date', 'Heures'\]"):
+        load_series(FILES / "04_date_and_hour.csv", **options)
+    with pytest.raises(SeriesError, match=r"give both: time=\['Date', 'Time'\]"):
+        load_series(FILES / "05_household.txt", separator=";", target="Voltage")
+
+
+@pytest.mark.parametrize(
+    "zone", ["Asia/Kolkata", "Australia/Adelaide", "Europe/Paris", "America/Los_Angeles"]
+)
+def test_periods_begin_at_local_midnight(zone):
+    series = load_series(FILES / "54_hours.csv", timezone=zone, unit="kWh")
+    days, pairs = series.resample("1D"), series.resample("2h")
+    assert days.frame["load"].tolist() == [123] * 7 and {f"{t:%H:%M}" for t in days.local} == {"00:00"}
+    assert pairs.frame["load"].tolist() == ([2] * 11 + [101]) * 7
+
+
+def test_a_local_day_has_as_many_hours_as_the_clock_gives_it():
+    series = load_series(FILES / "23_hourly.csv", timezone="Europe/Paris", unit="kWh")
+    days = series.resample("1D")
+    assert days.frame["conso"].tolist() == [24] * 7 + [23] + [24] * 8
+    assert days.step == pd.Timedelta("1D") and f"{days.local[7]:%Y-%m-%d %H:%M}" == "2022-03-27 00:00"
+    weeks = days.resample("7D").frame["conso"].to_numpy()
+    np.testing.assert_array_equal(weeks, [NAN, 7 * 24 - 1, NAN][: len(weeks)] if len(weeks) == 3 else weeks)
+    assert series.resample("1D", clock="UTC").frame["conso"].dropna().eq(24).all()
+
+
+# ------------------------------------------------------------------------- one file in all the spellings there are
+
+ZONES = [
+    "UTC",
+    "Europe/Paris",
+    "America/New_York",
+    "Australia/Adelaide",
+    "Asia/Kolkata",
+    "Australia/Lord_Howe",
+]
+FORMS = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M",
+         "%Y/%m/%d %H:%M", "%d-%m-%Y %H:%M", "%m/%d/%Y %I:%M %p", "%Y%m%d%H%M", "%Y%m%d %H%M"]  # fmt: skip
+_USUAL = settings.default.max_examples
+MANY = settings(max_examples=300 if _USUAL <= 100 else 5 * _USUAL)  # 10,000 under `make soak`
+
+
+def spell(instants, zone, step, how, form):
+    """Starts of periods as another program would write them, in one or two columns; and what has to be said of them."""
+    clock, hour = instants.tz_convert(zone).tz_localize(None), pd.Timedelta(step)
+    text, said = lambda stamps: stamps.strftime(form), {}
+    if how == "unix":
+        return [[str(int(t.timestamp()) * 1000)] for t in instants], {}
+    if how == "excel":
+        return [[f"{(t - pd.Timestamp('1899-12-30')) / pd.Timedelta('1D'):.9f}"] for t in clock], {
+            "stamp_format": "excel"
+        }
+    if how == "offset":
+        return [[t.isoformat()] for t in instants.tz_convert(zone)], {}
+    if how == "period":
+        return [[f"{a} - {b}"] for a, b in zip(text(clock), text(clock + hour), strict=True)], {}
+    if how == "period of instants":
+        ends = (instants + hour).tz_convert(zone).tz_localize(None)
+        return [[f"{a} - {b}"] for a, b in zip(text(clock), text(ends), strict=True)], {}
+    stamps = clock
+    if how.startswith("end"):
+        said = {"stamped": "end"}
+        stamps = (instants + hour).tz_convert(zone).tz_localize(None) if "instants" in how else clock + hour
+    words = list(text(stamps))
+    if how.endswith("24") and "%H" in form:
+        late = (stamps - pd.Timedelta("1D")).strftime(form.replace("%H", "24"))
+        words = [b if t == t.normalize() else a for a, b, t in zip(words, late, stamps, strict=True)]
+    if how == "two columns":
+        return [word.replace("T", " ", 1).split(" ", 1) for word in words], said
+    if how == "bare":
+        words = [w[: len(t.strftime(form.split("%H")[0].rstrip(" T")))] if "%H" in form and t == t.normalize() else w
+                 for w, t in zip(words, stamps, strict=True)]  # fmt: skip
+    return [[word] for word in words], said
+
+
+WAYS = ["start", "end", "end instants", "end 24", "end instants 24", "two columns", "period", "period of instants",
+        "offset", "unix", "excel", "bare"]  # fmt: skip
+
+
+@MANY
+@given(
+    zone=st.sampled_from(ZONES), how=st.sampled_from(WAYS), form=st.sampled_from(FORMS), told=st.booleans(),
+    step=st.sampled_from(["15min", "30min", "1h", "1D"]), change=st.integers(0, 3), before=st.integers(0, 40),
+    rows=st.integers(3, 80), dropped=st.sets(st.integers(0, 79), max_size=3), minute=st.booleans(),
+)  # fmt: skip
+def test_every_spelling_of_a_file_is_its_source_or_refused(
+    tmp_path_factory, zone, how, form, told, step, change, before, rows, dropped, minute
+):
+    both = changes(pd.Timestamp("2019-01-01", tz="UTC"), pd.Timestamp("2021-01-01", tz="UTC"), zone)
+    at = both[change % len(both)][0] if both else pd.Timestamp("2020-02-29", tz="UTC")
+    if step == "1D":
+        first = at.tz_convert(zone).tz_localize(None).normalize() - before * pd.Timedelta("1D")
+        instants = on_clock(pd.date_range(first, periods=rows, freq=step), zone)
+    else:
+        instants = pd.date_range(at.floor("1h") - before * pd.Timedelta(step), periods=rows, freq=step)
+    kept = [k for k in range(rows) if k not in dropped or k == 0]
+    stamps, said = spell(instants[kept], zone, step, how, form)
+    if (
+        how == "period"
+        and step == "1D"
+        and any(on_clock(instants.tz_convert(zone).tz_localize(None), zone) != instants)
+    ):
+        return
+    names = ["date", "clock"][: len(stamps[0])]
+    said |= {"time": names if len(names) > 1 else "date", "timezone": zone}
+    if told and how not in ("unix", "excel", "offset"):
+        said["stamp_format"] = form.replace("T", " ", 1) if how == "two columns" else form
+    lines = [
+        ",".join([*names, "load"]),
+        *(",".join([*stamp, str(k)]) for stamp, k in zip(stamps, kept, strict=True)),
+    ]
+    path = tmp_path_factory.getbasetemp() / "spelt.csv"
+    path.write_text("\n".join(lines) + "\n")
+    series, refusal = attempt(path, **said)
+    if series is None:
+        assert refusal.startswith("spelt.csv")
+        event("refused")
+        return
+    event("read")
+    found = series.frame["load"].dropna()
+    np.testing.assert_array_equal(found.index.as_unit("us").asi8, instants[kept].as_unit("us").asi8)
+    np.testing.assert_array_equal(found, kept)
