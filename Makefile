@@ -34,7 +34,7 @@ STAGES := lint types unit check-notebooks
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab app demo test lint types unit check-notebooks notebooks format bench bench-engine study mutants soak data lock clean
+.PHONY: help setup lab student app demo test lint types unit check-notebooks notebooks format bench bench-engine study mutants soak data lock clean
 
 help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -67,8 +67,11 @@ endif
 
 # ----------------------------------------------------------------------------------------------------------- course
 
-lab: $(READY)  ## open the course in JupyterLab (PORT=8888, LAB_ARGS=...)
+lab: $(READY)  ## open the course in JupyterLab, the students' edition if there is one (PORT=8888, LAB_ARGS=...)
 	@$(RUN) tools/lab.py notebooks/00_start_here.ipynb --port=$(PORT) $(LAB_ARGS)
+
+student: $(READY)  ## the students' edition in student/: gaps in the place of solutions
+	@$(RUN) tools/student.py
 
 app: $(READY)  ## the demonstrator of notebook 08 as an app in the browser (APP_PORT=8866, APP_ARGS=...)
 	@$(RUN) tools/app.py notebooks/08_isolation_lab.ipynb --port=$(APP_PORT) $(APP_ARGS)

@@ -42,6 +42,12 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
+def offered(notebook: str) -> str:
+    """The notebook of this name in the students' edition where that was made (`make student`), else this one."""
+    theirs = Path(notebook).parent.parent / "student" / Path(notebook).name
+    return theirs.as_posix() if theirs.is_file() else notebook
+
+
 def one_port(arguments: Sequence[str]) -> list[str]:
     """The arguments with the last port alone, which is the user's: `make` gives one before it.
 
@@ -95,8 +101,9 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(
             f"There is no {notebook} in {Path.cwd()}; start this with `make lab` in the checkout."
         )
+    notebook = offered(notebook)
     where = "in your browser" if has_display() else "at the last of these addresses; open it in a browser"
-    print(f"JupyterLab opens {where}. Ctrl-C stops it.", flush=True)
+    print(f"JupyterLab opens {notebook} {where}. Ctrl-C stops it.", flush=True)
     found = command(notebook, *more)
     # in place of this process: signals reach Jupyter, which ends its kernels
     os.execve(found[0], found, environment(os.environ))

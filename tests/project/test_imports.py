@@ -87,6 +87,7 @@ def copy(tmp_path: Path) -> Path:
         ("keras/bridge", "import lstm_lib.experiments.store"),
         ("experiments/store", "import lstm_lib.plots"),
         ("plots/look", "import lstm_lib.lab.page"),
+        ("course/judge", "from lstm_lib.keras import bridge"),
         ("something_new", "import numpy"),  # has no floor yet
     ],
 )

@@ -1,0 +1,172 @@
+"""The exercises of notebook 03 that count and measure: FLOPs and bounds, memory, angles, clipping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .exercise import Case, Exercise, Mistake, Problem
+from .sequences import MATRICES, network
+
+
+def _bound(case: Case) -> Problem:
+    share = np.array([0.1, 1 / 3, 0.6]) if case.B > 1 else np.array([0.5 / 2])
+    wrong = (
+        Mistake("inverse", 1 - share, "How many times as fast, not how long."),
+        Mistake("formula", 1 / share, "The part with this share costs nothing; what is left?"),
+        Mistake("formula", 1 + share),
+        Mistake("formula", share / (1 - share), "The whole is compared with what is left."),
+    )
+    return Problem({"share": share}, 1 / (1 - share), mistakes=wrong)
+
+
+def _cosine(case: Case) -> Problem:
+    a, b = np.random.default_rng(case.seed).normal(size=(2, 20))
+    a = a + b
+    norm = np.linalg.norm
+    wrong = (
+        Mistake("missing factor", a @ b),
+        Mistake("missing factor", a @ b / norm(a)),
+        Mistake("missing factor", a @ b / norm(b)),
+        Mistake("squared factor", a @ b / (a @ a) / (b @ b)),
+        Mistake("formula", float(np.arccos(a @ b / norm(a) / norm(b)))),
+    )
+    return Problem({"a": a, "b": b}, float(a @ b / norm(a) / norm(b)), mistakes=wrong)
+
+
+def _clip(case: Case) -> Problem:
+    n = network(case)
+    g = {name: n.p[name] for name in MATRICES}
+    norm = np.sqrt(sum((a * a).sum() for a in g.values()))
+    limit = norm / 3 if case.B > 1 else 2 * norm
+    shrink = min(1, limit / norm)
+    each = {k: a * min(1, limit / np.linalg.norm(a)) for k, a in g.items()}
+    wrong = (
+        Mistake("formula", each, "The norm is that of all arrays together."),
+        Mistake(
+            "formula", {k: a * limit / norm for k, a in g.items()}, "A small gradient is to stay as it is."
+        ),
+        Mistake(
+            "formula",
+            {k: np.clip(a, -limit, limit) for k, a in g.items()},
+            "The entries are cut off one by one.",
+        ),
+        Mistake("formula", g, "A large gradient is to shrink."),
+        Mistake("missing factor", {k: a / norm for k, a in g.items()}),
+        Mistake("inverse", {k: a * max(1, norm / limit) for k, a in g.items()}),
+        Mistake(
+            "missing factor", {k: a * min(1, limit / norm**2) for k, a in g.items()}, "A norm has a root."
+        ),
+    )
+    return Problem({"grads": g, "limit": limit}, {k: a * shrink for k, a in g.items()}, mistakes=wrong)
+
+
+def _number(names: str, right: Any, wrong: Any) -> Any:
+    """A count from sizes: `right` and the values of `wrong` are functions of them."""
+
+    def problem(case: Case) -> Problem:
+        sizes = {"T": case.T, "B": case.B, "D": case.D, "H": case.H, "n": 3 if case.B > 1 else 2}
+        given = {name: sizes[name] for name in names.split()}
+        mistakes = tuple(Mistake(kind, f(*given.values()), where) for kind, f, where in wrong)
+        return Problem(given, int(right(*given.values())), mistakes=mistakes)
+
+    return problem
+
+
+def _trace(T: int, B: int, D: int, H: int) -> int:
+    return (D + 6 * H) * B * T
+
+
+EXERCISES = (
+    Exercise(
+        "03.error_products",
+        "how many products Wh.T @ dz a span of n steps needs",
+        "section 6, below (23)",
+        "The oldest step passes no error on.",
+        _number(
+            "n",
+            lambda n: n - 1,
+            [
+                ("off by one", lambda n: n, "Does the oldest step pass an error on?"),
+                ("off by one", lambda n: n + 1, ""),
+                ("off by one", lambda n: n - 2, ""),
+            ],
+        ),
+        ("n",),
+    ),
+    Exercise(
+        "03.cosine",
+        "the cosine of the angle between two gradients",
+        "section 6: g_n · g / (|g_n| |g|)",
+        "Divide by both lengths.",
+        _cosine,
+        ("a", "b"),
+    ),
+    Exercise(
+        "03.flops",
+        "the FLOPs of the weight gradients of T steps",
+        "section 8: 2 · 4H · S · B a step",
+        "A product of (m, k) by (k, n) costs 2 m k n; S = H + D + 1.",
+        _number(
+            "T B D H",
+            lambda T, B, D, H: T * 2 * 4 * H * (H + D + 1) * B,
+            [
+                (
+                    "missing factor",
+                    lambda T, B, D, H: T * 4 * H * (H + D + 1) * B,
+                    "A multiplication and an addition.",
+                ),
+                ("missing factor", lambda T, B, D, H: 2 * 4 * H * (H + D + 1) * B, "Of all steps."),
+                ("missing factor", lambda T, B, D, H: T * 2 * H * (H + D + 1) * B, "Of all gates."),
+                ("missing factor", lambda T, B, D, H: T * 2 * 4 * H * (H + D + 1), "Of all samples."),
+                (
+                    "missing term",
+                    lambda T, B, D, H: T * 2 * 4 * H * (H + D) * B,
+                    "What does S hold beside h and x?",
+                ),
+                ("missing term", lambda T, B, D, H: T * 2 * 4 * H * H * B, "What does S hold beside h?"),
+                ("last step lost", lambda T, B, D, H: (T - 1) * 2 * 4 * H * (H + D + 1) * B, ""),
+            ],
+        ),
+        ("T", "B", "D", "H"),
+    ),
+    Exercise(
+        "03.bound",
+        "how many times as fast a step is at most, if a part with this share of the work costs nothing",
+        "section 8: 1 / (1 - s)",
+        "What is left takes 1 - s of the time.",
+        _bound,
+        ("share",),
+    ),
+    Exercise(
+        "03.trace_size",
+        "how many numbers a trace of T steps holds",
+        "section 10: (D + 6H) B T",
+        "Count the arrays of a step that are not those of the next one.",
+        _number(
+            "T B D H",
+            _trace,
+            [
+                ("missing factor", lambda T, B, D, H: (D + 6 * H) * T, ""),
+                ("missing factor", lambda T, B, D, H: (D + 6 * H) * B, ""),
+                ("missing term", lambda T, B, D, H: 6 * H * B * T, ""),
+                ("missing term", lambda T, B, D, H: (D + 4 * H) * B * T, "States are kept, too."),
+                (
+                    "double",
+                    lambda T, B, D, H: (D + 8 * H) * B * T,
+                    "States of two steps that are one array are counted twice.",
+                ),
+            ],
+        ),
+        ("T", "B", "D", "H"),
+    ),
+    Exercise(
+        "03.clip",
+        "gradients clipped by their common norm",
+        "exercise 1: min(1, limit / |g|)",
+        "One norm over all arrays; one factor for all of them.",
+        _clip,
+        ("grads", "limit"),
+    ),
+)

@@ -1,0 +1,278 @@
+"""The exercises of notebooks 02 and 03 around the step: slopes of activations, losses and heads, the road through time.
+
+The answers are those of `ACTIVATIONS` and of `losses`, where the library has them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lstm_lib.network.cells import ACTIVATIONS, Array, sigmoid
+from lstm_lib.network.losses import cross_entropy, mse
+
+from .exercise import Case, Exercise, Mistake, Problem
+from .gradients import NOTEBOOK
+
+# --------------------------------------------------------------------------------------------------- slopes
+
+
+def _activation(name: str) -> Exercise:
+    other = {"sigmoid": "tanh", "tanh": "sigmoid"}[name]
+
+    def problem(case: Case) -> Problem:
+        z = np.linspace(-3, 3, 25) if case == NOTEBOOK else np.random.default_rng(case.seed).normal(size=25)
+        a = ACTIVATIONS[name].value(z)
+        wrong = (
+            Mistake("other slope", ACTIVATIONS[other].slope(a)),
+            Mistake("other slope", ACTIVATIONS[other].slope(ACTIVATIONS[other].value(z))),
+            Mistake("slope at the wrong place", ACTIVATIONS[name].slope(z)),
+            Mistake("missing factor", 1 - a),
+            Mistake("missing factor", a),
+            Mistake("wrong sign of a term", 1 + a * a),
+            Mistake("wrong sign of a term", a * (1 + a)),
+            Mistake("squared factor", a * a),
+        )
+        return Problem({"z": z}, ACTIVATIONS[name].slope(a), mistakes=wrong)
+
+    return Exercise(
+        f"02.slope_{name}",
+        f"the slope of {name} at z",
+        "(7)",
+        "Differentiate, and write what you get with the function's own value.",
+        problem,
+        ("z",),
+        NOTEBOOK,
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- heads
+
+
+def _head(case: Case) -> Problem:
+    rng = np.random.default_rng(case.seed)
+    h, ds, W = rng.normal(size=(case.H, case.B)), rng.normal(size=(3, case.B)), rng.normal(size=(3, case.H))
+    # one more layer of (11), (12), (13): the library has it for a whole network only
+    right = (ds @ h.T, ds.sum(axis=1), W.T @ ds)
+
+    def mistake(kind: str, k: int, value: Array) -> Mistake:
+        return Mistake(kind, tuple(value if j == k else a for j, a in enumerate(right)))
+
+    wrong = (
+        mistake("transposed", 0, h @ ds.T),
+        mistake("averaged", 0, right[0] / case.B),
+        mistake("not summed", 1, ds),
+        mistake("averaged", 1, ds.mean(axis=1)),
+        mistake("not summed", 1, ds.sum(axis=1, keepdims=True)),
+        mistake("summed over gates", 1, ds.sum(axis=0)),
+        mistake("averaged", 2, right[2] / case.B),
+    )
+    return Problem({"W": W, "h": h, "ds": ds}, right, mistakes=wrong)
+
+
+def _mse(case: Case) -> Problem:
+    rng = np.random.default_rng(case.seed)
+    yhat, y = rng.normal(size=(2, case.B, 3))
+    right = mse(yhat, y)[1]
+    wrong = (
+        Mistake("missing factor", yhat - y),
+        Mistake("missing factor", (yhat - y) / y.size),
+        Mistake("summed", 2 * (yhat - y)),
+        Mistake("averaged", 2 * (yhat - y) / len(y), "By what is the sum divided?"),
+        Mistake("squared factor", 2 * (yhat - y) ** 2 / y.size),
+        Mistake("squared factor", (yhat - y) ** 2 / y.size),
+        Mistake("missing term", 2 * yhat / y.size),
+        Mistake("missing factor", np.sign(yhat - y) / y.size),
+    )
+    return Problem({"yhat": yhat, "y": y}, right, mistakes=wrong)
+
+
+def _softmax(case: Case) -> Problem:
+    rng = np.random.default_rng(case.seed)
+    s, y = rng.normal(size=(case.B, 3)), rng.dirichlet(np.ones(3), size=case.B)
+    p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+    wrong = (
+        Mistake("summed", p - y, "The loss is a mean over what?"),
+        Mistake("missing term", p / len(y)),
+        Mistake("missing term", -y / len(y)),
+        Mistake("missing slope", -y / p / len(y), "This is dp, not ds."),
+        Mistake("averaged", (p - y) / y.size, "The loss is a mean over what?"),
+        Mistake("missing slope", (s - y) / len(y)),
+        Mistake(
+            "squared factor",
+            (p - y) * p * (1 - p) / len(y),
+            "The slope of the softmax has cancelled already.",
+        ),
+    )
+    return Problem({"p": p, "y": y}, cross_entropy(p, y)[1], mistakes=wrong)
+
+
+def _jacobian(case: Case) -> Problem:
+    s = np.random.default_rng(case.seed).normal(size=case.H)
+    p = np.exp(s) / np.exp(s).sum()
+    # column k is what (18) gives with all of the target on class k, times -p_k
+    columns = [-p[k] * cross_entropy(p[None], np.eye(case.H)[[k]])[1][0] for k in range(case.H)]
+    wrong = (
+        Mistake("missing term", np.diag(p), "A score also enters the denominator."),
+        Mistake("missing term", -np.outer(p, p)),
+        Mistake("wrong sign of a term", np.diag(p) + np.outer(p, p)),
+        Mistake("missing factor", np.eye(case.H) - np.outer(p, p)),
+        Mistake("missing term", np.diag(p * (1 - p)), "A score also enters the denominator."),
+        Mistake("missing factor", np.diag(p) - p[:, None]),
+        Mistake("missing factor", np.diag(p) - p[None]),
+    )
+    return Problem({"p": p}, np.stack(columns, axis=1), mistakes=wrong)
+
+
+# ------------------------------------------------------------------------------------------------------ time
+
+
+def _road(case: Case) -> Problem:
+    rng = np.random.default_rng(case.seed)
+    f = sigmoid(rng.normal(size=(case.T, case.H, case.B)))
+    dc = rng.normal(size=(case.H, case.B))
+    kept = np.append(np.cumprod(f[:0:-1], axis=0)[::-1], np.ones((1, case.H, case.B)), 0)
+    right = kept * dc
+    wrong = (
+        Mistake(
+            "late", np.cumprod(f[::-1], axis=0)[::-1] * dc, "Which forget gates does the error of c_T pass?"
+        ),
+        Mistake("time index", np.cumprod(f, axis=0) * dc),
+        Mistake("one step", f * dc),
+        Mistake("missing factor", kept),
+        Mistake("formula", np.cumsum(np.log(f[::-1]), axis=0)[::-1] * dc),
+    )
+    return Problem({"f": f, "dc_T": dc}, right, mistakes=wrong, axes=("T", "H", "B"))
+
+
+def _steps(case: Case) -> Problem:
+    r = np.linspace(0.5, 0.95, 5) if case.B > 1 else np.array([0.9])
+    right = np.log(0.01) / np.log(r)
+    wrong = (
+        Mistake("inverse", 1 / right),
+        Mistake("formula", np.log(0.99) / np.log(r), "Which share is still missing after n steps?"),
+        Mistake("formula", np.log(0.01) / r),
+        Mistake("formula", 0.01 / r),
+        Mistake("formula", np.log(0.01 / r)),
+        Mistake("formula", np.log(0.01) * np.log(r)),
+        Mistake("missing term", 1 / (1 - r)),
+    )
+    return Problem({"r": r}, right, mistakes=wrong)
+
+
+def _powers(case: Case) -> Problem:
+    f, n = np.array([0.5, 0.9, 0.99]) if case.B > 1 else np.array([0.7]), 100
+    right = -n * np.log10(f)
+    wrong = (
+        Mistake("formula", -n * np.log(f), "Of which base is the logarithm?"),
+        Mistake("formula", -n * np.log2(f), "Of which base is the logarithm?"),
+        Mistake("formula", f**n, "This is the factor itself."),
+        Mistake("missing factor", -np.log10(f)),
+    )
+    return Problem({"f": f, "n": n}, right, mistakes=wrong)
+
+
+def _loss(case: Case) -> Problem:
+    yhat, y = np.random.default_rng(case.seed).normal(size=(2, case.B, 3))
+    loss, dy = mse(yhat, y)
+    wrong = (
+        Mistake("summed", (loss * y.size, dy * y.size)),
+        Mistake("summed", (loss, dy * y.size)),
+        Mistake("missing factor", (loss, dy / 2)),
+        Mistake("sign", (loss, -dy)),
+        Mistake("half", (loss / 2, dy / 2)),
+        Mistake("averaged", (loss, 2 * (yhat - y) / len(y)), "By what is the sum divided?"),
+        Mistake("formula", (np.sqrt(loss), dy), "There is no root here."),
+    )
+    return Problem({"yhat": yhat, "y": y}, (float(loss), dy), mistakes=wrong)
+
+
+def _classes(case: Case) -> Problem:
+    rng = np.random.default_rng(case.seed)
+    s, y = rng.normal(size=(case.B, 3)), np.eye(3)[rng.integers(0, 3, case.B)]
+    p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+    wrong = (
+        Mistake("summed", p - y),
+        Mistake("missing term", p / len(y)),
+        Mistake("averaged", (p - y) / y.size),
+    )
+    return Problem({"p": p, "y": y}, cross_entropy(p, y)[1], mistakes=wrong)
+
+
+EXERCISES = (
+    _activation("sigmoid"),
+    _activation("tanh"),
+    Exercise(
+        "02.dyhat",
+        "dyhat, the error of the forecast for the mean squared error",
+        "(16)",
+        "The mean runs over all entries, samples and outputs; its square has the slope 2.",
+        _mse,
+        ("yhat", "y"),
+    ),
+    Exercise(
+        "02.ds",
+        "ds, the error of the scores for softmax with cross-entropy",
+        "(18)",
+        "Put dp in front of (17): the probability in the denominator meets itself.",
+        _softmax,
+        ("p", "y"),
+    ),
+    Exercise(
+        "02.jacobian",
+        "the Jacobian of the softmax",
+        "(17)",
+        "Own numerator if j = k, and the denominator always.",
+        _jacobian,
+        ("p",),
+    ),
+    Exercise(
+        "02.head",
+        "dW, db and dh of the head",
+        "(11), (12) and (13) with ds in the place of dz",
+        "From ds on the head is a matrix as any other.",
+        _head,
+        ("W", "h", "ds"),
+        names=("dW", "db", "dh"),
+    ),
+    Exercise(
+        "02.c_road",
+        "the error of every c on the c road alone",
+        "(19)",
+        "From c_T back to c_t the error passes the forget gates of the steps t + 1 to T.",
+        _road,
+        ("f", "dc_T"),
+    ),
+    Exercise(
+        "02.powers",
+        "by how many powers of ten an error falls",
+        "(19), with the logarithm of base ten",
+        "Each step multiplies by f; take the logarithm of the product.",
+        _powers,
+        ("f", "n"),
+    ),
+    Exercise(
+        "02.n99",
+        "how many steps hold 99 % of the error",
+        "(20)",
+        "The last n steps hold the share 1 - rⁿ.",
+        _steps,
+        ("r",),
+    ),
+    Exercise(
+        "03.mse",
+        "the mean squared error and its derivative",
+        "(16)",
+        "The mean runs over all entries; its square has the slope 2.",
+        _loss,
+        ("yhat", "y"),
+        names=("loss", "dy"),
+    ),
+    Exercise(
+        "03.ds",
+        "the error of the scores for softmax with cross-entropy",
+        "(18)",
+        "The loss is a mean over the samples.",
+        _classes,
+        ("p", "y"),
+    ),
+)

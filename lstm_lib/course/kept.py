@@ -1,0 +1,81 @@
+"""What a student has done: one small file a notebook, read and written at every check.
+
+The files lie in the folder `.progress` beside the notebook, or in the folder that the environment variable
+LSTM_COURSE_PROGRESS names. Where they can't be written, progress is kept until the kernel ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "LSTM_COURSE_PROGRESS"
+WIDTH = 20  # of a bar, in characters
+_kept: dict[Path, dict[str, Any]] = {}  # what could not be written
+
+
+def folder() -> Path:
+    """Where progress is kept."""
+    return Path(os.environ.get(VARIABLE) or ".progress").resolve()
+
+
+def read(sheet: str) -> dict[str, Any]:
+    """Exercise -> {"done": whether it was ever right, "wrong": wrong answers since}, of one notebook.
+
+    A file that is missing or broken is an empty one.
+    """
+    path = folder() / f"{sheet}.json"
+    if path in _kept:
+        return _kept[path]
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(stored, dict):
+        return {}
+    return {str(k): {"done": v.get("done") is True, "wrong": v["wrong"] if type(v.get("wrong")) is int else 0}
+            for k, v in stored.items() if isinstance(v, dict)}  # fmt: skip
+
+
+def note(name: str, right: bool) -> int:
+    """Keep that an exercise was answered; how many wrong answers in a row that makes."""
+    sheet = name.partition(".")[0]
+    known = read(sheet)
+    before = known.get(name, {"done": False, "wrong": 0})
+    wrong = 0 if right else before["wrong"] + 1
+    write(sheet, known | {name: {"done": before["done"] or right, "wrong": wrong}})
+    return int(wrong)
+
+
+def write(sheet: str, known: dict[str, Any]) -> None:
+    """Replace the file of one notebook as a whole, so that it is never found half written."""
+    path = folder() / f"{sheet}.json"
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8"
+        ) as file:
+            temporary = file.name
+            json.dump(known, file, indent=1)
+        os.replace(temporary, path)
+        _kept.pop(path, None)
+    except OSError:
+        _kept[path] = known
+        with contextlib.suppress(OSError):
+            if temporary:
+                os.unlink(temporary)
+
+
+def bar(done: int, of: int) -> str:
+    """A bar of fixed width.
+
+    >>> bar(1, 4)
+    '█████░░░░░░░░░░░░░░░ 1 of 4'
+    """
+    full = WIDTH * done // of if of else WIDTH
+    return f"{'█' * full}{'░' * (WIDTH - full)} {done} of {of}"
