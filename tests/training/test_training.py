@@ -77,9 +77,9 @@ def test_resumed_after_an_interruption_at_any_step_equals_the_uninterrupted_run(
 @pytest.mark.parametrize("epoch", [1, 2, 3])
 def test_resumed_after_an_interruption_during_validation(epoch):
     """The epoch that was not closed is trained once more, from the state before it."""
-    calls_an_epoch = 2  # the forecast, and the targets
+    before, calls_an_epoch = 1, 2  # a look at one sample; the forecast, and the targets
     for call in range(calls_an_epoch):
-        stopped = fit(valid=interrupting(VALID, (epoch - 1) * calls_an_epoch + call))
+        stopped = fit(valid=interrupting(VALID, before + (epoch - 1) * calls_an_epoch + call))
         assert stopped.interrupted
         assert len(stopped.history) == epoch - 1
         equal_but_for_time(fit(resume=stopped), fit())
