@@ -263,6 +263,8 @@ def _check_batch(spec: Spec, some: tuple[Array, Array], valid: Samples | None) -
             f"valid: x is {x.dtype} with shape {('N', *x.shape[1:])}; train has {some[0].dtype}, and the network takes "
             f"(N, T, {spec.inputs})"
         )
+    if some[1].ndim == 1:
+        return  # the loss says what is wrong with it, at the first batch
     shape = ("N", *some[1].shape[1:]) if spec.output == "every" else ("N", *some[1].shape[1:][-1:])
     if y.shape[1:] != shape[1:] and not (spec.output == "every" and y.shape[-1:] == some[1].shape[-1:]):
         raise ValueError(f"valid: y has shape {('N', *y.shape[1:])}; expected {shape}, as in train")
