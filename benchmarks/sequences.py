@@ -71,12 +71,11 @@ class Runs:
     """Trainings in processes of their own, `jobs` at a time, kept in a store."""
 
     def __init__(self, engine: str, jobs: int, store: Path) -> None:
-        self.store, numbers = store / engine, multiprocessing.get_context("spawn").Queue()
-        for number in sorted(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(jobs))[
-            :jobs
-        ]:
-            numbers.put(number)
         context = multiprocessing.get_context("spawn")
+        self.store, numbers = store / engine, context.Queue()
+        mine = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(jobs)
+        for number in mine[:jobs]:
+            numbers.put(number)
         self.pool = ProcessPoolExecutor(jobs, context, on_a_processor, (numbers, engine))
 
     def make(self, units: Iterable[tuple[list[Configuration], int]]) -> pd.DataFrame:

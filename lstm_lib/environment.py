@@ -33,10 +33,7 @@ OPTIONAL = {  # what can't be done without it
     "tensorflow": "comparisons with its gradients",
     "Python": "TensorFlow",
 }
-PYTHON, LAST_PYTHON = (
-    "3.11",
-    "3.13",
-)  # the oldest that the course runs on; the last that TensorFlow has a release for
+PYTHON, LAST_PYTHON = "3.11", "3.13"  # the oldest for the course; the last with a release of TensorFlow
 SERIES = ("sceaux", "fontana")
 
 

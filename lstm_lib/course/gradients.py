@@ -100,6 +100,18 @@ def of_step(
     return Exercise(f"02.{name}", title, equation, hint, problem, names, NOTEBOOK)
 
 
+def of_factor(name: str, equation: str, product: str, takes: str, more: More = lambda n: ()) -> Exercise:
+    """A row whose answer is the error of a factor: the product's error times the other factor, which it takes."""
+    error, other = takes.split()
+    factor = "each" if product == "h" else "the"
+    hint = f"{product} is a product; {factor} factor gets the error times the other factor."
+
+    def terms(n: SimpleNamespace) -> Terms:
+        return ({error: getattr(n, error), other: getattr(n, other)},)
+
+    return of_step(name, equation, hint, takes, terms, more)
+
+
 def _slope(gate: str) -> Callable[[Any], Terms]:
     def terms(n: SimpleNamespace) -> Terms:
         slope = n.cell.activation(gate).slope(getattr(n, gate))
@@ -168,6 +180,11 @@ def _gate(gate: str, number: str) -> Exercise:
     )
 
 
+def _without_slopes(n: SimpleNamespace) -> Array:
+    """The errors of the gates below each other, as if the activations had the slope 1."""
+    return np.concatenate([n.df, n.di, n.do, n.dg])
+
+
 def _matrix_mistakes(n: SimpleNamespace, of: str) -> tuple[Mistake, ...]:
     """Of a gradient dz sourceᵀ: the wrong source, one sample alone, the batch averaged, a gate's slope ignored."""
     source = getattr(n, of)
@@ -180,8 +197,7 @@ def _matrix_mistakes(n: SimpleNamespace, of: str) -> tuple[Mistake, ...]:
         Mistake("time index" if of == "h_prev" else "other quantity", n.dz @ getattr(n, other).T),
     ]
     found += [Mistake("one sample", n.dz[:, [k]] @ source[:, [k]].T) for k in range(B if B > 1 else 0)]
-    da = np.concatenate([n.df, n.di, n.do, n.dg])
-    return (*found, Mistake("missing slope", da @ source.T))
+    return (*found, Mistake("missing slope", _without_slopes(n) @ source.T))
 
 
 def _input_mistakes(n: SimpleNamespace, matrix: str) -> tuple[Mistake, ...]:
@@ -190,8 +206,7 @@ def _input_mistakes(n: SimpleNamespace, matrix: str) -> tuple[Mistake, ...]:
     parts = [w.T @ dz for w, dz in zip(W, np.split(n.dz, 4), strict=True)]
     alone = [Mistake("missing term", part, "Only one gate counts.") for part in parts]
     lost = [Mistake("missing term", sum(parts) - part, "One gate is missing.") for part in parts]
-    da = np.concatenate([n.df, n.di, n.do, n.dg])
-    slope = Mistake("missing slope", getattr(n, matrix).T @ da)
+    slope = Mistake("missing slope", getattr(n, matrix).T @ _without_slopes(n))
     return (*alone, *lost, slope, Mistake("averaged", sum(parts) / n.x.shape[1]))
 
 
@@ -204,7 +219,7 @@ def _bias_mistakes(n: SimpleNamespace) -> tuple[Mistake, ...]:
         Mistake("averaged", n.dz.mean(axis=1)),
         Mistake("summed over gates", n.dz.sum(axis=0)),
         *single,
-        Mistake("missing slope", np.concatenate([n.df, n.di, n.do, n.dg]).sum(axis=1)),
+        Mistake("missing slope", _without_slopes(n).sum(axis=1)),
     )
 
 
@@ -263,21 +278,14 @@ EXERCISES = (
         lambda n: (Mistake("missing factor", n.o * n.c, "The cell state is not squashed."),),
         title="h, the output",
     ),
-    of_step(
+    of_factor(
         "do",
         "(6′a)",
-        "h is a product; each factor gets the error times the other factor.",
+        "h",
         "dh tc",
-        lambda n: ({"dh": n.dh, "tc": n.tc},),
         lambda n: (Mistake("missing factor", n.dh * n.c, "h holds tanh(c), not c."), *_of_gate("o")(n)),
     ),
-    of_step(
-        "dtc",
-        "(6′a)",
-        "h is a product; each factor gets the error times the other factor.",
-        "dh o",
-        lambda n: ({"dh": n.dh, "o": n.o},),
-    ),
+    of_factor("dtc", "(6′a)", "h", "dh o"),
     of_step(
         "dc",
         "(6′b)",
@@ -300,38 +308,22 @@ EXERCISES = (
         "dc",
         more=lambda n: (Mistake("squared factor", n.dc * n.i), Mistake("squared factor", n.dc * n.ig)),
     ),
-    of_step(
+    of_factor(
         "df",
         "(4′b)",
-        "fc is a product; the factor gets the error times the other factor.",
+        "fc",
         "dfc c_prev",
-        lambda n: ({"dfc": n.dfc, "c_prev": n.c_prev},),
         lambda n: (Mistake("time index", n.dfc * n.c), *_of_gate("f")(n)),
     ),
-    of_step(
+    of_factor(
         "dc_prev",
         "(4′b)",
-        "fc is a product; the factor gets the error times the other factor.",
+        "fc",
         "dfc f",
-        lambda n: ({"dfc": n.dfc, "f": n.f},),
         lambda n: (Mistake("other gate", n.dfc * n.i), Mistake("road", n.dc_later * n.f)),
     ),
-    of_step(
-        "di",
-        "(4′b)",
-        "ig is a product; the factor gets the error times the other factor.",
-        "dig g",
-        lambda n: ({"dig": n.dig, "g": n.g},),
-        _of_gate("i"),
-    ),
-    of_step(
-        "dg",
-        "(4′b)",
-        "ig is a product; the factor gets the error times the other factor.",
-        "dig i",
-        lambda n: ({"dig": n.dig, "i": n.i},),
-        _of_gate("g"),
-    ),
+    of_factor("di", "(4′b)", "ig", "dig g", _of_gate("i")),
+    of_factor("dg", "(4′b)", "ig", "dig i", _of_gate("g")),
     *(_gate(gate, number) for gate, number in (("f", "1′"), ("i", "2′"), ("o", "3′"), ("g", "5′"))),
     of_step(
         "dz",
@@ -339,7 +331,7 @@ EXERCISES = (
         "Insert the lines into each other; f, i and g get their error from dc, o from dh.",
         "dh dc_later f i o g c_prev tc",
         more=lambda n: (
-            Mistake("missing slope", np.concatenate([n.df, n.di, n.do, n.dg])),
+            Mistake("missing slope", _without_slopes(n)),
             Mistake(
                 "road",
                 np.concatenate(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lstm_lib.series.clock import Values
 from lstm_lib.series.numbers import Numbers
-from lstm_lib.series.refusal import SeriesError, choose
+from lstm_lib.series.refusal import SeriesError, choose, picked
 
 _VALUES = 20  # for each row of the limit
 
@@ -37,9 +37,7 @@ class Parquet:
             raise SeriesError(
                 f'{path.name}: reading Parquet needs the package pyarrow: pip install "lstm_lib[study]"'
             ) from error
-        except (
-            Exception
-        ) as error:  # whatever is wrong with what stands in the file, such as what pandas has noted there
+        except Exception as error:  # whatever is wrong in the file, such as what pandas has noted there
             raise SeriesError(f"{path.name} can't be read as a Parquet file: {error}") from error
         if isinstance(frame.index, pd.DatetimeIndex):
             name = "time" if frame.index.name is None else str(frame.index.name)
@@ -61,7 +59,7 @@ class Parquet:
         if self.frame[list(times)].drop_duplicates().shape[0] > 0.75 * len(self.frame):
             return ""
         for name in self.header:
-            texts = self._texts(name) if name not in times else pd.Series(dtype=str)
+            texts = _texts(self.frame[name]) if name not in times else pd.Series(dtype=str)
             if (
                 1 < texts.nunique() <= max(2, len(texts) // 3)
                 and not self.frame[[*times, name]].duplicated().any()
@@ -76,15 +74,11 @@ class Parquet:
         """The stamps, indexed by row, and the numbers (rows, columns), of the rows asked for."""
         frame = self.frame.set_axis(pd.RangeIndex(1, len(self.frame) + 1, name="row"))
         for name, value in only.items():
-            texts = self._texts(name).to_numpy()
+            texts = _texts(self.frame[name]).to_numpy()
             choose(value, sorted(set(texts)), f"row with {name!r}", f"{self.path.name}: ")
             frame = frame[texts[frame.index - 1] == value]
         if only:
-            which = ", ".join(f"{name!r} is {value!r}" for name, value in only.items())
-            others = len(self.frame) - len(frame)
-            self.notes.append(
-                f"only the rows in which {which}, as asked: {len(frame)}; {others} others left out"
-            )
+            self.notes.append(picked(only, len(frame), len(self.frame) - len(frame)))
         values = np.empty((len(frame), len(names)))
         for k, name in enumerate(names):
             values[:, k] = _column(frame[name], name, numbers)
@@ -92,10 +86,6 @@ class Parquet:
         if len(times) > 1:
             text = frame[list(times)].astype(str).agg(" ".join, axis=1).rename(" ".join(times))
         return text, values
-
-    def _texts(self, name: str) -> pd.Series:
-        column = self.frame[name]
-        return column.astype(object).where(column.notna(), "").astype(str).str.strip()
 
 
 def _size(path: Path) -> tuple[int, int]:
@@ -107,10 +97,14 @@ def _size(path: Path) -> tuple[int, int]:
     return about.num_rows, about.num_columns
 
 
+def _texts(column: pd.Series) -> pd.Series:
+    """The fields as a text file has them; an empty one for a missing value."""
+    return column.astype(object).where(column.notna(), "").astype(str).str.strip()
+
+
 def _column(column: pd.Series, name: str, numbers: Numbers) -> Values:
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        texts = column.astype(object).where(column.notna(), "").astype(str).str.strip()
-        return np.array([numbers.read(text, name, row) for row, text in enumerate(texts)])
+        return np.array([numbers.read(text, name, row) for row, text in enumerate(_texts(column))])
     values: Values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     # whole numbers from 2**53 on are rounded by a float64
     rounded = pd.api.types.is_integer_dtype(column) & (np.abs(values) >= 2**53)

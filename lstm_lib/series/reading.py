@@ -256,7 +256,7 @@ def _said(stamps: Stamps, told: str | None, stamped: str, repeated: str) -> Iter
 # ---------------------------------------------------------------------------------------- finding the file
 
 
-def _own_folder() -> Path:
+def data_folder() -> Path:
     """Where the user's own files are looked for; the folder need not be there unless it was named."""
     if given := os.environ.get("LSTM_LIB_DATA"):
         folder = Path(given).expanduser()
@@ -280,7 +280,7 @@ def file_of(name_or_path: str | os.PathLike[str]) -> Path:
             )
         return path
     if name.lower() == "drahix":
-        return _only(_own_folder(), "drahix")
+        return _only(data_folder(), "drahix")
     path = Path(name).expanduser()
     if path.is_file():
         return path
@@ -290,11 +290,11 @@ def file_of(name_or_path: str | os.PathLike[str]) -> Path:
         choose(name, EMBEDDED, "series", "For a file of your own give its path, such as 'data/mine.csv'. ")
     if path.is_absolute():
         raise FileNotFoundError(f"There is no file {path}.")
-    inside = _own_folder() / path
+    inside = data_folder() / path
     if not inside.is_file():
         there = listed(p.name for p in _tables(inside.parent)) or "no CSV or Parquet file"
         raise FileNotFoundError(
-            f"There is no file {path} in {Path.cwd()}, nor in the data folder {_own_folder()}, where there is {there}. "
+            f"There is no file {path} in {Path.cwd()}, nor in the data folder {data_folder()}, where there is {there}. "
             "Give the whole path, or set LSTM_LIB_DATA to the folder of your files."
         )
     return inside

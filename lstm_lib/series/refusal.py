@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -69,3 +69,13 @@ def listed(names: Iterable[object], most: int = 12) -> str:
     words = [str(name) for name in names]
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
+
+
+def picked(only: Mapping[str, str], kept: int, others: int) -> str:
+    """What is said of the rows that were asked for, of several series in one file.
+
+    >>> picked({"home": "7"}, 24, 48)
+    "only the rows in which 'home' is '7', as asked: 24; 48 others left out"
+    """
+    which = ", ".join(f"{name!r} is {value!r}" for name, value in only.items())
+    return f"only the rows in which {which}, as asked: {kept}; {others} others left out"

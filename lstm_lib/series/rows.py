@@ -21,7 +21,7 @@ from lstm_lib.series.clock import Values
 from lstm_lib.series.layouts import plain
 from lstm_lib.series.lines import Around, lines_of, refuse_other_kinds
 from lstm_lib.series.numbers import Numbers
-from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
+from lstm_lib.series.refusal import SeriesError, choose, listed, picked, several, shown
 
 _HEAD = 1000  # lines that are looked at to tell where a table begins
 # What a line of values is made of: digits and what stands between them in numbers and stamps.
@@ -232,7 +232,7 @@ class Csv:
     ) -> tuple[pd.Series, Values]:
         """The stamps as text, indexed by line, and the numbers (rows, columns), of the rows asked for."""
         place = {name: k for k, name in enumerate(self.header)}
-        at, picked = ([place[name] for name in each] for each in (times, names))
+        at, at_numbers = ([place[name] for name in each] for each in (times, names))
         wanted = [(place[name], value, set[str]()) for name, value in only.items()]
         both = self.around.separator == numbers.decimal  # then decimals are in quotes
         split, others = False, 0
@@ -244,7 +244,7 @@ class Csv:
                     if len(seen) < 1000:
                         seen.add(fields[k])
                 continue
-            row = [fields[k] for k in picked]
+            row = [fields[k] for k in at_numbers]
             split = split or (both and any(numbers.decimal in field for field in row))
             flat.extend(numbers.read_line(row, names, len(lines)))
             lines.append(line)
@@ -256,10 +256,7 @@ class Csv:
             if not lines:
                 choose(value, sorted(seen), f"row with {name!r}", f"{self.path.name}: ")
         if only:
-            which = ", ".join(f"{name!r} is {value!r}" for name, value in only.items())
-            self.notes.append(
-                f"only the rows in which {which}, as asked: {len(lines)}; {others} others left out"
-            )
+            self.notes.append(picked(only, len(lines), others))
         values = np.frombuffer(flat, dtype=np.float64).reshape(len(lines), len(names))
         text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=" ".join(times))
         return text, values
