@@ -108,8 +108,8 @@ check-notebooks: $(READY)  ## run all notebooks and compare with their stored ou
 mutants: $(READY)  ## plant faults in lstm_lib and see that the tests find them (long)
 	@$(RUN) tools/mutants.py
 
-soak: $(READY)  ## the laws of isolation, and spellings of stamps, on 10,000 new cases each (long)
-	@$(RUN) -m pytest tests/laws tests/series/test_series_stamps.py --hypothesis-profile=soak $(PYTEST_ARGS)
+soak: $(READY)  ## the laws of isolation, and spellings of stamps and tables, on 10,000 new cases each (long)
+	@$(RUN) -m pytest tests/laws tests/series/test_series_stamps.py tests/series/test_series_texts.py --hypothesis-profile=soak $(PYTEST_ARGS)
 
 format: $(READY)  ## put the code into shape (ruff)
 	@$(RUN) -m ruff check --fix-only .

@@ -176,7 +176,7 @@ def read_option(name: str, text: str) -> Any:
     ('Date', 'a, b')
     """
     takes, text = _TAKES[name], text.strip()
-    if name == "separator":
+    if name in ("separator", "thousands"):
         return {"tab": "\t", "\\t": "\t", "space": " ", "blank": " "}.get(text.lower(), text)
     if "int" in takes and text.isdecimal():
         return int(text)

@@ -20,9 +20,9 @@ The modules, lowest first; each imports only those above it:
     layouts    the files that are known beforehand
     lines      the lines of a text file, whatever its encoding
     numbers    the fields of a table as numbers
+    columns    which columns hold stamps, are loaded, are no measurements
     rows       a table in a text file, and what stands around it
     parquet    a table in a Parquet file
-    columns    which columns hold stamps, are loaded, are no measurements
     reading    load_series: from a name or path to a Series
     cutting    windows and folds
     sequences  stretches with a target at every step, and streams of them

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ _COUNTERS = re.compile(
     re.IGNORECASE,
 )
 _LONG = 24  # rows, from which on a column is taken for row numbers whatever its name
-_CLOCK = re.compile(r"(\d{1,2})[:h](\d\d)(?::(\d\d))?(?:\s*[-–—]\s*\d{1,2}[:h]\d\d(?::\d\d)?)?")
+_CLOCK = re.compile(
+    r"(\d{1,2})[:h](\d\d)(?::(\d\d))?(?: ?([AaPp])\.?[Mm]\.?)?(?:\s*[-–—]\s*\d{1,2}[:h]\d\d(?::\d\d)?)?"
+)
 _PARTS_OF_A_DAY = (24, 25, 48, 50, 96, 100)
 _UNITS = {unit.lower(): unit for unit in sorted(LEVELS)} | {
     f"{size}{unit}".lower(): f"{size}{unit}" for size in ("", "k", "M", "G", "T") for unit in ("Wh", "J")
@@ -105,15 +108,19 @@ def chosen(
     return renamed, renamed[old]
 
 
-def no_inputs(names: Sequence[str], target: str, values: Values, numbers: Numbers) -> dict[str, str]:
+def no_inputs(
+    names: Sequence[str], target: str, values: Values, numbers: Numbers, only: Mapping[str, str]
+) -> dict[str, str]:
     """The columns, of which nobody asked for one, that can't be an input, and why; never all of numbers."""
     rows, found, counted = len(values), dict[str, str](), dict[str, str]()
     for k, name in enumerate(names):
         bad, its = numbers.bad.get(name), values[:, k]
         if target and name == target:
             continue
-        if bad is not None and bad.count == rows:
-            if bad.words == [bad.text]:
+        if name in only:
+            found[name] = f"it is {shown(only[name], 60)} in all rows"
+        elif bad is not None and bad.count == rows:
+            if bad.words == [bad.text] and not bad.number:
                 found[name] = f"it is {shown(bad.text, 60)} in all rows"
             elif bad.stamps:
                 found[name] = f"it holds stamps, such as {shown(bad.text, 60)}"
@@ -122,13 +129,10 @@ def no_inputs(names: Sequence[str], target: str, values: Values, numbers: Number
             whole = bool((its == np.round(its)).all())
             if np.isnan(its).all() and not name:
                 found[name] = "it has no name and no values"
-            elif whole and rows > 1 and ((steps >= 1) | (its[1:] == its[0])).all():
-                found[name] = "row numbers"
-        elif bad is None and rows > 1 and np.array_equal(its, its[0] + np.arange(rows)):
-            if _COUNTERS.fullmatch(name):
-                found[name] = "row numbers"
-            elif rows >= _LONG:
-                counted[name] = "it counts the rows"
+            elif whole and rows > 1 and (((steps >= 1) | (its[1:] == its[0])).all() or (steps == -1).all()):
+                found[name] = "it counts the rows"
+        elif bad is None and rows > 1 and (rows >= _LONG or _COUNTERS.fullmatch(name)) and its[0] % 1 == 0:
+            counted |= {name: "it counts the rows"} if np.array_equal(its, its[0] + np.arange(rows)) else {}
     left = [name for name in names if name not in found and name not in counted]
     return found | counted if left else found
 
@@ -147,17 +151,57 @@ def the_target(left: Sequence[str], aside: Mapping[str, str], where: str) -> str
     )
 
 
+def known_unit(text: str) -> str:
+    """A unit as it is usually written, or ""."""
+    text = re.sub(r"^(en|in)\s+", "", text.strip().strip("[]()"))
+    return text if text in LEVELS or ENERGY.fullmatch(text) else _UNITS.get(text.lower(), "")
+
+
 def unit_in(name: str) -> str:
     """The unit in brackets in a column's name.
 
     >>> unit_in("Usage [kW]"), unit_in("Load (DE) [MW]"), unit_in("Valeur (en Kw)"), unit_in("Load (per day)")
     ('kW', 'MW', 'kW', '')
     """
-    inside = [re.sub(r"^(en|in)\s+", "", text.strip()) for text in re.findall(r"[\[(]([^\])]+)[\])]", name)]
-    units = [
-        text if text in LEVELS or ENERGY.fullmatch(text) else _UNITS.get(text.lower()) for text in inside
-    ]
-    return next((unit for unit in units if unit), inside[0] if inside and " " not in inside[0] else "")
+    inside = re.findall(r"[\[(]([^][()]+)[\])]", name)
+    units = (unit for text in inside if (unit := known_unit(text)))
+    return next(units, inside[0] if inside and " " not in inside[0] else "")
+
+
+def refuse_words(text: pd.Series, values: Values, numbers: Numbers, where: str) -> None:
+    """Refuse a stamp without a digit, or of more signs than any has: a line of units, of totals, a header again."""
+    if pd.api.types.is_datetime64_any_dtype(text.dtype):
+        return
+    bad = ~text.fillna("").astype(str).str.contains(r"\d").to_numpy(bool) | (text.astype(str).str.len() > 200)
+    if bad.any():
+        row, lines = int(bad.argmax()), text.index[bad]
+        words = [bad.text for bad in numbers.bad.values() if bad.at == row]
+        skip = int(lines[0]) if len(lines) == 1 else [int(line) for line in lines[:20]]
+        remedy = f"correct it, or leave {'it' if len(lines) == 1 else 'such lines'} out: skip={skip}"
+        if words and np.isnan(values[row]).all():
+            remedy = f"the line holds no value, but {listed(map(shown, words), 4)}; leave it out: skip={skip}"
+            units = [unit for word in words if (unit := known_unit(word))] if row == 0 else []
+            remedy += f", and say the unit: unit={units[0]!r}" if units else ""
+        place = f"{where}{text.index.name} {lines[0]}, column {text.name!r}"
+        raise SeriesError(f"{place}: {shown(text.iloc[row])} is not a stamp; {remedy}.")
+
+
+def told_apart(columns: Mapping[str, Sequence[str]], stamps: Sequence[object]) -> str:
+    """How to read one series of several in a long file, if one or two columns tell them apart; else ""."""
+    rows = len(stamps)
+    if not rows or len(set(stamps)) > 0.75 * rows:
+        return ""
+    distinct = {name: len(set(texts)) for name, texts in columns.items()}
+    few = [name for name, count in distinct.items() if 1 < count <= max(2, rows // 3)]
+    few.sort(key=distinct.__getitem__)
+    for names in (*combinations(few[:8], 1), *combinations(few[:8], 2)):
+        keys = list(zip(*(columns[name] for name in names), strict=True))
+        if len(set(zip(stamps, keys, strict=True))) == rows:
+            which = "Column {} tells" if len(names) == 1 else "Columns {} and {} tell"
+            only = dict(zip(names, keys[0], strict=True))
+            said = which.format(*map(shown, names))
+            return f" {said} {len(set(keys))} series apart: only={only} reads one of them."
+    return ""
 
 
 # ------------------------------------------------------------------------------- a row a day, a column each hour
@@ -169,9 +213,18 @@ def clocks_of(columns: Iterable[str]) -> dict[str, str]:
     >>> clocks_of(["Total", "00:00", "06:00", "12:00", "18:00"])
     {'00:00': '00:00', '06:00': '06:00', '12:00': '12:00', '18:00': '18:00'}
     """
-    found = {column: match for column in columns if (match := _CLOCK.fullmatch(column))}
-    clocks = {column: f"{int(m[1]):02}:{m[2]}" + f":{m[3]}" * bool(m[3]) for column, m in found.items()}
+    clocks = {column: _clock(match) for column in columns if (match := _CLOCK.fullmatch(column))}
+    *before, last = clocks or [""]
+    if re.fullmatch("00:00(:00)?", clocks.get(last, "")) and before:  # periods by their ends
+        clocks[last] = f"24{clocks[last][2:]}"
     return clocks if len(set(clocks.values())) == len(clocks) > 3 else {}
+
+
+def _clock(match: re.Match[str]) -> str:
+    hour = int(match[1])
+    if match[4]:
+        hour = hour % 12 + 12 * (match[4] in "Pp")
+    return f"{hour:02}:{match[2]}" + f":{match[3]}" * bool(match[3])
 
 
 def refuse_hours(columns: Sequence[str], times: Sequence[str], where: str) -> None:

@@ -23,16 +23,17 @@ LIMIT = 5_000_000  # lines that are read; the longest may have as many character
 _ESCAPED = re.compile("[\udc80-\udcff]")  # a byte that is none of the encoding
 # How files of other kinds begin, and what to do with them.
 _KINDS = (
-    (b"PK", "a zip archive; unpack it and give the CSV inside"),
+    (b"PK\x03\x04", "a zip archive; unpack it and give the CSV inside"),
+    (b"PK\x05\x06", "a zip archive, and empty"),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook; save its sheet as CSV"),
     (b"\x1f\x8b", "compressed with gzip; unpack it, or let its name end in .gz"),
-    (b"BZh", "compressed with bzip2; unpack it"),
+    (b"BZh91AY&SY", "compressed with bzip2; unpack it"),
     (b"\xfd7zXZ", "compressed with xz; unpack it"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd; unpack it"),
     (b"7z\xbc\xaf", "a 7-Zip archive; unpack it and give the CSV inside"),
     (b"Rar!", "a RAR archive; unpack it and give the CSV inside"),
-    (b"%PDF", "a PDF; export the table as CSV"),
-    (b"PAR1", "a Parquet file; let its name end in .parquet"),
+    (b"%PDF-", "a PDF; export the table as CSV"),
+    (b"PAR1\x15", "a Parquet file; let its name end in .parquet"),
     (b"SQLite format 3", "a database of SQLite; export the table as CSV"),
     (b"\x89HDF", "an HDF5 file; save the table as CSV"),
 )
@@ -114,7 +115,7 @@ def lines_of(path: Path, around: Around) -> Iterator[str]:
                     raise SeriesError(f"{name} has {many}, the most that are read{more}")
                 if not line.isascii() and (bad := _ESCAPED.search(line)):
                     raise SeriesError(_bad_byte(name, count, line, bad.start(), around.encoding))
-                yield line
+                yield line.lstrip("\ufeff") if count == 1 else line
     except (UnicodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         told = around.encoding or "UTF-8"
         raise SeriesError(f"{name} can't be read as a CSV in {told}, after line {count}: {error}") from error
@@ -140,16 +141,17 @@ def refuse_other_kinds(path: Path, encoding: str | None) -> None:
     """Refuse a file that begins as one of another kind than text, or as a page of the web."""
     with path.open("rb") as file:
         head = file.read(4096)
-    if not _zipped(path) or not head.startswith(b"\x1f\x8b"):
-        for begin, what in _KINDS:
-            if head.startswith(begin):
-                raise SeriesError(f"{path.name} is no text, but {_archive(path) or what}.")
-    if _zipped(path):
-        if not head.startswith(b"\x1f\x8b"):
-            why = "Not a gzipped file, whatever its name says; if it is a text, call it"
-            raise SeriesError(f"{path.name} can't be read as a CSV in UTF-8: {why} {path.stem!r}.")
-        with suppress(OSError, EOFError, zlib.error), gzip.open(path) as packed:
-            head = packed.read(4096)
+    packed = _zipped(path) and head.startswith(b"\x1f\x8b")
+    if not packed:
+        _refuse_kinds(path, head)
+    if _zipped(path) and not packed:
+        why = "Not a gzipped file, whatever its name says; if it is a text, call it"
+        raise SeriesError(f"{path.name} can't be read as a CSV in UTF-8: {why} {path.stem!r}.")
+    if packed:
+        head = b""
+        with suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
+            head = file.read(4096)
+        _refuse_kinds(path, head)
     if encoding is None:
         mark = next((name for begin, name in _MARKS if head.startswith(begin)), "")
         even, odd = head[::2].count(0), head[1::2].count(0)
@@ -166,6 +168,12 @@ def refuse_other_kinds(path: Path, encoding: str | None) -> None:
         )
     if _JSON.match(text):
         raise SeriesError(f"{path.name} is JSON, no CSV; save its records as a table, such as with pandas.")
+
+
+def _refuse_kinds(path: Path, head: bytes) -> None:
+    for begin, what in _KINDS:
+        if head.startswith(begin):
+            raise SeriesError(f"{path.name} is no text, but {_archive(path) or what}.")
 
 
 def _archive(path: Path) -> str:

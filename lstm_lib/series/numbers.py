@@ -24,11 +24,14 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 # Plain numbers and empty fields, joined by \0; longer ones may be more than a float can hold.
 _PLAIN = re.compile(r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}")
 _SWAPPED = str.maketrans(",.", ".,")
-_BLANKS, _APOSTROPHES, _MINUS = " \u00a0\u2009\u202f", "'\u2019", "\u2212\u2013"
+_BLANKS, _APOSTROPHES, _MINUS = " \u00a0\u2007\u2009\u202f", "'\u2019", "\u2212\u2013"
 # One sign between groups of three digits; the first group has no needless zero.
-_GROUPED = re.compile(r"([+-]?)([1-9]\d{0,2}(?:([^\w.+-])\d{3})(?:\3\d{3})*)(\.\d*)?", re.ASCII)
+_GROUPED = re.compile(r"([+-]?)([1-9]\d{0,2}(?:([^\w.+-]|_)\d{3})(?:\3\d{3})*)(\.\d*)?", re.ASCII)
 _LAKH = re.compile(r"([+-]?)([1-9]\d?(?:([^\w.+-])\d\d)+\3\d{3})(\.\d*)?", re.ASCII)
 _STAMP = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d\d(:\d\d)?")
+
+
+_BEGINS = re.compile(rf"[-+{_MINUS}]?(?:[.,]?\d|inf|nan)", re.IGNORECASE)
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Bad:
     text: str
     count: int = 0
     words: list[str] = field(default_factory=list)
+    number: bool = False  # whether one of them looks like a number
     stamps: bool = True
     remedy: str = ""
 
@@ -50,9 +54,8 @@ class _Odd:
     text: str
     value: float
     count: int = 0
-    doubtful: list[int] = field(
-        default_factory=list
-    )  # the rows of those with a sign that a slip may have put there
+    # rows, texts, values and signs of those with a sign between groups that a slip may have put there
+    doubtful: list[tuple[int, str, float, str]] = field(default_factory=list)
 
 
 class Numbers:
@@ -75,7 +78,7 @@ class Numbers:
         self,
         decimal: str = ".",
         thousands: str | None = None,
-        missing: str | Iterable[str] = (),
+        missing: str | Iterable[str] | None = (),
     ) -> None:
         self.decimal = choose(decimal, (".", ","), "decimal sign")
         if thousands is not None and (
@@ -94,7 +97,7 @@ class Numbers:
         self.thousands = thousands
         # In what follows the decimal sign is a point, whatever it is in the file.
         self._told = thousands.translate(_SWAPPED) if thousands and decimal == "," else thousands
-        marks = [missing] if isinstance(missing, str | int | float) else several(missing)
+        marks = [missing] if isinstance(missing, str | int | float) else several(missing or ())
         self._marks = {str(mark).strip(): 0 for mark in marks}
         self._values = {mark: value for mark in self._marks if (value := self._number(mark)[0]) is not None}
         self.bad, self._odd = dict[str, Bad](), dict[str, _Odd]()
@@ -122,7 +125,7 @@ class Numbers:
             odd = self._odd.setdefault(column, _Odd(text, number))
             odd.count += 1
             if sign in " ,." and len(odd.doubtful) < 2:
-                odd.doubtful.append(row)
+                odd.doubtful.append((row, text, number, sign))
         return number
 
     def _number(self, text: str) -> tuple[float | None, str]:
@@ -157,7 +160,13 @@ class Numbers:
         bad.count += count
         if len(bad.words) < 12 and text not in bad.words:
             bad.words.append(text)
+            bad.number = bad.number or bool(_BEGINS.match(text))
         bad.stamps = bad.stamps and bool(_STAMP.fullmatch(text[:40]))
+
+    def is_text(self, column: str, rows: int) -> bool:
+        """Whether no field of a column is anything like a number."""
+        bad = self.bad.get(column)
+        return bad is not None and bad.count == rows and not bad.number
 
     def settle(self, columns: Sequence[str], values: Values) -> Values:
         """What can be told only from the whole: marks that are numbers, and one number alone that is in groups.
@@ -170,16 +179,16 @@ class Numbers:
             values = np.where(hit, np.nan, values) if hit.any() else values
         for k, column in enumerate(columns):
             odd = self._odd.get(column)
-            if odd is None or len(odd.doubtful) != 1:
+            if odd is None or len(odd.doubtful) != 1 or column in self.bad:
                 continue
-            row = odd.doubtful[0]
+            row, text, number, between = odd.doubtful[0]
             others = np.abs(np.delete(values[:, k], row))
             if len(others) and not (others >= 100).any():
-                between = next(sign for sign in odd.text if not sign.isdigit() and sign not in f"+-{_MINUS}")
-                self.note(odd.text, column, row)
+                sign = between.translate(_SWAPPED) if self.decimal == "," else between
+                self.note(text, column, row)
                 self.bad[column].remedy = (
                     f"it is the only one written so in the column, and no other number there is as large as 100; if "
-                    f"it is {odd.value:.15g}, give thousands={between!r}, else correct it"
+                    f"it is {number:.15g}, give thousands={sign!r}, else correct it"
                 )
         return values
 
@@ -205,14 +214,17 @@ class Numbers:
                 f"it may be {grouped:.15g}, then give thousands={other!r}, or {decimal:.15g}, then give "
                 f"decimal={other!r}"
             )
-        if decimal is not None and other in bad.text:
+        if grouped is not None and self.thousands is None:
+            return f"give thousands={other!r} if it is {grouped:.15g}"
+        if decimal is not None and (other in bad.text or bad.text.count(self.decimal) > 1):
             word = "point" if self.decimal == "." else "comma"
             return f"write decimals with a {word}, or give decimal={other!r}"
         ways = ["correct it", "leave the field empty for a missing value"]
-        if bad.count < rows and not re.match(r"[-+.,\u2212]?\d", bad.text):
-            words = [word for word in bad.words if len(word) <= 40 and not word[:1].isdigit()]
+        if (bad.count < rows or len(bad.words) < 4 or bad.number) and not _BEGINS.match(bad.text):
+            words = [word for word in bad.words if len(word) <= 40 and not _BEGINS.match(word)]
+            words = [word for word in words if word[0].isalpha() or not re.search(r"\d", word)]
             ways.append(f"give missing={words} if that stands for one" if words else "")
-        if bad.count == rows and len(bad.words) > 1:
+        if bad.count == rows and len(bad.words) > 1 and not bad.number:
             ways.append(
                 f"give only={{{column!r}: {bad.text!r}}} if it tells several series in one file apart"
             )
@@ -228,5 +240,5 @@ class Numbers:
         for column in columns:
             if column in self._odd:
                 odd = self._odd[column]
-                first = f"such as {odd.text!r} as {odd.value:.15g}"
-                yield f"column {column!r}: {odd.count} numbers are written another way and were read {first}"
+                such = f"such as {odd.text!r} for {odd.value:.15g}"
+                yield f"column {column!r}: {odd.count} numbers are written another way, {such}"

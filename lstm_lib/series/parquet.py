@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Values
+from lstm_lib.series.columns import told_apart
 from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.refusal import SeriesError, choose, picked
 
@@ -37,7 +38,7 @@ class Parquet:
             raise SeriesError(
                 f'{path.name}: reading Parquet needs the package pyarrow: pip install "lstm_lib[study]"'
             ) from error
-        except Exception as error:  # whatever is wrong in the file, such as what pandas has noted there
+        except Exception as error:  # such as nonsense in what pandas has noted in the file
             raise SeriesError(f"{path.name} can't be read as a Parquet file: {error}") from error
         if isinstance(frame.index, pd.DatetimeIndex):
             name = "time" if frame.index.name is None else str(frame.index.name)
@@ -55,18 +56,9 @@ class Parquet:
         return ""
 
     def told_apart(self, times: Sequence[str]) -> str:
-        """How to read one series of several in a long file, if a column tells them apart; else ""."""
-        if self.frame[list(times)].drop_duplicates().shape[0] > 0.75 * len(self.frame):
-            return ""
-        for name in self.header:
-            texts = _texts(self.frame[name]) if name not in times else pd.Series(dtype=str)
-            if (
-                1 < texts.nunique() <= max(2, len(texts) // 3)
-                and not self.frame[[*times, name]].duplicated().any()
-            ):
-                only = f"only={{{name!r}: {texts.iloc[0]!r}}}"
-                return f" Column {name!r} tells {texts.nunique()} series apart: {only} reads one of them."
-        return ""
+        """How to read one series of several in a long file, if one or two columns tell them apart; else ""."""
+        columns = {name: _texts(self.frame[name].iloc[:100_000]) for name in self.header}
+        return told_apart(columns, list(zip(*(columns.pop(name) for name in times), strict=True)))
 
     def read(
         self, times: Sequence[str], names: Sequence[str], numbers: Numbers, only: Mapping[str, str]
@@ -74,7 +66,7 @@ class Parquet:
         """The stamps, indexed by row, and the numbers (rows, columns), of the rows asked for."""
         frame = self.frame.set_axis(pd.RangeIndex(1, len(self.frame) + 1, name="row"))
         for name, value in only.items():
-            texts = _texts(self.frame[name]).to_numpy()
+            texts = np.array(_texts(self.frame[name]), object)
             choose(value, sorted(set(texts)), f"row with {name!r}", f"{self.path.name}: ")
             frame = frame[texts[frame.index - 1] == value]
         if only:
@@ -83,9 +75,17 @@ class Parquet:
         for k, name in enumerate(names):
             values[:, k] = _column(frame[name], name, numbers)
         text = frame[times[0]]
-        if len(times) > 1:
-            text = frame[list(times)].astype(str).agg(" ".join, axis=1).rename(" ".join(times))
+        if len(times) > 1 or not pd.api.types.is_datetime64_any_dtype(text.dtype):
+            fields = zip(*(_texts(frame[name]) for name in times), strict=True)
+            text = pd.Series(
+                [" ".join(each) for each in fields], frame.index, dtype=str, name=" ".join(times)
+            )
         return text, values
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """The fields as text, whatever they are; "" where there is none."""
+    return [str(value).strip() for value in column.astype(object).where(column.notna(), "")]
 
 
 def _size(path: Path) -> tuple[int, int]:
@@ -95,11 +95,6 @@ def _size(path: Path) -> tuple[int, int]:
     except Exception:  # reading it says what is wrong
         return 0, 0
     return about.num_rows, about.num_columns
-
-
-def _texts(column: pd.Series) -> pd.Series:
-    """The fields as a text file has them; an empty one for a missing value."""
-    return column.astype(object).where(column.notna(), "").astype(str).str.strip()
 
 
 def _column(column: pd.Series, name: str, numbers: Numbers) -> Values:

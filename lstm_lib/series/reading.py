@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series.clock import Values, grid, zone_of
+from lstm_lib.series.clock import grid, zone_of
 from lstm_lib.series.columns import (
     chosen,
     clock_column,
@@ -24,6 +24,7 @@ from lstm_lib.series.columns import (
     finder,
     no_inputs,
     refuse_hours,
+    refuse_words,
     the_target,
     time_columns,
     unfold,
@@ -138,12 +139,13 @@ def load_series(
             f"Without target they are read as one series; columns=[{target!r}] loads that time of day alone."
         )
     renamed, goal = chosen(columns, None if clocks else target, known, others, where)
-    find, which = finder(table.header, where), {name: str(value) for name, value in (only or {}).items()}
-    text, values = table.read(
-        times, list(renamed), numbers, {find(name): value for name, value in which.items()}
-    )
+    if not isinstance(only, Mapping | None):
+        raise SeriesError(f"only={only!r} was given; expected a column and what it says: {{'id': 'a'}}.")
+    find = finder(table.header, where)
+    which = {find(name): str(value) for name, value in (only or {}).items()}
+    text, values = table.read(times, list(renamed), numbers, which)
     values = numbers.settle(list(renamed), values)
-    aside = no_inputs(list(renamed), goal, values, numbers) if columns is None else {}
+    aside = no_inputs(list(renamed), goal, values, numbers, which) if columns is None else {}
     if clocks:
         aside = {name: aside.get(name, "it has one value a day") for name in others if name not in clocks}
     kept = {old: new for old, new in renamed.items() if old not in aside}
@@ -155,7 +157,7 @@ def load_series(
     told = stamps_in or known.stamps_in or timezone
     clock, beside = zone_of(told or "UTC"), "" if len(times) > 1 else clock_column(table.first, others)
     try:
-        _refuse_words(text, values, numbers, where)
+        refuse_words(text, values, numbers, where)
         if clocks:
             values = values[:, [list(renamed).index(name) for name in clocks]]
             text, values, stamp_format, note = unfold(
@@ -164,17 +166,19 @@ def load_series(
             notes += [f"{len(clocks)} columns, called like times of day, read as one"] + [note] * bool(note)
             kept, goal = {"": target or "value"}, target or "value"
         else:
-            goal = goal or the_target(list(kept.values()), aside, where)
+            goal = goal or the_target(
+                [new for old, new in kept.items() if not numbers.is_text(old, lines)], aside, where
+            )
             values = values[:, [k for k, old in enumerate(renamed) if old in kept]]
         stamps = read_stamps(
             text, clock, where, stamp_format, clock_change, repeated,
             stamped=stamped, step=step, rounded=rounded, local=zone, beside=beside,
         )  # fmt: skip
+        if refusal:
+            raise SeriesError(refusal)
     except SeriesError as error:
-        hint = "" if only or beside else table.told_apart(times)
+        hint = "" if beside else table.told_apart(times)
         raise SeriesError(f"{error}{hint}") from None
-    if refusal:
-        raise SeriesError(refusal)
     index = grid(text[stamps.keep], stamps.index, step, where, zone)
     loaded = list(kept.values())
     if columns is None and index[1] - index[0] >= pd.Timedelta("1D"):
@@ -222,23 +226,6 @@ def _open(path: Path, around: Around, time: str | Sequence[str] | None) -> Csv |
     return table
 
 
-def _refuse_words(text: pd.Series, values: Values, numbers: Numbers, where: str) -> None:
-    """Refuse a stamp without a digit, or of more signs than any has: a line of units, of totals, a header again."""
-    if pd.api.types.is_datetime64_any_dtype(text.dtype):
-        return
-    bad = ~text.fillna("").astype(str).str.contains(r"\d").to_numpy(bool) | (text.astype(str).str.len() > 200)
-    if bad.any():
-        row, lines = int(bad.argmax()), text.index[bad]
-        words = [bad.text for bad in numbers.bad.values() if bad.at == row]
-        skip = int(lines[0]) if len(lines) == 1 else [int(line) for line in lines[:20]]
-        remedy = f"correct it, or leave {'it' if len(lines) == 1 else 'such lines'} out: skip={skip}"
-        if words and np.isnan(values[row]).all():
-            remedy = f"the line holds no value, but {listed(map(shown, words), 4)}: skip={skip} leaves it out"
-            remedy += f", and unit={words[0]!r} tells a unit" * (row == 0 and len(words[0]) < 20)
-        place = f"{where}{text.index.name} {lines[0]}, column {text.name!r}"
-        raise SeriesError(f"{place}: {shown(text.iloc[row])} is not a stamp; {remedy}.")
-
-
 def _said(stamps: Stamps, told: str | None, stamped: str, repeated: str) -> Iterator[str]:
     """What was understood of the stamps, as far as it isn't plain from the file."""
     if not stamps.offset:
@@ -272,6 +259,15 @@ def data_folder() -> Path:
 def file_of(name_or_path: str | os.PathLike[str]) -> Path:
     """The file that `load_series` reads for this name or path; FileNotFoundError where there is none."""
     name = os.fspath(name_or_path)
+    try:
+        return _find(name)
+    except (FileNotFoundError, SeriesError):
+        raise
+    except (OSError, ValueError, RuntimeError) as error:  # such as a name too long, or ~ of somebody unknown
+        raise FileNotFoundError(f"There is no file {shown(name)}: {error}") from error
+
+
+def _find(name: str) -> Path:
     if name in EMBEDDED:
         path = PACKAGED / f"{name}.csv.gz"
         if not path.is_file():

@@ -11,18 +11,20 @@ from array import array
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Values
+from lstm_lib.series.columns import told_apart
 from lstm_lib.series.layouts import plain
 from lstm_lib.series.lines import Around, lines_of, refuse_other_kinds
 from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.refusal import SeriesError, choose, listed, picked, several, shown
 
+_TIMED = re.compile(r"time|date|datum|zeit|hora|heure|horodat|stamp|jour|fecha", re.IGNORECASE)
 _HEAD = 1000  # lines that are looked at to tell where a table begins
 # What a line of values is made of: digits and what stands between them in numbers and stamps.
 _VALUE = re.compile(r"[-+.\u2212]?\d[\d .,:/+'\u2019TZeE\u00a0\u202f-]*")
@@ -46,15 +48,15 @@ class Csv:
         self._from = 1  # the line of the header, or of the first row where there is none
         self._head = list(self._look())
         self._from = self._begin(time)
-        if around.names is not None:
-            self.header = [str(name).strip() for name in several(around.names)]
+        names = [str(name).strip() for name in several(around.names or ())]
+        self.header = names if self._headless else []
         rows = self._rows()
         if not self._headless:
             header = next(rows, (0, list[str]()))[1]
-            self.header = self.header or header
+            self.header = names or header
             if len(header) != len(self.header):
                 raise SeriesError(
-                    f"{path.name}: names={self.header} are {len(self.header)} names for {len(header)} columns."
+                    f"{path.name}: names={names} are {len(names)} names for {len(header)} columns."
                 )
         if not self.header or (self._headless and not self._head):
             raise SeriesError(f"{path.name} is empty; expected a header line and rows.")
@@ -93,19 +95,22 @@ class Csv:
             wanted = {plain(name) for name in several(time or ())}
             has = (line for line, fields in self._head if wanted <= {plain(field) for field in fields})
             begin = next(has, first) if wanted else first
-        if left := sum(line < begin for line, _ in self._head):
-            self.notes.append(f"{left} lines before the header left out; the header is line {begin}")
+        if any(line < begin for line, _ in self._head):
+            self.notes.append(f"{begin - 1} lines before the header left out; the header is line {begin}")
         return begin
 
     def _kept(self) -> Iterator[str]:
         """All lines; blank those before the table and those to be left out, so that the numbers stay."""
-        for line, text in enumerate(lines_of(self.path, self.around), start=1):
-            yield "\n" if line < self._from or line in self.around.left_out else text
+        lines, out = lines_of(self.path, self.around), self.around.left_out
+        if self._from == 1 and not out:
+            return lines
+        return ("\n" if k < self._from or k in out else text for k, text in enumerate(lines, start=1))
 
     def _fields(self) -> Iterator[tuple[int, list[str]]]:
         """Line number and stripped fields of every row that isn't blank; a row's line is that where it begins."""
         done = 0
-        reader = csv.reader(self._kept(), strict=True, delimiter=self.around.separator)
+        separator = self.around.separator
+        reader = csv.reader(self._kept(), strict=True, delimiter=separator, skipinitialspace=separator == " ")
         try:
             for row in reader:
                 line, done = done + 1, reader.line_num
@@ -119,23 +124,25 @@ class Csv:
                 if "end of data" in str(error)
                 else "see line {}"
             )
-            raise SeriesError(f"{why}: {error}; {quote.format(done + 1)}.") from error
+            advice = f" {self.advice()}".rstrip()
+            raise SeriesError(f"{why}: {error}; {quote.format(done + 1)}.{advice}") from error
 
     def _rows(self) -> Generator[tuple[int, list[str]]]:
         """The rows of the table, the header first if there is one; all have as many fields as the header."""
         width, below, first, rows = len(self.header), list[tuple[int, list[str]]](), "", 0
         digits = same = True  # whether the first fields begin with digits, and whether they are all the same
         for line, fields in self._fields():
-            alone = len(fields) in (1, width) and not any(fields[1:])
-            alike = rows > 2 and (digits or same) and len(below) < 20
-            if alone and alike and _is_prose(fields[0], first):
-                below.append((line, fields))
-                continue
+            if not fields[-1] or len(fields) == 1:
+                alone = len(fields) in (1, width) and not any(fields[1:])
+                alike = rows > 2 and (digits or same) and len(below) < 20
+                if alone and alike and _is_prose(fields[0], first):
+                    below.append((line, fields))
+                    continue
             if below:
                 line, fields = below[0]
             width = width or len(fields)
             if len(fields) != width:
-                raise SeriesError(self._uneven(line, len(fields), width))
+                raise SeriesError(self._uneven(line, fields, width))
             if below:  # as wide as the table, and not at its end
                 raise SeriesError(
                     f"{self.path.name}: line {line} is a text, {shown(fields[0])}, among rows; {_leave(line)}."
@@ -150,30 +157,42 @@ class Csv:
             f"line {line} left out, a text below the table: {shown(text[0], 80)}" for line, text in below
         ]
 
-    def _uneven(self, line: int, fields: int, width: int) -> str:
-        sign = "comma" if self.around.separator == "," else "separator"
-        remedy = self.advice() or f"If it is no row of the table, {_leave(line)}."
+    def _uneven(self, line: int, fields: list[str], width: int) -> str:
+        count, sign = len(fields), "comma" if self.around.separator == "," else "separator"
+        if self._headless and line == self._head[0][0]:
+            return f"{self.path.name}: line {line} has {count} fields, names={self.header} are {width} names."
+        advice = "" if width == self._usual() else self.advice()
+        if count == width + 1 and not fields[-1] and not self._headless:
+            named = f"names={[*self.header, '']}, skip={self._from}"
+            advice = advice or f"If all rows end in a {sign}, and the header doesn't: {named}."
+        remedy = advice or f"If it is no row of the table, {_leave(line)}."
         return (
-            f"{self.path.name}: line {line} has {fields} fields, the header has {width}; was the file cut off, "
+            f"{self.path.name}: line {line} has {count} fields, the header has {width}; was the file cut off, "
             f"or is a {sign} missing or too many? {remedy}"
         )
 
+    def _usual(self) -> int:
+        """How many fields most lines have, of those that have several."""
+        widths = Counter(len(fields) for _, fields in self._head)
+        return max(widths, key=lambda width: (width > 1, widths[width]), default=1)
+
     def advice(self) -> str:
         """Where the table seems to begin, if that isn't where it was read from."""
-        widths = Counter(len(fields) for _, fields in self._head)
-        usual = max(widths, key=lambda width: (width > 1, widths[width])) if widths else 1
+        usual = self._usual()
         rows = [(line, fields) for line, fields in self._head if len(fields) == usual]
-        for (line, fields), (_, after) in pairwise(rows):
+        found = list[tuple[bool, int]]()
+        for k, (line, fields) in enumerate(rows):
+            after = [any(map(_VALUE.fullmatch, its)) for _, its in rows[k + 1 : k + 4]]
             named = (
-                all(fields[1:]) and len(set(fields)) == usual > 1 and not any(map(_VALUE.fullmatch, fields))
+                len(set(fields)) == usual > 1 and not any(map(_VALUE.fullmatch, fields)) and all(fields[1:])
             )
-            if named and any(map(_VALUE.fullmatch, after)):
-                if line == self._from or self.around.names is not None:
-                    return ""
-                return (
-                    f"Line {line} looks like the header: give header={line} to leave out what stands above."
-                )
-        return ""
+            timed = any(map(_TIMED.search, fields))
+            if named and any(after) and (timed or after[0]) and (fields[0] or rows[k + 1][1][0].isdigit()):
+                found.append((not timed, line))
+        line = min(found, default=(True, self._from))[1]
+        if line == self._from or self.around.names is not None:
+            return ""
+        return f"Line {line} looks like the header: give header={line} to leave out what stands above."
 
     def _refuse_header(self) -> None:
         """Refuse a header in which the columns aren't separated, or that is none."""
@@ -184,10 +203,11 @@ class Csv:
                 f"columns and points in numbers, or give separator={other[0]!r} and the decimal sign, "
                 "decimal='.' or ','."
             )
-        if len(header) == 1 and " " in header[0] and _VALUE.fullmatch(header[0]) and not self._headless:
+        blanks = [len("".join(fields).split()) for _, fields in self._head[:2]]
+        if len(header) == 1 and len(blanks) == 2 and blanks[0] == blanks[1] > 1 and not self._headless:
             raise SeriesError(
-                f"{name}: the first line is one single field, {shown(header[0])}, and no header; if blanks separate "
-                "columns, give separator=' ' and a name for each: names=[...]."
+                f"{name}: the first line is one single field, {shown(header[0])}; if blanks separate columns, give "
+                "separator=' ', and a name for each, names=[...], if it is a row already."
             )
         counts = header in (
             [str(k) for k in range(len(header))],
@@ -207,25 +227,10 @@ class Csv:
             )
 
     def told_apart(self, times: Sequence[str]) -> str:
-        """How to read one series of several in a long file, if a column tells them apart; else ""."""
-        at = [self.header.index(name) for name in times]
-        stamps: dict[int, dict[str, set[str]]] = {k: {} for k in range(len(self.header)) if k not in at}
-        rows, every = 0, set[str]()
-        for _, fields in islice(self._rows(), 0 if self._headless else 1, 100_000):
-            stamp, rows = " ".join(fields[k] for k in at), rows + 1
-            every.add(stamp)
-            for k, seen in list(stamps.items()):
-                its = seen.setdefault(fields[k], set())
-                if stamp in its or len(seen) > 1000:
-                    del stamps[k]
-                its.add(stamp)
-        found = [(len(seen), k) for k, seen in stamps.items() if 1 < len(seen) <= max(2, rows // 3)]
-        if not found or len(every) > 0.75 * rows:
-            return ""
-        count, k = min(found)
-        name, values = self.header[k], list(stamps[k])
-        which = f" Column {name!r} tells {count} series apart ({listed(map(shown, values), 4)})"
-        return f"{which}: only={{{name!r}: {values[0]!r}}} reads one of them."
+        """How to read one series of several in a long file, if one or two columns tell them apart; else ""."""
+        rows = [fields for _, fields in islice(self._rows(), 0 if self._headless else 1, 100_000)]
+        columns = dict(zip(self.header, zip(*rows, strict=True), strict=True))
+        return told_apart(columns, list(zip(*(columns.pop(name) for name in times), strict=True)))
 
     def read(
         self, times: Sequence[str], names: Sequence[str], numbers: Numbers, only: Mapping[str, str]
@@ -249,7 +254,7 @@ class Csv:
             flat.extend(numbers.read_line(row, names, len(lines)))
             lines.append(line)
             stamps.append(" ".join([fields[k] for k in at]))
-        if both and not split:
+        if both and not split and numbers.thousands is None:
             raise SeriesError(f"{numbers.decimal!r} can't both separate columns and mark decimals.")
         self.notes += self.below
         for name, (_, value, seen) in zip(only, wanted, strict=True):
