@@ -67,8 +67,8 @@ def ridge_forecast(
     Forecasts for the test part in the target's unit, a DataFrame laid out as by `naive_forecasts` with the column
     "ridge"; the alpha taken is in `.attrs["alpha"]`.
 
-    Fitted on the training part alone, in float64, some windows at a time: it takes the memory of a square of T D
-    numbers, twice, and no more for a longer series. Raises SeriesError for an alpha that isn't above 0.
+    Fitted on the training part alone, in float64, by scikit-learn, from sums over some windows at a time: it takes the
+    memory of a square of T D numbers, twice, and no more for a longer series. Raises SeriesError for an alpha that isn't above 0.
 
     >>> from lstm_lib.series import load_series, windows
     >>> ridge = ridge_forecast(windows(load_series("fontana", columns=["power"]), lookback=24))
@@ -76,16 +76,17 @@ def ridge_forecast(
     ((1290, 1), True)
     """
     split = windows_of(split)
+    with needed("study", "ridge_forecast"):
+        from sklearn.kernel_ridge import KernelRidge
+
     alphas = np.unique(np.asarray(alpha, dtype=np.float64))
     if not alphas.size or not (alphas > 0).all():
         raise SeriesError(f"alpha={alpha!r} has to be one number above 0, or several to choose from.")
 
     squares, products, mean_x, mean_y = _moments(split.train)
-    weights = []
-    for strength in alphas:
-        squares.flat[:: len(squares) + 1] += strength
-        weights.append(np.linalg.solve(squares, products))
-        squares.flat[:: len(squares) + 1] -= strength
+    # (XᵀX + alpha) w = Xᵀy has the form that kernel ridge regression solves, with XᵀX as the kernel
+    models = (KernelRidge(alpha=strength, kernel="precomputed").fit(squares, products) for strength in alphas)
+    weights = [model.dual_coef_ for model in models]
     together = np.concatenate(weights, axis=1)  # all models run over the windows at once
 
     def run(part: Windows, w: Array) -> Array:
