@@ -68,8 +68,8 @@ def ridge_forecast(
     "ridge"; the alpha taken is in `.attrs["alpha"]`.
 
     Fitted on the training part alone, in float64, by scikit-learn, from sums over some windows at a time: it takes the
-    memory of a square of T D numbers, twice, and no more for a longer series. Raises SeriesError for an alpha that isn't
-    above 0.
+    memory of a square of T D numbers, twice, and no more for a longer series. Raises SeriesError for an alpha that
+    isn't above 0.
 
     >>> from lstm_lib.series import load_series, windows
     >>> ridge = ridge_forecast(windows(load_series("fontana", columns=["power"]), lookback=24))
