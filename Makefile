@@ -108,8 +108,13 @@ check-notebooks: $(READY)  ## run all notebooks and compare with their stored ou
 mutants: $(READY)  ## plant faults in lstm_lib and see that the tests find them (long)
 	@$(RUN) tools/mutants.py
 
-soak: $(READY)  ## the laws of isolation, and spellings of stamps and tables, on 10,000 new cases each (long)
-	@$(RUN) -m pytest tests/laws tests/series/test_series_stamps.py tests/series/test_series_texts.py --hypothesis-profile=soak $(PYTEST_ARGS)
+# Laws, spellings of stamps and tables, Adam at the edge of a type; records and stores, damaged and killed
+SOAKED := tests/laws tests/series/test_series_stamps.py tests/series/test_series_texts.py tests/training/test_edges.py \
+  tests/training/test_record_files.py tests/project/test_replacing.py tests/experiments/test_store.py \
+  tests/experiments/test_sweeping.py
+
+soak: $(READY)  ## laws and spellings on 10,000 new cases each, damaged files and kills by the hundred (long)
+	@$(RUN) -m pytest $(SOAKED) --hypothesis-profile=soak $(PYTEST_ARGS)
 
 format: $(READY)  ## put the code into shape (ruff)
 	@$(RUN) -m ruff check --fix-only .

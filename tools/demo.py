@@ -29,6 +29,7 @@ try:
     from matplotlib.backend_bases import FigureCanvasBase
 
     import lstm_lib as ll
+    from lstm_lib.files import replacing
     from lstm_lib.series import SeriesError, compare
     from lstm_lib.training.record import Record
     from lstm_lib.training.timing import speed_up, steps_in_turn, targets_in_turn
@@ -228,7 +229,8 @@ def picture(study: Study, path: Path) -> Path:
     naive = {"last value": compare(study.split.valid, {}).loc["last value", "rmse"]}
     zones = {name: plan.zone for name, plan in plans(study.spec).items() if name != DENSE}
     figure = plots.overview(zones, histories, study.split.series.unit, naive)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as file:
+        figure.savefig(file, dpi=150, format=path.suffix[1:] or "png")
     return path
 
 

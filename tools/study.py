@@ -34,6 +34,7 @@ from lstm_lib.experiments.study import (
     timed_runs,
     write_table,
 )
+from lstm_lib.files import replacing
 from lstm_lib.plots import study as plots
 
 # Chosen by the validation error of the dense network: epochs and rate of one row ahead, and of more.
@@ -121,7 +122,8 @@ def study(options: argparse.Namespace) -> None:
             summary, groups = against(table), dict(zip(table["name"], table["group"], strict=True))
             figure = options.out / f"{Path(design.task.series).stem}_{design.task.horizon}.png"
             title = f"{design.task.series}, {design.task.horizon} ahead"
-            plots.forest(summary, groups, title=title).savefig(figure, dpi=150)
+            with replacing(figure) as file:
+                plots.forest(summary, groups, title=title).savefig(file, dpi=150)
             print(in_words(summary).to_string(), f"\n{figure}")
     if len(seeds) < ENOUGH:
         print(f"{len(seeds)} seeds: the intervals know only these; {ENOUGH} or more make them worth reading")
@@ -129,11 +131,10 @@ def study(options: argparse.Namespace) -> None:
 
 def add(table: pd.DataFrame, path: Path) -> None:
     """Write the rows to a table that may be there, beside those of other runs."""
-    write_table(table, path.with_suffix(".new"))
     if path.exists():
-        rows = pd.concat([read_table(path), read_table(path.with_suffix(".new"))])
-        write_table(rows.drop_duplicates(SAME, keep="last"), path.with_suffix(".new"))
-    path.with_suffix(".new").replace(path)
+        before = read_table(path)
+        table = pd.concat([before, table.reindex(columns=before.columns)]).drop_duplicates(SAME, keep="last")
+    write_table(table, path)
 
 
 def main() -> int:

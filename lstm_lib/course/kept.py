@@ -6,12 +6,12 @@ LSTM_COURSE_PROGRESS names. Where they can't be written, progress is kept until 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from lstm_lib.files import replacing
 
 VARIABLE = "LSTM_COURSE_PROGRESS"
 WIDTH = 20  # of a bar, in characters
@@ -54,21 +54,13 @@ def note(name: str, right: bool) -> int:
 def write(sheet: str, known: dict[str, Any]) -> None:
     """Replace the file of one notebook as a whole, so that it is never found half written."""
     path = folder() / f"{sheet}.json"
-    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8"
-        ) as file:
-            temporary = file.name
-            json.dump(known, file, indent=1)
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            file.write(json.dumps(known, indent=1).encode())
         _kept.pop(path, None)
     except OSError:
         _kept[path] = known
-        with contextlib.suppress(OSError):
-            if temporary:
-                os.unlink(temporary)
 
 
 def bar(done: int, of: int) -> str:

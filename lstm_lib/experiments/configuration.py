@@ -96,11 +96,11 @@ class Task:
 
     def samples(self) -> Split | SequenceSplit:
         """What a network is trained on, and chosen by: the split, or sequences of the same parts."""
-        return _cut(self, _state_of_file(self))[0]
+        return _cut(self, _contents_of_file(self))[0]
 
     def digest(self) -> str:
         """A word for the values that it reads, so that a file that was changed is another task."""
-        return _cut(self, _state_of_file(self))[1]
+        return _cut(self, _contents_of_file(self))[1]
 
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, for JSON."""
@@ -113,14 +113,14 @@ class Task:
         }
 
 
-def _state_of_file(task: Task) -> tuple[int, int]:
-    """When the file was written, and its size; FileNotFoundError as from `load_series`."""
-    found = file_of(task.series).stat()
-    return found.st_mtime_ns, found.st_size
+def _contents_of_file(task: Task) -> str:
+    """A digest of the file as it is now, whatever its date says; FileNotFoundError as from `load_series`."""
+    with file_of(task.series).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @lru_cache(maxsize=16)
-def _cut(task: Task, state: tuple[int, int]) -> tuple[Split | SequenceSplit, str]:
+def _cut(task: Task, contents: str) -> tuple[Split | SequenceSplit, str]:
     """The parts of the task, and a word for what they hold."""
     options = {name: getattr(task, name) for name in ("lookback", "horizon", "inputs", "target", "steps")}
     found: Split | SequenceSplit
@@ -233,27 +233,37 @@ class Configuration:
         """The optimiser."""
         return Adam(lr=self.lr, **self.optimizer)
 
-    @cached_property
+    @property
     def spec(self) -> Spec:
         """The network that the task and the units make; reads the series."""
         train = self.task.split().train
         return Spec(train.values.shape[1], self.units, train.outputs, self.cell)
 
-    @cached_property
+    @property
     def plan(self) -> PlanOrSchedule | None:
         """What the function `isolation` gives for this network; ValueError if that is no plan and no schedule."""
         if self.isolation is None:
             return None
-        if not isinstance(plan := self.isolation(self.spec), PlanOrSchedule):
+        spec, made = self.spec, self._plans
+        if spec not in made:
+            made[spec] = self._planned(spec, self.isolation)
+        return made[spec]
+
+    @cached_property
+    def _plans(self) -> dict[Spec, PlanOrSchedule]:
+        return {}
+
+    def _planned(self, spec: Spec, isolation: Callable[[Spec], PlanOrSchedule]) -> PlanOrSchedule:
+        if not isinstance(plan := isolation(spec), PlanOrSchedule):
             raise ValueError(
-                f"configuration {self.name!r}: its isolation gave {plan!r} for {self.spec}, and has to return a Plan, "
+                f"configuration {self.name!r}: its isolation gave {plan!r} for {spec}, and has to return a Plan, "
                 "from isolate(spec, zone), or a schedule of plans; to isolate nothing leave isolation away"
             )
         return plan
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again: another process calls the function anew."""
-        return {k: v for k, v in vars(self).items() if k not in ("spec", "plan")}
+        return {k: v for k, v in vars(self).items() if k != "_plans"}
 
     def describe(self) -> dict[str, Any]:
         """Everything that decides the numbers but the seed, for JSON."""

@@ -29,7 +29,7 @@ from lstm_lib.series import Sequences, metrics
 from lstm_lib.training.loop import fit
 from lstm_lib.training.rates import RATES
 from lstm_lib.training.record import Checkpoint, Diverged, Record
-from lstm_lib.training.samples import predict
+from lstm_lib.training.samples import digest, predict
 from lstm_lib.training.schedules import Moment, plan_at
 
 MOMENTS = 200  # at how many steps, about, a schedule is asked what its plan costs
@@ -167,6 +167,9 @@ def row(
     spec, split, history = configuration.spec, configuration.task.split(), record.history.to_dict("list")
     rmse, seconds = history["valid_rmse"], history["seconds"]
     best = int(np.argmin(rmse)) if rmse else 0
+    trained = record.config.get("train")
+    if configuration.engine == "lstm_lib" and trained != digest(configuration.task.samples().train):
+        raise ValueError(f"the record was trained on other data than {configuration.task.series} holds now")
     own = {
         "key": configuration.key(seed),
         "name": configuration.name,

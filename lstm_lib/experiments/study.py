@@ -30,6 +30,7 @@ from lstm_lib.experiments.configuration import Configuration, Task
 from lstm_lib.experiments.equal_cost import epochs_of_equal_time, lookback_of_equal_cost, units_of_equal_cost
 from lstm_lib.experiments.store import Store
 from lstm_lib.experiments.sweeping import sweep
+from lstm_lib.files import replacing
 from lstm_lib.isolation.plan import Plan, isolate
 from lstm_lib.isolation.zones import nothing, read_zone, zone
 from lstm_lib.network.cells import CELLS
@@ -308,7 +309,8 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
     kept = table.reindex(columns=COLUMNS)
     for name in LISTS:
         kept[name] = [json.dumps([float(f"{a:.5g}") for a in values]) for values in kept[name]]
-    kept.to_csv(path, index=False, float_format="%.5g")
+    with replacing(path) as file:
+        kept.to_csv(file, index=False, float_format="%.5g")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

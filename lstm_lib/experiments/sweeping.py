@@ -24,7 +24,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from lstm_lib.experiments import runs
 from lstm_lib.experiments.configuration import Configuration
-from lstm_lib.experiments.store import Store, StoreError
+from lstm_lib.experiments.store import Store
 from lstm_lib.network.spec import is_whole
 from lstm_lib.training.record import Diverged, Record
 
@@ -98,7 +98,8 @@ def sweep(
             left = len(_lacking(planned, store, timed))
             print(f"Stopped; {left} of {total} runs are left, the same call makes them.", file=sys.stderr)
             raise
-        rows = ((c, store.row(c.key(seed)) or {}) for seed in seeds for c in chosen)
+        made = store.best()
+        rows = ((c, made[c.key(seed)]) for seed in seeds for c in chosen)
         return pd.DataFrame([{**row, "group": c.group, **c.labels} for c, row in rows])
 
 
@@ -147,7 +148,6 @@ def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any
                         failed.append(result)
                         continue
                     row, record = result
-                    _check_repeated(store.row(row["key"]), row)
                     store.append(row, record)
                     bar.update()
                     claims.pop(row["key"]).release()
@@ -185,13 +185,16 @@ def _execute(run: Planned, alone: bool) -> Made:
 
     What went wrong is told as texts: not every exception can travel between processes.
     """
-    _, configuration, seed = run
+    key, configuration, seed = run
     try:
         try:
             record, diverged = runs.run(configuration, seed), ""
         except Diverged as error:
             record, diverged = error.record, str(error)
-        return runs.row(configuration, seed, record, alone=alone, diverged=diverged), record
+        row = runs.row(configuration, seed, record, alone=alone, diverged=diverged)
+        if row["key"] != key:
+            raise ValueError(f"{configuration.task.series} has changed since the sweep began; call it again")
+        return row, record
     except Exception as error:
         where = f"configuration {configuration.name!r}, seed {seed}"
         failed = RuntimeError(f"{where}: {type(error).__name__}: {error}")
@@ -208,8 +211,8 @@ def _timed_lock() -> FileLock:
     if given := os.environ.get("LSTM_LIB_TIMED_LOCK"):
         return FileLock(given)
     folder = Path(tempfile.gettempdir()) / "lstm_lib-timed"
-    folder.mkdir(exist_ok=True)
-    with suppress(PermissionError):  # another account made it, and has opened it already
+    with suppress(FileExistsError):  # then who made it opened it; it may be a link to what is nobody else's
+        folder.mkdir()
         folder.chmod(0o777)
     return FileLock(folder / "run.lock", mode=0o666)
 
@@ -228,19 +231,6 @@ def _nothing_beside(bar: Any) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _check_repeated(before: dict[str, Any] | None, now: dict[str, Any]) -> None:
-    """Refuse a run that gives other numbers than the same run did before."""
-    if before is None:
-        return
-    pairs = [(name, before.get(name), now[name]) for name in runs.NUMBERS]
-    if differs := [f"{name} {then} then, {here} now" for name, then, here in pairs if then != here]:
-        raise StoreError(
-            f"{now['name']!r} with seed {now['seed']} gives other numbers than it did before: {'; '.join(differs)}. "
-            f"Then: {before.get('versions')} on {before.get('machine')}; now: {now['versions']} on {now['machine']}. "
-            "Runs of different versions or machines belong into different stores"
-        )
 
 
 def _checked(

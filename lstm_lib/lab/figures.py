@@ -17,6 +17,8 @@ from lstm_lib.plots import lines
 from lstm_lib.plots.forecasts import forecast as forecast_figure
 from lstm_lib.plots.look import PALETTE, SEQUENCE, canvas, legend_above
 
+# names of runs and columns are not formulas, whatever signs are in them
+AS_WRITTEN = mpl.rc_context({"text.parse_math": False})
 SIZE, WIDE = (5.6, 2.5), (6.9, 2.2)  # inches, of 100 pixels each on the page
 
 
@@ -34,6 +36,7 @@ class Drawn(NamedTuple):
         return file.getvalue()
 
 
+@AS_WRITTEN
 def curves(state: State) -> Drawn | None:
     """Validation error over training time of the run under way, or of the last one, beside the dense run."""
     shown = state.live or (state.runs[-1] if state.runs else None)
@@ -57,6 +60,7 @@ def curves(state: State) -> Drawn | None:
     return Drawn(fig, f"Validation RMSE over training time. Latest values: {last} {unit}.")
 
 
+@AS_WRITTEN
 def all_runs(state: State) -> Drawn:
     """Every run as a point, at least one: training time across, validation error up; dense runs are squares."""
     fig, ax = canvas(size=WIDE)
@@ -80,6 +84,7 @@ def all_runs(state: State) -> Drawn:
     return Drawn(fig, f"Training time and validation RMSE of all runs{others}. {points}.")
 
 
+@AS_WRITTEN
 def week(state: State) -> Drawn:
     """The chosen test week as measured and as forecast, by the two runs that are shown, side by side.
 

@@ -24,6 +24,7 @@ import pandas as pd
 
 from lstm_lib.experiments.configuration import Configuration, Task
 from lstm_lib.isolation.plan import DEPTHS
+from lstm_lib.isolation.zones import read_zone
 from lstm_lib.network.spec import is_whole
 from lstm_lib.series import Series, SeriesError, Split, Windows, naive_forecasts
 from lstm_lib.series.layouts import EMBEDDED
@@ -311,7 +312,8 @@ def from_zip(content: bytes) -> tuple[Run, ...]:
             return tuple(_run(row, folder.extract(f"{k}.npz", kept)) for k, row in enumerate(about))
     except Exception as error:  # it may hold anything: broken archives and arrays, other fields, other types
         raise ValueError(
-            f"this is not a file of runs ({str(error)[:300]}); expected runs.zip, as the page saves it"
+            f"this is not a file of runs ({str(error)[:300]}), or it was edited; "
+            "expected runs.zip, as the page saves it"
         ) from None
 
 
@@ -319,6 +321,10 @@ FIELDS: dict[str, Any] = {  # of a run as it stands in a file: their types
     "number": int, "what": str, "zone": str, "depth": str, "span": int | None, "schedule": str, "arcs": float | int,
     "predicted": float | int, "measured": float | int, "unit": str, "stopped": str,
 }  # fmt: skip
+
+
+def _is_a_line(text: str) -> bool:
+    return (text or "a").isprintable() and len(text) <= 2000
 
 
 def _run(row: dict[str, Any], path: str) -> Run:
@@ -329,16 +335,21 @@ def _run(row: dict[str, Any], path: str) -> Run:
     settings = Settings(**settings | {"task": LastRows(**settings["task"])})
     record = Record.load(path)
     if (record.spec.units, record.spec.cell) != (settings.units, settings.cell):
-        raise ValueError(f"the record of run {row['number']!r} is of another network than its settings")
+        raise ValueError(f"its record is of {record.spec}, its settings say {settings.network}")
     run = Run(**row | {"settings": settings, "curve": curve, "record": record})
     for name, kind in FIELDS.items():
         value = getattr(run, name)
-        if not isinstance(value, kind) or isinstance(value, bool) or len(str(value)) > 2000:
-            raise ValueError(f"{name} of a run is {str(value)[:40]!r}")
-    if run.depth not in DEPTHS or not 0 <= run.arcs <= 1 or not 0 <= run.number < 10**6:
-        raise ValueError(
-            f"depth, arcs, number of a run are {run.depth!r}, {run.arcs}, {str(run.number)[:40]}"
-        )
+        if not isinstance(value, kind) or isinstance(value, bool) or not _is_a_line(str(value)):
+            raise ValueError(
+                f"{name} of a run is {value!r:.60}, not {getattr(kind, '__name__', kind)} of one line"
+            )
+    if not (run.arcs <= 1 and min(run.arcs, run.predicted, run.measured) >= 0 and 1 <= run.number < 10**6):
+        raise ValueError("its number, its share of arcs or one of its ratios is out of range")
+    if run.span is not None and run.span < 1:
+        raise ValueError(f"span is {run.span}, not a whole number of at least 1")
+    if run.depth not in DEPTHS:
+        raise ValueError(f"depth is {run.depth!r:.60}; the choices are {', '.join(DEPTHS)}")
+    read_zone(run.record.spec, run.zone)
     return run
 
 

@@ -75,12 +75,13 @@ def multiply(
     errors: Array, rows: Index, by_row: Array, sources: Array, columns: Index, by_column: Array, out: Array
 ) -> None:
     """Write Σ_t errors_t sources_tᵀ of some rows and columns into `out`, by way of arrays (rows, steps, B) for both."""
-    outside_the_loop("multiply")(errors, *_listed(rows), by_row, sources, *_listed(columns), by_column, out)
+    multiplied = outside_the_loop("multiply", out.dtype)
+    multiplied(errors, *_listed(rows), by_row, sources, *_listed(columns), by_column, out)
 
 
 def carry_all(carrier: Carrier, errors: Array, out: Array) -> None:
     """Write what errors (steps, rows kept, B) carry into `out` (steps, receivers, B)."""
-    outside_the_loop("carry_all")(*_parts(carrier), errors, out)
+    outside_the_loop("carry_all", out.dtype)(*_parts(carrier), errors, out)
 
 
 def _parts(c: Carrier) -> list[Any]:

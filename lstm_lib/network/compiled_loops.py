@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dis
 import hashlib
-import marshal
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -85,17 +84,20 @@ def LOOP(weights, take, first, taken, put, into, product, errors, out):
 
 
 @cache
-def outside_the_loop(name: str) -> Any:
+def outside_the_loop(name: str, dtype: np.dtype[Any]) -> Any:
     """The product of the weights, or what a carrier carries at all steps: `compiled.multiply`, `compiled.carry_all`.
 
     By the library of the loops: the idle threads of another one would slow it.
     """
     names = {"__name__": __name__, "np": np, "add": _jit(_add), "by_row": _jit(_by_row)}
-    return _from_text(OUTSIDE[name], name, names, [_versions()])
+    return _from_text(OUTSIDE[name], f"{name}_{dtype.name}", names, [_versions()])
 
 
 def _from_text(text: str, name: str, names: dict[str, Any], known: list[str]) -> Any:
     """The compiled function of a text. Numba's cache knows this file and a function's name: a digest in it tells more.
+
+    A name is for arrays of one dtype and layout: two processes that compile a function for two kinds of arrays at
+    once can leave the code of the one under the other in that cache, and it gives wrong numbers without a word.
 
     names : what the text calls. known : what else decides what it does.
     """
@@ -146,13 +148,20 @@ def _named(function: Any) -> tuple[list[Any], dict[str, Any]]:
 def _code(function: Any) -> str:
     """The code of a plain function and of every plain function that it calls."""
     around, read = _named(function)
-    own = marshal.dumps(function.__code__.replace(co_filename="")).hex()
+    own = _instructions(function.__code__)
     for value in (*around, *read.values()):
         if isinstance(value, types.FunctionType) and value is not function:
             own += _code(value)
         elif isinstance(value, int | float | str | np.generic):
             own += repr(value)
     return own
+
+
+def _instructions(code: types.CodeType) -> str:
+    """What a code object does, in the same words in every process and wherever its text lies."""
+    constants = [_instructions(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+    return f"{code.co_code.hex()} {code.co_exceptiontable.hex()} {names} {constants}"
 
 
 def _jit(function: Callable[..., Any], **more: Any) -> Any:

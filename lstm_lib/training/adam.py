@@ -38,6 +38,7 @@ from lstm_lib.network.cells import Array, Cell, get_cell
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.work import Arcs
 
+from .edges import Todo, clipped, is_plain, made_wide, norm
 from .parts import advanced, chosen_parts, isolated_arcs, moving, part_of
 from .settings import check_choice
 
@@ -144,34 +145,45 @@ class Adam:
             moments and counts of isolated arcs run on.
         scale : factor on the learning rate, from a rate (`rates.py`).
 
+        Where a square or a setting leaves the parameters' dtype, the step is made in float64 and rounded.
+
         Raises ValueError when a gradient's shape or dtype differs from its parameter's, `NotFinite` (a
-        ValueError) when it holds NaN or infinity; nothing has been moved then.
+        ValueError) when it holds NaN or infinity, and when the step can't be had in this dtype, with the cause;
+        nothing has been moved then.
         """
         active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.work.updates
         tracked = isolated_arcs(plan) if plan is not None and plan.moments == "tracked" else {}
-        moved, averaged = (
+        chosen = [
             {name: chosen_parts(name, params[name], grads[name], arcs) for name, arcs in some.items()}
             for some in (active, tracked)
-        )
-        shrink = self._shrink(moved)
-        for some, chosen in ((tracked, averaged), (active, moved)):
+        ]
+        squares = sum(both[1] for some in chosen for both in some.values())
+        moved, averaged = ({name: parts for name, (parts, _) in some.items()} for some in chosen)
+        if self.clip_norm is not None:
+            length = norm([g for parts in moved.values() for _, g in parts])
+            for some in (moved, averaged):
+                for name, parts in some.items():
+                    some[name] = [(at, clipped(g, self.clip_norm, length)) for at, g in parts]
+        todo = [(tracked, averaged, False), (active, moved, True)]
+        keep, joins = 1 - self.beta2, FORMS[self.form].eps_joins_corrected_root
+        rate, eps = scale * self.lr, (self.eps or 0) * (keep**0.5 if joins else 1)
+        dtype = next(iter(params.values())).dtype
+        if is_plain(dtype, squares, rate, eps, keep, rate * self.weight_decay):
+            self._make(todo, params, state, scale)
+        else:
+            made_wide(self, todo, params, state, scale)
+
+    def _make(self, todo: Todo, params: Params, state: AdamState, scale: float) -> None:
+        for some, chosen, moves in todo:
             for name, parts in chosen.items():
                 arcs, whole = some[name], [params[name], *state._moments(name)]
                 count = state.t[name] = advanced(state.t[name], arcs, params[name].shape)
                 for at, g in parts:
                     with moving(whole, arcs, at) as (w, m, *vs):
-                        v = self._average(g * shrink if shrink < 1 else g, m, *vs)
-                        if chosen is moved:
+                        v = self._average(g, m, *vs)
+                        if moves:
                             t = count if np.ndim(count) == 0 else part_of(np.asarray(count), arcs, at)
                             self._move(w, m, v, t, scale)
-
-    def _shrink(self, chosen: dict[str, list[tuple[Any, Array]]]) -> float:
-        """What clipping multiplies the gradients by, at most 1."""
-        if self.clip_norm is None:
-            return 1.0
-        active = (g for parts in chosen.values() for _, g in parts)
-        norm = np.sqrt(sum(np.square(g, dtype="float64").sum() for g in active))
-        return float(min(1.0, self.clip_norm / norm)) if norm > 0 else 1.0
 
     def _move(self, w: Array, m: Array, v: Array, t: int | Array, scale: float) -> None:
         if self.weight_decay:
@@ -181,8 +193,12 @@ class Adam:
 
     def _average(self, g: Array, m: Array, v: Array, v_max: Array | None = None) -> Array:
         """Move the moments in place and return the one that divides the step."""
-        m += (g - m) * (1 - self.beta1)
-        v += (g * g - v) * (1 - self.beta2)
+        for moment, new, beta in ((m, g, self.beta1), (v, g * g, self.beta2)):
+            if beta >= 0.5:
+                moment += (new - moment) * (1 - beta)
+            else:  # where little is kept, the difference to a large moment would lose what is new
+                moment *= beta
+                moment += new * (1 - beta)
         return v if v_max is None else np.maximum(v_max, v, out=v_max)
 
     def _rate_and_eps(self, t: int | Array, scale: float = 1.0) -> tuple[Any, Any]:

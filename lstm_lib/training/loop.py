@@ -27,6 +27,7 @@ from lstm_lib.series.sequences import windows_of
 
 from .adam import Adam
 from .callbacks import Bar, Progress, Stop, Told, as_callbacks, show
+from .edges import OutOfType
 from .evidence import Tally
 from .parts import NotFinite
 from .rates import Rate, as_rate
@@ -148,7 +149,7 @@ def fit(
             "optimizer": dataclasses.asdict(optimizer),
             "rate": rate if isinstance(rate, str) else getattr(rate, "__name__", "function"),
             "isolation": None if isolation is None else isolation.describe(),
-            "train": digest(train, some),
+            **_digests(train, valid, some, resume),
             "threads": used,
             "engine": step.work.engine,
         }
@@ -224,8 +225,9 @@ class _Loop:
                 source.keep(trace)
             except NotFinite as error:
                 record.params = copy_params(record.checkpoint.params)
-                hint = f"try a smaller learning rate than {self.step.optimizer.lr}"
-                raise Diverged(f"{error} in epoch {epoch}, step {k + 1}; {hint}", record) from error
+                hint = f"; try a smaller learning rate than {self.step.optimizer.lr}"
+                hint = "" if isinstance(error, OutOfType) else hint  # which knows better
+                raise Diverged(f"{error} in epoch {epoch}, step {k + 1}{hint}", record) from error
             if tally is not None:
                 tally.note(grads, plan)
             paused = time.perf_counter()
@@ -268,6 +270,15 @@ def _check_batch(spec: Spec, some: tuple[Array, Array], valid: Samples | None) -
     shape = ("N", *some[1].shape[1:]) if spec.output == "every" else ("N", *some[1].shape[1:][-1:])
     if y.shape[1:] != shape[1:] and not (spec.output == "every" and y.shape[-1:] == some[1].shape[-1:]):
         raise ValueError(f"valid: y has shape {('N', *y.shape[1:])}; expected {shape}, as in train")
+
+
+def _digests(
+    train: Samples, valid: Samples | None, some: tuple[Array, Array], resume: Record | None
+) -> dict[str, str | None]:
+    """What tells the data apart; for a record that knows less of them, what it knows."""
+    if resume is not None and "valid" not in resume.config:
+        return {"train": digest(train, some)}
+    return {"train": digest(train), "valid": None if valid is None else digest(valid)}
 
 
 def _check(

@@ -6,6 +6,7 @@ index of it and the numbers there, a view of a range of rows, else a copy.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,16 +22,20 @@ class NotFinite(ValueError):
     """A loss or a gradient holds NaN or infinity: the training has left the numbers."""
 
 
-def chosen_parts(name: str, w: Array, g: Array, arcs: Arcs) -> list[tuple[Any, Array]]:
-    """The active arcs in parts that are moved together: an index and the gradient there, checked."""
+def chosen_parts(name: str, w: Array, g: Array, arcs: Arcs) -> tuple[list[tuple[Any, Array]], float]:
+    """The active arcs in parts that are moved together, an index and the gradient there; and the sum of their squares.
+
+    A sum that is finite is the check too: no gradient is NaN or infinite, nor is its square. `NotFinite` for the first.
+    """
     if g.shape != w.shape or g.dtype != w.dtype:
         raise ValueError(f"grads[{name!r}] is {g.dtype} {g.shape}; expected {w.dtype} {w.shape}")
     parts = [(at, part_of(g, arcs, at)) for at in _parts(arcs)]
-    if not all(np.isfinite(part).all() for _, part in parts):
+    squares = sum(float(np.vdot(part, part)) for _, part in parts)
+    if not math.isfinite(squares) and not all(np.isfinite(part).all() for _, part in parts):
         bad = sum(np.count_nonzero(~np.isfinite(part)) for _, part in parts)
         total = sum(part.size for _, part in parts)
         raise NotFinite(f"grads[{name!r}] holds {bad} of {total} values that are not finite")
-    return parts
+    return parts, squares
 
 
 def isolated_arcs(plan: Plan) -> dict[str, Arcs]:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from lstm_lib.files import replacing
 from lstm_lib.network.cells import Array
 from lstm_lib.network.losses import LOSSES
-from lstm_lib.network.spec import Params, Spec, copy_params
+from lstm_lib.network.spec import Params, Spec, check_params, copy_params
 from lstm_lib.network.trace import Workspace
 from lstm_lib.series import Sequences
 from lstm_lib.series.sequences import windows_of
@@ -30,6 +30,7 @@ from .samples import Samples, Way, predict
 
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
 WATCHED = ("start", "gradient", "change", "path")  # the arrays of a `Watched`
+VERSION = 2  # of the file; the first edition wrote none
 
 
 @dataclass
@@ -176,6 +177,7 @@ class Record:
         groups |= {name: part for name, part in vars(at.state).items() if part is not None}
         groups |= {} if watched is None else {name: getattr(watched, name) for name in WATCHED}
         about = {
+            "version": VERSION,
             "spec": dataclasses.asdict(self.spec),
             "config": self.config,
             "history": self.history.to_dict("list"),
@@ -185,46 +187,83 @@ class Record:
         }
         arrays = {f"{group}:{name}": a for group, named in groups.items() for name, a in named.items()}
         text = np.array(json.dumps(about, default=lambda number: number.item()))
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with unfinished.open("wb") as file:
-                np.savez(file, allow_pickle=False, about=text, **arrays)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing(path) as file:
+            np.savez(file, allow_pickle=False, about=text, **arrays)
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> Record:
-        """Read a record written by `save`; ValueError for a file of another kind."""
+        """Read a record written by `save`, by the first edition too, and check that all of it is there and fits.
+
+        Raises FileNotFoundError, and ValueError with the path for a file of another kind or edition and a damaged one.
+        """
         path = Path(path)
         if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
             path = path.with_name(f"{path.name}.npz")  # as `save` names it
-        is_record = zipfile.is_zipfile(path) and "about.npy" in zipfile.ZipFile(path).namelist()
-        if path.is_file() and not is_record:
-            raise ValueError(f"{path} is not a record; expected a file written by Record.save")
-        with np.load(path) as file:
-            about = json.loads(str(file["about"]))
+        with path.open("rb") as file:
+            try:
+                is_record = zipfile.is_zipfile(file) and "about.npy" in zipfile.ZipFile(file).namelist()
+            except Exception:  # a list of contents that can't be read
+                is_record = False
+            if not is_record:
+                raise ValueError(f"{path} is not a record; expected a file written by Record.save")
+            try:
+                return cls._read(file)
+            except Exception as error:  # NumPy, zipfile and json have an error for each kind of damage
+                raise ValueError(
+                    f"{path} can't be read as a record, it is damaged or was edited: {error}"
+                ) from error
+
+    @classmethod
+    def _read(cls, file: IO[bytes]) -> Record:
+        if bad := zipfile.ZipFile(file).testzip():  # NumPy reads no further than a header says
+            raise ValueError(f"{bad} fails its checksum")
+        file.seek(0)
+        with np.load(file) as folder:
+            about = json.loads(str(folder["about"]))
+            if (version := about.get("version", 1)) > VERSION:
+                raise ValueError(
+                    f"it has version {version}, this lstm_lib reads up to {VERSION}: install the newest"
+                )
             groups: dict[str, dict[str, Any]] = {}
-            for key in file.files:
+            for key in folder.files:
                 group, _, name = key.partition(":")
-                groups.setdefault(group, {})[name] = file[key]
+                groups.setdefault(group, {})[name] = folder[key]
         counts = {k: int(t) if t.ndim == 0 else t for k, t in groups["t"].items()}
         state = AdamState(groups["m"], groups["v"], counts, groups.get("v_max"))
         chosen = about.get("chosen")
         watched = None if chosen is None else Watched(**{k: groups[k] for k in WATCHED}, chosen=chosen)
         # the first edition called the rate a schedule, and knew no reason to stop
         config = {"rate" if name == "schedule" else name: value for name, value in about["config"].items()}
-        return cls(
+        record = cls(
             spec=Spec(**about["spec"]),
             config=config,
-            history=_history(pd.DataFrame(about["history"])),
+            history=_history(pd.DataFrame({name: about["history"][name] for name in HISTORY})),
             params=groups["params"],
             best_params=groups["best_params"],
             checkpoint=Checkpoint(groups["checkpoint"], state, watched),
             interrupted=about["interrupted"],
             stopped=about.get("stopped", ""),
         )
+        record._check({name: groups[name] for name in groups.keys() - {"about", "t"}})
+        return record
+
+    def _check(self, groups: dict[str, Params]) -> None:
+        """Every group of arrays fits the spec, in one dtype; counts and epochs count."""
+        dtypes = set()
+        for group, named in groups.items():
+            try:
+                dtypes.add(check_params(self.spec, named))
+            except ValueError as error:
+                raise ValueError(f"{group}: {error}") from error
+        if len(dtypes) > 1:
+            raise ValueError(f"its arrays have several dtypes: {', '.join(sorted(map(str, dtypes)))}")
+        counts = self.checkpoint.state.t
+        fits = {k: np.shape(t) in ((), self.spec.shapes.get(k)) and np.min(t) >= 0 for k, t in counts.items()}
+        if counts.keys() != self.spec.shapes.keys() or not all(fits.values()):
+            raise ValueError("its counts of steps don't fit the parameters")
+        if self.history["epoch"].tolist() != list(range(1, len(self.history) + 1)):
+            raise ValueError(f"its epochs are {self.history['epoch'].tolist()}")
 
 
 class Diverged(FloatingPointError):

@@ -85,10 +85,34 @@ def batches(rows: Array, batch: int) -> Iterator[Array]:
         yield rows[first : first + batch]
 
 
-def digest(samples: Samples, some: tuple[Array, Array]) -> str:
-    """How many samples there are, and a digest of some: tells other data apart when a run is resumed."""
-    found = hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in some)).hexdigest()[:16]
-    return f"{len(samples)} samples, {found}"
+def digest(samples: Samples | Sequences, some: tuple[Array, Array] | None = None) -> str:
+    """How many samples there are, and a digest of all of them: tells other data apart when a run is resumed.
+
+    some : of these alone, as older records have it.
+
+    >>> digest(Arrays(np.zeros((3, 2, 1)), np.zeros((3, 1)))).split(",")[0]
+    '3 samples'
+    """
+    found = hashlib.sha256()
+    for a in some or _contents(samples):
+        found.update(np.ascontiguousarray(a).tobytes())
+    return f"{len(samples)} samples, {found.hexdigest()[:16]}"
+
+
+def _contents(samples: Samples | Sequences) -> Iterator[Array]:
+    """All that samples hold: of a part of a split its rows of the series, each once, and where its windows begin."""
+    if isinstance(samples, Sequences):
+        yield from (samples.places, samples.starts, samples.fresh)
+        samples = samples.windows
+    if isinstance(samples, Windows):
+        last = samples.starts.max(initial=0) + max(samples.lookback, int(samples.offsets.max()) + 1)
+        used = slice(samples.starts.min(initial=last), last)
+        yield from (samples.starts, samples.offsets, samples.values[used], samples.targets[used])
+    elif isinstance(samples, Arrays):
+        yield from (samples.x, samples.y)
+    else:
+        for rows in batches(np.arange(len(samples)), CHUNK):
+            yield from samples.take(rows)
 
 
 def predict(

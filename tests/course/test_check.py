@@ -314,7 +314,7 @@ def test_writing_that_fails_leaves_the_file_whole(folder: Path, monkeypatch: pyt
     def full(*_: Any, **__: Any) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(json, "dump", full)
+    monkeypatch.setattr(os, "fsync", full)
     course.check("07.sensitivity", 1)
     assert (folder / "07.json").read_text() == before
     assert [path.name for path in folder.iterdir()] == ["07.json"]

@@ -242,3 +242,31 @@ def test_a_label_that_is_a_column_already_is_refused() -> None:
 def test_bad_sweeps_are_refused_before_anything_runs(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         make(**{"configurations": [small()]} | arguments)
+
+
+@pytest.mark.parametrize("factor", [2, 1000])
+def test_a_corrected_file_is_another_task_whatever_its_date_and_size_say(tmp_path: Path, factor: int) -> None:
+    """In the same process, with the same task; also where the correction is as long and as old as what it corrects."""
+    path, hours = tmp_path / "a.csv", pd.date_range("2020-01-01", periods=400, freq="h", tz="UTC")
+
+    def write(factor: int) -> None:
+        load = factor * (2 + np.sin(np.arange(400) / 4))
+        pd.DataFrame({"time": hours, "load": load}).to_csv(path, index=False, float_format="%.3f")
+
+    write(1)
+    before, configuration = path.stat(), small(task=Task(str(path), lookback=4))
+    mean, key = configuration.task.split().scaling["mean"].iloc[0], configuration.key(0)
+    write(factor)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size or factor != 2
+    assert configuration.task.split().scaling["mean"].iloc[0] == pytest.approx(factor * mean, rel=1e-3)
+    assert configuration.key(0) != key
+
+
+def test_a_file_with_another_column_makes_another_network(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    configuration = small(task=Task(str(csv(path)), lookback=4, target="load"), isolation=cut_forget)
+    assert configuration.spec.inputs == 1 and configuration.plan is configuration.plan
+    pd.read_csv(path).assign(other=lambda frame: frame["load"] ** 2).to_csv(path, index=False)
+    assert configuration.spec.inputs == 2
+    assert configuration.plan is not None and configuration.plan.spec == configuration.spec

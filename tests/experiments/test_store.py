@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sqlite3
+import tempfile
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -156,3 +159,120 @@ def test_threads_read_and_write_one_store(tmp_path: Path) -> None:
     while any(thread.is_alive() for thread in threads):
         assert len(store.rows()) >= 3
     assert len(store.done()) == 63
+
+
+def test_a_damaged_database_is_refused_or_reads_right(tmp_path: Path) -> None:
+    """Bits, bytes and ends, anywhere: a row is never another one, and none is missing without a word."""
+    store, rng = Store(tmp_path), np.random.default_rng(0)
+    for k in range(30):
+        text = "x" * int(rng.integers(1, 3000))
+        store.append(
+            {"key": f"k-{k}", "seed": k, "alone": bool(k % 2), "test_rmse": rng.normal(), "text": text}
+        )
+    good, alone, raw = store.rows(), store.done(alone=True), store.path.read_bytes()
+    refused = 0
+    for k in range(3 * hypothesis.settings().max_examples):  # 300 in CI
+        damaged, at = bytearray(raw), int(rng.integers(len(raw)))
+        if k % 3 == 0:
+            damaged[at] ^= 1 << int(rng.integers(8))
+        elif k % 3 == 1:
+            damaged[at : at + 20] = rng.bytes(len(damaged[at : at + 20]))
+        else:
+            del damaged[at:]
+        for old in tmp_path.glob("runs.sqlite*"):
+            old.unlink()
+        store.path.write_bytes(damaged)
+        try:
+            assert (
+                Store(tmp_path).rows() == good and Store(tmp_path).done(alone=True) == alone
+            ) or not damaged
+        except StoreError as error:
+            assert "runs.sqlite" in str(error)  # noqa: PT017
+            refused += 1
+    assert refused > hypothesis.settings().max_examples
+
+
+def test_a_row_whose_key_or_kind_was_changed_is_damaged(tmp_path: Path) -> None:
+    for change in ("key = 'other'", "alone = 1", "row = replace(row, '1', '2')", "checksum = NULL"):
+        store = filled(tmp_path / change.partition(" ")[0])
+        with closing(sqlite3.connect(store.path)) as database, database:
+            database.execute(f"UPDATE runs SET {change} WHERE number = 2")
+        for ask in (store.rows, store.done, store.table, lambda store=store: store.row("é-0")):
+            with pytest.raises(StoreError, match=r"row 2 is damaged"):
+                ask()
+
+
+def test_another_database_is_no_store(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as database, database:
+        database.execute("CREATE TABLE others (a)")
+    for ask in (Store(tmp_path).rows, lambda: Store(tmp_path).append({"key": "k"})):
+        with pytest.raises(StoreError, match="no store of this edition"):
+            ask()
+
+
+def test_two_machines_stores_are_merged(tmp_path: Path) -> None:
+    record, numbers = run(small(), 0), {"test_rmse": 0.5, "train_loss": [0.1, float("nan")]}
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    here.append({"key": "a", **numbers})
+    there.append({"key": "a", "alone": True, **numbers}, record)
+    there.append({"key": "b", **numbers})
+    assert (here.merge(there), here.merge(tmp_path / "there"), there.merge(here)) == (2, 0, 1)
+    assert here.done() == there.done() == {"a", "b"} and here.done(alone=True) == {"a"}
+    identical(here.record("a").params, record.params)
+    with pytest.raises(StoreError, match="there is no store in"):
+        here.merge(tmp_path / "their")
+    assert not (tmp_path / "their").exists()
+
+
+def test_other_numbers_for_the_same_run_are_refused(tmp_path: Path) -> None:
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    here.append({"key": "a", "name": "dense", "seed": 0, "test_rmse": 0.5})
+    there.append({"key": "a", "name": "dense", "seed": 0, "test_rmse": 0.6})
+    for ask in (lambda: here.merge(there), lambda: here.append({"key": "a", "test_rmse": 0.6})):
+        with pytest.raises(StoreError, match=r"gives other numbers .* test_rmse 0.5 then, 0.6 now"):
+            ask()
+    assert len(here.rows()) == 1
+
+
+def test_a_store_is_one_file_once_nobody_has_it_open(tmp_path: Path) -> None:
+    filled(tmp_path)
+    assert [path.name for path in tmp_path.glob("runs*")] == ["runs.sqlite"]
+
+
+def read_as_nobody(folder: Path) -> None:
+    tempfile.tempdir = "/tmp"
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    store = Store(folder)
+    assert len(store.rows()) == 3
+    with pytest.raises((StoreError, OSError), match=r"readonly|denied"):
+        store.append({"key": "later"})
+
+
+def leave_a_log(folder: Path) -> None:
+    database = sqlite3.connect(folder / "runs.sqlite")
+    with database:
+        database.execute("UPDATE runs SET number = number + 10")
+    os._exit(0)  # as a kill: the log stays
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can become another account"
+)
+@pytest.mark.parametrize("killed", [False, True])
+def test_another_account_reads_a_store_that_it_may_not_write(killed: bool) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as above:  # where every account may go
+        folder = Path(above)
+        folder.chmod(0o755)
+        filled(folder)
+        context = multiprocessing.get_context("fork")
+        if killed:
+            writer = context.Process(target=leave_a_log, args=(folder,))
+            writer.start()
+            writer.join()
+            assert (folder / "runs.sqlite-wal").stat().st_size
+        reader = context.Process(target=read_as_nobody, args=(folder,))
+        reader.start()
+        reader.join()
+        assert reader.exitcode == 0

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import os
 import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 
 import lstm_lib as ll
@@ -163,7 +167,8 @@ def start(folder: Path, jobs: int = 1, timed: bool = False) -> subprocess.Popen[
 def test_killed_at_any_moment_it_loses_at_most_the_runs_it_was_in(tmp_path: Path, jobs: int) -> None:
     folder, moments = tmp_path / "store", random.Random(jobs)
     before = set[str]()
-    for _ in range(4 if jobs == 1 else 2):
+    kills = max(2, hypothesis.settings().max_examples // 25)  # 4 in CI, 80 by `make soak`
+    for _ in range(kills if jobs == 1 else kills // 2):
         process = start(folder, jobs)
         time.sleep(moments.uniform(0.3, 0.9))
         process.send_signal(signal.SIGKILL)
@@ -256,3 +261,78 @@ def test_the_lock_of_timed_runs_is_open_to_every_account(monkeypatch: pytest.Mon
     finally:
         os.umask(before)
     assert path.parent.stat().st_mode & 0o7777 == 0o777
+
+
+def corrected(path: Path) -> Path:
+    hours = pd.date_range("2020-01-01", periods=300, freq="h", tz="UTC")
+    before = pd.read_csv(path)["load"] if path.exists() else 10 + np.sin(np.arange(300) / 4)
+    pd.DataFrame({"time": hours, "load": 1000 * before}).to_csv(path, index=False)
+    return path
+
+
+def test_a_corrected_file_is_run_anew(tmp_path: Path) -> None:
+    task = Task(str(corrected(tmp_path / "a.csv")), lookback=4)
+    first = make([small(task=task)], [0], tmp_path / "store")
+    corrected(tmp_path / "a.csv")
+    again = make([small(task=task)], [0], tmp_path / "store")
+    assert again["key"][0] != first["key"][0]
+    assert again["test_rmse"][0] == pytest.approx(1000 * first["test_rmse"][0], rel=1e-2)
+
+
+def test_a_file_that_changes_during_a_sweep_gives_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a training on one content under the key of another, nor a row whose key was not asked for."""
+    configuration = small(task=Task(str(corrected(tmp_path / "a.csv")), lookback=4))
+    train = sweeping.runs.run
+    for before in (False, True):
+
+        def changed(*given: object, before: bool = before) -> ll.Record:
+            if before:
+                corrected(tmp_path / "a.csv")
+            record = train(*given)
+            if not before:
+                corrected(tmp_path / "a.csv")
+            return record
+
+        monkeypatch.setattr(sweeping.runs, "run", changed)
+        with pytest.raises(
+            RuntimeError, match=r"other data than .*a\.csv holds now|a\.csv has changed since"
+        ):
+            make([configuration], [0], tmp_path / "store")
+        assert Store(tmp_path / "store").rows() == []
+
+
+def test_the_folder_of_the_lock_is_opened_by_who_made_it_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's link there must not open what it leads to."""
+    monkeypatch.delenv("LSTM_LIB_TIMED_LOCK", raising=False)
+    monkeypatch.setattr(sweeping.tempfile, "tempdir", str(tmp_path))
+    (private := tmp_path / "private").mkdir(mode=0o700)
+    (tmp_path / "lstm_lib-timed").symlink_to(private)
+    with sweeping._timed_lock():
+        assert private.stat().st_mode & 0o777 == 0o700
+
+
+def hold_the_lock(uid: int, folder: str) -> None:
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+    sweeping.tempfile.tempdir = folder
+    with sweeping._timed_lock():
+        pass
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can become other accounts"
+)
+def test_several_accounts_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LSTM_LIB_TIMED_LOCK", raising=False)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o1777)
+        for uid in (65534, 1234, 65534, 0, 4321):
+            process = multiprocessing.get_context("fork").Process(target=hold_the_lock, args=(uid, folder))
+            process.start()
+            process.join()
+            assert process.exitcode == 0

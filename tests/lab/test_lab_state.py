@@ -372,13 +372,36 @@ def parts() -> tuple[dict[str, object], bytes]:
 @pytest.mark.parametrize(
     "change",
     [{"number": "dense"}, {"settings": None}, {"settings": {}}, {"settings": {"task": {"serie": "sceaux"}}},
-     {"curve": []}, {"curve": [[1]]}, {"hello": 1}],
+     {"curve": []}, {"curve": [[1]]}, {"hello": 1}, {"what": None}, {"what": "a\nb"}, {"zone": "9/Wx"}, {"zone": 1},
+     {"depth": "deep"}, {"span": "3"}, {"span": 0}, {"arcs": "many"}, {"arcs": 7}, {"predicted": None},
+     {"curve": [[1, float("nan")]]}, {"unit": ["kW"]}, {"stopped": 1}, {"number": -1}, {"schedule": {}}],
 )  # fmt: skip
 def test_a_run_that_is_none_of_ours_is_refused(parts, change):
     about, record = parts
     assert from_zip(zipped(json.dumps([about]), record))[0].name == "1 dense"
     with pytest.raises(ValueError, match="not a file of runs"):
         from_zip(zipped(json.dumps([about | change]), record))
+
+
+def test_a_run_of_another_network_than_its_settings_say_is_refused(parts):
+    about, record = parts
+    settings = about["settings"] | {"units": [7]}
+    with pytest.raises(ValueError, match=r"its record is of .*, its settings say"):
+        from_zip(zipped(json.dumps([about | {"settings": settings}]), record))
+
+
+def test_a_damaged_file_of_runs_is_refused(rng):
+    whole = to_zip([a_run()])
+    for _ in range(200):
+        damaged = bytearray(whole)
+        at = int(rng.integers(len(whole)))
+        damaged[at : at + 8] = rng.bytes(len(damaged[at : at + 8]))
+        try:
+            (run,) = from_zip(bytes(damaged))
+        except ValueError as error:
+            assert "not a file of runs" in str(error)  # noqa: PT017
+            continue
+        assert run.name == "1 dense"
 
 
 @pytest.mark.parametrize("about", ['{"a": 1}', "[]x", "[1]", '[{"number": 1}]'])

@@ -1,9 +1,13 @@
 """The pieces that the compiled loops are made of, as the plain functions that they are: no compiling here."""
 
+import sys
+import types
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from lstm_lib.network import compiled, compiled_loops, errors
+from lstm_lib.network import cells, compiled, compiled_loops, errors
 from lstm_lib.network.work import Index
 
 
@@ -43,3 +47,19 @@ def test_an_error_is_carried_as_in_the_other_engine(take, put, rng, monkeypatch)
     (taken, first), (to, into) = map(compiled._listed, indices)
     compiled_loops._add(weights, taken, first, np.empty((2, 6)), to, into, product, given, out)
     np.testing.assert_array_equal(out, expected)
+
+
+def test_the_name_under_which_loops_are_kept_depends_on_what_they_do_alone(monkeypatch):
+    """Not on where the text lies, nor on what the process did before; on the activations and the numbers, though."""
+    space = vars(types.ModuleType("elsewhere"))
+    monkeypatch.setitem(sys.modules, "elsewhere", types.ModuleType("elsewhere"))  # its dataclass looks there
+
+    def words(text):
+        exec(compile("\n" + text, "/elsewhere/cells.py", "exec"), space)
+        return compiled_loops._code(space["CELLS"]["brief"].stages[0].step)
+
+    text = Path(cells.__file__).read_text("utf-8")
+    known = compiled_loops._code(cells.CELLS["brief"].stages[0].step)
+    assert words(text) == known != compiled_loops._code(cells.CELLS["standard"].stages[0].step)
+    assert words(text.replace("h = o * tanh_c  # (6)", "h = tanh_c * o")) != known
+    assert words(text.replace("return 0.5 ", "return 0.25 ")) != known

@@ -435,19 +435,26 @@ def test_nothing_is_compiled_once_the_clock_has_started(monkeypatch):
 def test_compiling_is_announced_once_on_a_machine_to_who_wants_progress(tmp_path):
     code = """
 import numpy as np, lstm_lib as ll
-x = np.ones((4, 3, 1), "float32")
-ll.fit(ll.Spec(1, (3,), 1, "rnn"), (x, x[:, 0]), epochs=1, progress=PROGRESS)
+for dtype in ("float32", "float64"):
+    x = np.ones((4, 3, 1), dtype)
+    ll.fit(ll.Spec(1, (3,), 1, "rnn"), (x, x[:, 0]), epochs=1, progress=PROGRESS)
 """
     said = []
-    for progress in (False, True, True):
-        folder = tmp_path / ("kept" if progress else "other")
+    for progress, folder in (
+        (False, tmp_path / "other"),
+        (True, tmp_path / "kept"),
+        (True, tmp_path / "kept"),
+    ):
         done = subprocess.run(
             [sys.executable, "-c", code.replace("PROGRESS", str(progress))],
             env=os.environ | {"NUMBA_CACHE_DIR": str(folder), "LSTM_LIB_ENGINE": "compiled"},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         said.append(done.stderr.count("Compiling the network's loops: some seconds, once on this machine."))
-    assert said == [0, 1, 0]
+    assert said == [0, 2, 0]  # for each dtype
+    kept = [path.name for path in (tmp_path / "kept").rglob("*.nbc")]
+    assert len(kept) == 8  # forward, backward and two products
+    assert all(name.endswith(".1.nbc") for name in kept)  # code for one kind of arrays under each name
 
 
 # ----------------------------------------------------------------------------------------------- the record
