@@ -308,7 +308,7 @@ def draw(csv: Path, png: Path) -> None:
     table = pd.read_csv(csv)
     table = table[(table["shape"] == table["shape"][0]) & table["step by FLOPs"].notna()].set_index("plan")
     table = table[table["active"].isin([1, 0.5, 0.25, 0])]
-    columns = {"step by FLOPs": "FLOPs", "step predicted": "FLOPs and bytes", "step measured": "measured"}
+    columns = {"step by FLOPs": "FLOPs", "step predicted": "FLOPs, bytes, calls", "step measured": "measured"}
     spread = table["step 25 %"].to_numpy(), table["step 75 %"].to_numpy()
     fig = plots.predicted_and_measured(table[list(columns)].rename(columns=columns), spread, most=4)
     fig.savefig(png, dpi=110)

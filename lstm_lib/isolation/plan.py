@@ -95,13 +95,8 @@ class Plan:
         for name, number in (("steps", steps), ("batch", batch)):
             if not is_whole(number, 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {number!r}")
-        arcs = gathered = 0
-        for name, at in self.work.updates.items():
-            some = int(np.prod(self.spec.shapes[name])) - self.zone.sizes[name]
-            arcs += some
-            gathered += some * (at is not None)
         every = (output or self.spec.output) == "every"
-        return count(self.work, steps, batch, every, self.cached, dtype, (arcs, gathered))
+        return count(self.work, steps, batch, every, self.cached, dtype)
 
     def describe(self) -> dict[str, Any]:
         """The plan in words, for a record; a digest tells zones of equal size apart."""

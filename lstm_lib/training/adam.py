@@ -207,9 +207,10 @@ class Adam:
             rate, eps = _factors(self, scale, int(t), int(t))
             return rate[0], eps[0]
         t = np.asarray(t)
-        least = int(t.min())
-        rate, eps = _factors(self, scale, least, int(t.max()))
-        return rate[t - least], eps[t - least]
+        least, most = int(t.min()), int(t.max())
+        rate, eps = _factors(self, scale, least, most)
+        at = 0 if least == most else t - least  # one number for all: not one an arc
+        return rate[at], eps[at]
 
     def report(self, state: AdamState, scale: float = 1.0, spec: Spec | None = None) -> Any:
         """What the moments say of every gate and matrix: a DataFrame with one row a zone.

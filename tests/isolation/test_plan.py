@@ -174,12 +174,12 @@ def test_a_layer_that_no_error_reaches_has_nothing_to_do() -> None:
     assert (nothing.through, nothing.below, nothing.weights) == ((None,), None, ())
 
 
-def test_the_update_moves_33_numbers_an_arc_and_14_more_where_arcs_are_gathered() -> None:
+def test_the_update_moves_33_numbers_an_arc_and_28_more_where_arcs_are_gathered() -> None:
     dense = isolate(SPEC, NOTHING).cost(5, 2)
     assert dense.bytes.update == 4 * 33 * SPEC.size
     assert isolate(SPEC, NOTHING).cost(5, 2, "float64").bytes.update == 8 * 33 * SPEC.size
     some = isolate(SPEC, ll.read_zone(SPEC, "0/Wh/f[0]")).cost(5, 2)
-    assert some.bytes.update == 4 * (33 * (SPEC.size - 3) + 14 * (36 - 3))
+    assert some.bytes.update == 4 * (33 * (SPEC.size - 3) + 28 * (36 - 3))
 
 
 def test_a_plan_that_slices_cannot_help_keeps_the_full_width_and_says_so():
