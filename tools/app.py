@@ -76,7 +76,9 @@ class Kernels(AsyncMappingKernelManager):  # type: ignore[misc]
         most = self.parent.kernels
         if len(self) + self.starting >= most:
             raise HTTPError(
-                503, f"{most} pages are open, which is all that this app allows. Close one, and reload this."
+                503,
+                f"{most} page{'s are' if most > 1 else ' is'} open, which is all that this app allows. Close one, "
+                "and this one opens.",
             )
         self.starting += 1
         quiet = {"extra_arguments": ["--log-level=ERROR"]}  # it warns of TCP, which stays on this machine

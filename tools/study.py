@@ -2,6 +2,7 @@
 
     make study                                                the embedded series, one hour and a day ahead (hours)
     make study STUDY_ARGS="--series my.csv --target load"     on a file of yours
+    make study STUDY_ARGS="--series my.csv --time 'Date, Time' --missing '?, n/e'"   told as in lstm_lib.load_series
     make study STUDY_ARGS="--quick"                           two seeds, two epochs: a look at what there is (minutes)
     make study STUDY_ARGS="--only dense 'Keras, XLA'"         some of the runs, by names that all tasks have
 
@@ -36,6 +37,7 @@ from lstm_lib.experiments.study import (
 )
 from lstm_lib.files import replacing
 from lstm_lib.plots import study as plots
+from lstm_lib.series.options import TAKES, read_option
 
 # Chosen by the validation error of the dense network: epochs and rate of one row ahead, and of more.
 EPOCHS = {"sceaux": 6, "fontana": 10}
@@ -45,7 +47,8 @@ QUICK = 2
 ENOUGH = 10  # seeds, for intervals that mean something
 ONE_AHEAD = ("policies", "controls", "statistics", "sizes", "zones")
 FURTHER = ("core",)
-READING = ("time", "timezone", "unit", "separator", "decimal", "stamp_format")  # of load_series, for files
+# What load_series can be told of a file, and the name of the argument here.
+READING = {name: "rows" if name == "only" else name for name in TAKES if name != "target"}
 # A run that is made again replaces the row that has these.
 SAME = ["series", "horizon", "lookback", "units", "epochs", "name", "seed"]
 
@@ -60,7 +63,11 @@ def designs(options: argparse.Namespace) -> list[Design]:
                 horizon=horizon,
                 steps="all" if horizon > 1 else "last",
                 target=options.target,
-                reading={name: value for name in READING if (value := getattr(options, name)) is not None},
+                reading={
+                    name: read_option(name, text)
+                    for name, argument in READING.items()
+                    if (text := getattr(options, argument)) is not None
+                },
             ),
             units=(options.units,),
             epochs=QUICK if options.quick else options.epochs or epochs(series, horizon),
@@ -88,8 +95,9 @@ def parsed() -> argparse.Namespace:
     )
     parser.add_argument("--series", nargs="+", default=["sceaux", "fontana"], help="names or files")
     parser.add_argument("--target", help="the column to forecast, where the file does not tell")
-    for name in READING:
-        parser.add_argument(f"--{name.replace('_', '-')}", help="of files, as for lstm_lib.load_series")
+    for name, argument in READING.items():
+        says = f"of files, {name} of lstm_lib.load_series" + ": COLUMN=VALUE" * (name == "only")
+        parser.add_argument(f"--{argument.replace('_', '-')}", help=says)
     parser.add_argument("--horizon", nargs="+", type=int, default=[1, 24], help="rows ahead")
     parser.add_argument("--lookback", type=int, default=72)
     parser.add_argument("--units", type=int, default=64)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import inspect
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,15 @@ import traitlets
 from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.lab.runs import SHARES, Settings
 from lstm_lib.network.cells import CELLS
-from lstm_lib.series import load_series
 from lstm_lib.series.layouts import EMBEDDED
+from lstm_lib.series.options import TAKES, written
 from lstm_lib.training.statistics import STATISTICS
 
 HERE = Path(__file__).parent
 YOURS = "your file …"
 # What `load_series` can be told of a file: each has a control, those of every file first. The page adds a calendar.
 FIRST = ("target", "time", "timezone", "unit", "columns")
-_TAKES = {
-    name: str(parameter.annotation)
-    for name, parameter in inspect.signature(load_series).parameters.items()
-    if name not in ("name_or_path", "calendar")
-}
-OPTIONS = (*FIRST, *(name for name in _TAKES if name not in FIRST))
+OPTIONS = (*FIRST, *(name for name in TAKES if name not in (*FIRST, "calendar")))
 HINTS = {"separator": "such as ; or tab", "decimal": ". or ,", "stamp_format": "such as %d/%m/%Y %H:%M"}
 
 
@@ -162,43 +155,6 @@ class Controls:
         halves = partial(_box, widgets.HBox, "lab-row lab-halves")
         above, below = halves(left, right), halves(column("lab-curves", self.curves), tabs)
         return _box(Whole, "lab-page", style, settings, self.file_row, self.message, above, below)
-
-
-# ------------------------------------------------------------------------------------------- options of a file
-
-
-def read_option(name: str, text: str) -> Any:
-    r"""What stands in a control, as `load_series` takes it: a text, several of them, pairs or a whole number.
-
-    >>> read_option("columns", "air, load"), read_option("columns", "air=outside"), read_option("separator", "tab")
-    (['air', 'load'], {'air': 'outside'}, '\t')
-    >>> read_option("time", "Date"), read_option("target", "a, b")
-    ('Date', 'a, b')
-    """
-    takes, text = _TAKES[name], text.strip()
-    if name in ("separator", "thousands"):
-        return {"tab": "\t", "\\t": "\t", "space": " ", "blank": " "}.get(text.lower(), text)
-    if "int" in takes and text.isdecimal():
-        return int(text)
-    parts = [part.strip() for part in next(csv.reader([text], skipinitialspace=True))]
-    if "Mapping" in takes and all("=" in part for part in parts):
-        return {old.strip(): new.strip() for old, _, new in (part.partition("=") for part in parts)}
-    if "Sequence" in takes and (len(parts) > 1 or not takes.startswith("str |")):
-        return parts
-    return text
-
-
-def written(value: Any) -> str:
-    r"""The text for a control, which `read_option` reads again.
-
-    >>> written(["air", "load"]), written({"air": "outside"}), written("\t")
-    ('air, load', 'air=outside', 'tab')
-    """
-    if isinstance(value, dict):
-        value = [f"{old}={new}" for old, new in value.items()]
-    if isinstance(value, list | tuple):
-        return ", ".join(f'"{part}"' if "," in str(part) else str(part) for part in value)
-    return {"\t": "tab", " ": "space"}.get(value, str(value))
 
 
 # --------------------------------------------------------------------------------------------------------- details

@@ -23,10 +23,11 @@ import pandas as pd
 
 from lstm_lib.lab import figures, grid, views
 from lstm_lib.lab import state as transitions
-from lstm_lib.lab.controls import YOURS, Controls, read_option
+from lstm_lib.lab.controls import YOURS, Controls
 from lstm_lib.lab.runs import SHARES, LastRows, Settings, allow, read_units, tell_apart, to_csv, to_zip
 from lstm_lib.lab.state import State, attempt, new
 from lstm_lib.lab.training import jobs, train_all
+from lstm_lib.series.options import read_option
 from lstm_lib.training.statistics import STATISTICS
 
 REDRAW = 1.0  # seconds between two pictures of a curve that grows

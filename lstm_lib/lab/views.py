@@ -16,7 +16,7 @@ DEPTHS_SAY = {
     "hold": "not updated; all is still computed, as with a mask, so nothing is saved",
     "skip": "not updated, and its weight gradients are not computed: exact",
     "cut": "as skip, and no error passes through it: saves most, an approximation",
-    "cache": "as skip, and the states of layers isolated altogether are remembered: exact",
+    "cache": "as skip; layers isolated altogether remember their states: exact",
 }
 
 
@@ -41,18 +41,19 @@ def price(state: State) -> tuple[str, bool]:
         f"<b style='width:{100 * left / longest:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
         for part, (dense, left) in found.parts.items()
     )
-    schedule = "" if found.whole == found.step else f" of a step; of the whole training {found.whole:.2f}×"
+    step, whole = f"{found.step:.2f}×", f"{found.whole:.2f}×"
+    said = [*[f"{step} of a step, {whole} of the whole training"] * (whole != step), *found.notes]
     facts = (
-        f"<b>{found.step:.2f}×</b><small>predicted speed-up{schedule}</small>"
+        f"<b>{step}</b><small>predicted speed-up</small>"
         f"<b>{100 * found.arcs:.0f} %</b><small>of the arcs isolated</small>"
         f"<b>{found.adam / 1000:,.0f} kB</b><small>of Adam's {found.adam_dense / 1000:,.0f} kB moved</small>"
     )
-    notes = "".join(f"<p>{_safe(note)}</p>" for note in found.notes)
     words = "work in % of a dense step: outline dense, filled this selection"
+    notes = "".join(f"<p>{_safe(note)}</p>" for note in said or [words])
     return (
         f"<div class='lab-price' aria-live='polite'><div class='lab-facts'>{facts}</div>"
         f"<div class='lab-bars' role='img' aria-label='{words}'>{bars}</div>"
-        f"<div class='lab-small'>{words}</div>{notes}</div>"
+        f"<div class='lab-notes'>{notes}</div></div>"
     ), False
 
 
@@ -99,12 +100,17 @@ def table(state: State) -> str:
     """The runs as a table, the latest on top; the title of a row has all of its zone, and its settings."""
     if not state.runs:
         return "<div class='lab-empty'>Every training adds a row here.</div>"
-    apart = tell_apart(state.runs)
-    rows = [row for _, row in table_of(state.runs).assign(on=apart)[::-1].iterrows()]
-    head = "".join(f"<th scope='col'>{name}</th>" for name in _cells(rows[0]))
+    runs = table_of(state.runs).assign(on=tell_apart(state.runs))
+    return rows_as_table([row for _, row in runs[::-1].iterrows()])
+
+
+def rows_as_table(rows: list[Any]) -> str:
+    """Rows of the table of runs, with what tells them apart, as HTML."""
+    of = {name: " class='lab-text'" * (name in ("on", "zone", "how")) for name in _cells(rows[0])}
+    head = "".join(f"<th scope='col'{kind}>{name}</th>" for name, kind in of.items())
     body = "".join(
         f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>"
-        + "".join(f"<td>{_safe(cell)}</td>" for cell in _cells(row).values())
+        + "".join(f"<td{of[name]}>{_safe(cell)}</td>" for name, cell in _cells(row).items())
         + "</tr>"
         for row in rows
     )

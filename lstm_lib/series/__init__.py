@@ -21,22 +21,26 @@ The modules, lowest first; each imports only those above it:
     lines      the lines of a text file, whatever its encoding
     numbers    the fields of a table as numbers
     columns    which columns hold stamps, are loaded, are no measurements
+    shapes     several series in a file, a row a day
     rows       a table in a text file, and what stands around it
     parquet    a table in a Parquet file
     reading    load_series: from a name or path to a Series
+    options    what load_series can be told, as texts
+    splits     what a series is cut into
     cutting    windows and folds
     sequences  stretches with a target at every step, and streams of them
     forecasts  the baselines
     scores     the measures
 """
 
-from lstm_lib.series.cutting import Split, Windows, folds, windows
+from lstm_lib.series.cutting import folds, windows
 from lstm_lib.series.faults import LIMITS, RULES
 from lstm_lib.series.forecasts import boosted_forecast, naive_forecasts, ridge_forecast
 from lstm_lib.series.reading import load_series
 from lstm_lib.series.refusal import SeriesError
 from lstm_lib.series.scores import compare, metrics
 from lstm_lib.series.sequences import Sequences, SequenceSplit, sequences
+from lstm_lib.series.splits import Split, Windows
 from lstm_lib.series.table import Series
 
 __all__ = [

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +17,6 @@ from lstm_lib.series.faults import ENERGY
 from lstm_lib.series.layouts import Known, plain
 from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
-from lstm_lib.series.spelling import parse
 from lstm_lib.series.table import LEVELS
 
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
@@ -29,10 +26,8 @@ _COUNTERS = re.compile(
     re.IGNORECASE,
 )
 _LONG = 24  # rows, from which on a column is taken for row numbers whatever its name
-_CLOCK = re.compile(
-    r"(\d{1,2})[:h](\d\d)(?::(\d\d))?(?: ?([AaPp])\.?[Mm]\.?)?(?:\s*[-–—]\s*\d{1,2}[:h]\d\d(?::\d\d)?)?"
-)
-_PARTS_OF_A_DAY = (24, 25, 48, 50, 96, 100)
+_DATE = re.compile(r"\d{1,4}([-/. ])(\d{1,2}|\w{3,9})\1\d{1,4}|[12]\d{3}[01]\d[0-3]\d")
+_TIME = re.compile(r"\d{1,2}[:h]\d\d(:\d\d(\.\d+)?)?( ?[AaPp]\.?[Mm]\.?)?")
 _UNITS = {unit.lower(): unit for unit in sorted(LEVELS)} | {
     f"{size}{unit}".lower(): f"{size}{unit}" for size in ("", "k", "M", "G", "T") for unit in ("Wh", "J")
 }
@@ -78,12 +73,20 @@ def time_columns(
     )
 
 
-def clock_column(first: Mapping[str, str], others: Iterable[str]) -> str:
-    """The first column that begins with a time of day, or ""."""
-    times = (
-        column for column in others if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?( ?[AaPp][Mm])?", first[column])
+def two_columns(first: Mapping[str, str], time: str, others: Iterable[str]) -> str:
+    """What to give, by the first row, where `time` holds but the date or the time of day; else "".
+
+    >>> two_columns({"day": "16/12/2006", "clock": "17:24:00", "load": "4.2"}, "day", ["clock", "load"])
+    "the time of day stands in another column: give time=['day', 'clock']"
+    """
+    date, clock = (
+        next((name for name in others if form.fullmatch(first[name])), "") for form in (_DATE, _TIME)
     )
-    return next(times, "")
+    if clock and _DATE.fullmatch(first[time]):
+        return f"the time of day stands in another column: give time={[time, clock]}"
+    if date and _TIME.fullmatch(first[time]):
+        return f"the date stands in another column: give time={[date, time]}"
+    return ""
 
 
 def chosen(
@@ -184,100 +187,3 @@ def refuse_words(text: pd.Series, values: Values, numbers: Numbers, where: str) 
             remedy += f", and say the unit: unit={units[0]!r}" if units else ""
         place = f"{where}{text.index.name} {lines[0]}, column {text.name!r}"
         raise SeriesError(f"{place}: {shown(text.iloc[row])} is not a stamp; {remedy}.")
-
-
-def told_apart(columns: Mapping[str, Sequence[str]], stamps: Sequence[object]) -> str:
-    """How to read one series of several in a long file, if one or two columns tell them apart; else ""."""
-    rows = len(stamps)
-    if not rows or len(set(stamps)) > 0.75 * rows:
-        return ""
-    distinct = {name: len(set(texts)) for name, texts in columns.items()}
-    few = [name for name, count in distinct.items() if 1 < count <= max(2, rows // 3)]
-    few.sort(key=distinct.__getitem__)
-    for names in (*combinations(few[:8], 1), *combinations(few[:8], 2)):
-        keys = list(zip(*(columns[name] for name in names), strict=True))
-        if len(set(zip(stamps, keys, strict=True))) == rows:
-            which = "Column {} tells" if len(names) == 1 else "Columns {} and {} tell"
-            only = dict(zip(names, keys[0], strict=True))
-            said = which.format(*map(shown, names))
-            return f" {said} {len(set(keys))} series apart: only={only} reads one of them."
-    return ""
-
-
-# ------------------------------------------------------------------------------- a row a day, a column each hour
-
-
-def clocks_of(columns: Iterable[str]) -> dict[str, str]:
-    """The columns that are called like times of day, of four or more, and these times.
-
-    >>> clocks_of(["Total", "00:00", "06:00", "12:00", "18:00"])
-    {'00:00': '00:00', '06:00': '06:00', '12:00': '12:00', '18:00': '18:00'}
-    """
-    clocks = {column: _clock(match) for column in columns if (match := _CLOCK.fullmatch(column))}
-    *before, last = clocks or [""]
-    if re.fullmatch("00:00(:00)?", clocks.get(last, "")) and before:  # periods by their ends
-        clocks[last] = f"24{clocks[last][2:]}"
-    return clocks if len(set(clocks.values())) == len(clocks) > 3 else {}
-
-
-def _clock(match: re.Match[str]) -> str:
-    hour = int(match[1])
-    if match[4]:
-        hour = hour % 12 + 12 * (match[4] in "Pp")
-    return f"{hour:02}:{match[2]}" + f":{match[3]}" * bool(match[3])
-
-
-def refuse_hours(columns: Sequence[str], times: Sequence[str], where: str) -> None:
-    """Refuse a row a day with columns that are numbered like the hours of a day."""
-    found = [re.fullmatch(r"(\D*)(\d+)(\D*)", column) for column in columns]
-    numbered = [match for match in found if match]
-    numbers = [int(match[2]) for match in numbered]
-    if (
-        len(numbers) in _PARTS_OF_A_DAY
-        and len({(match[1], match[3]) for match in numbered}) == 1
-        and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    ):
-        raise SeriesError(
-            f"{where}{len(numbers)} columns are numbered from {numbered[0][0]!r} to {numbered[-1][0]!r}, with one "
-            f"row a day: are they the parts of a day? Then call them by the times at which they begin, with header=1 "
-            f"and names={[*times, '00:00', '01:00']} and so on. If not, load them with columns=[...]."
-        )
-
-
-def unfold(
-    text: pd.Series,
-    values: Values,
-    clocks: Sequence[str],
-    form: str | None,
-    zone: str,
-    where: str,
-    stamped: Any,
-) -> tuple[pd.Series, Values, str | None, str]:
-    """A row a day (n), a column for each time of day (k), as one column: n·k stamps and values (n·k, 1).
-
-    The form of the stamps comes with them, and a note on values at times that no clock shows: these are left out.
-    """
-    dates = pd.api.types.is_datetime64_any_dtype(text.dtype)
-    days = (
-        text.dt.strftime("%Y-%m-%d")
-        if dates
-        else text.str.replace(r"[T ]00:00(:00(\.0+)?)?$", "", regex=True)
-    )
-    stamps = np.add.outer(days.to_numpy(object) + " ", np.array(clocks, object)).ravel()
-    seconds = ":%S" * (clocks[0].count(":") > 1)
-    form = None if form is None else f"{re.split('[T ]%H', form)[0]} %H:%M{seconds}"
-    lines = pd.Index(np.repeat(text.index, len(clocks)), name=text.index.name)
-    long, flat = pd.Series(stamps, lines, dtype=str, name=text.name), values.reshape(-1, 1)
-    local, _ = parse(long, form, where, stamped)
-    if local.tz is not None:
-        return long, flat, form, ""
-    width = pd.Timedelta(f"{clocks[1]}:00"[:8]) - pd.Timedelta(f"{clocks[0]}:00"[:8])
-    starts = local - width if stamped == "end" else local
-    gone = np.asarray(
-        starts.tz_localize(zone, ambiguous=np.ones(len(starts), bool), nonexistent="NaT").isna()
-    )
-    which = listed(
-        (f"{stamp} ({value:.15g})" for stamp, value in zip(long[gone], flat[gone, 0], strict=True)), 8
-    )
-    note = f"{gone.sum()} values left out, at times that clocks skip in {zone}: {which}" if gone.any() else ""
-    return long[~gone], flat[~gone], form, note

@@ -15,9 +15,9 @@ import pandas as pd
 
 from lstm_lib.extras import needed
 from lstm_lib.series.clock import Array, Values
-from lstm_lib.series.cutting import Split, Windows
 from lstm_lib.series.refusal import SeriesError, count
 from lstm_lib.series.sequences import Sequences, SequenceSplit, windows_of
+from lstm_lib.series.splits import Split, Windows
 
 DAY = pd.Timedelta(days=1)
 CHUNK = 1024  # windows that are laid flat at a time

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Values
-from lstm_lib.series.columns import told_apart
 from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.refusal import SeriesError, choose, picked
 
@@ -25,12 +24,13 @@ class Parquet:
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path, self.notes = path, list[str]()
-        rows, columns = _size(path)
-        if rows > limit or rows * columns > _VALUES * limit:
+        rows, columns, values = _size(path)
+        if rows > limit or values > _VALUES * limit:
+            lists = f", with {values} values" if values > rows * columns else ""
             raise SeriesError(
-                f"{path.name} has {rows} rows of {columns} columns; at most {limit} rows and {_VALUES * limit} values "
-                "are read. If it is what it should be, raise the limit: "
-                f"limit={max(rows, rows * columns // _VALUES + 1)}."
+                f"{path.name} has {rows} rows of {columns} columns{lists}; at most {limit} rows and "
+                f"{_VALUES * limit} values are read. If it is what it should be, raise the limit: "
+                f"limit={max(rows, values // _VALUES + 1)}."
             )
         try:
             frame = pd.read_parquet(path, engine="pyarrow", page_checksum_verification=True)
@@ -55,10 +55,9 @@ class Parquet:
         """Where the table begins is never in doubt."""
         return ""
 
-    def told_apart(self, times: Sequence[str]) -> str:
-        """How to read one series of several in a long file, if one or two columns tell them apart; else ""."""
-        columns = {name: _texts(self.frame[name].iloc[:100_000]) for name in self.header}
-        return told_apart(columns, list(zip(*(columns.pop(name) for name in times), strict=True)))
+    def texts(self, names: Sequence[str], most: int) -> dict[str, Sequence[str]]:
+        """The fields of these columns, of so many rows at most."""
+        return {name: _texts(self.frame[name].iloc[:most]) for name in names}
 
     def read(
         self, times: Sequence[str], names: Sequence[str], numbers: Numbers, only: Mapping[str, str]
@@ -88,13 +87,15 @@ def _texts(column: pd.Series) -> list[str]:
     return [str(value).strip() for value in column.astype(object).where(column.notna(), "")]
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Rows and columns, as far as the file can be read; else none."""
+def _size(path: Path) -> tuple[int, int, int]:
+    """Rows, columns and values (a field may be a list of many), as far as the file can be read; else none."""
     try:
         about = importlib.import_module("pyarrow.parquet").read_metadata(path)
+        groups = map(about.row_group, range(about.num_row_groups))
+        values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
     except Exception:  # reading it says what is wrong
-        return 0, 0
-    return about.num_rows, about.num_columns
+        return 0, 0, 0
+    return about.num_rows, about.num_columns, max(values, about.num_rows * about.num_columns)
 
 
 def _column(column: pd.Series, name: str, numbers: Numbers) -> Values:

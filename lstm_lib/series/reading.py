@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Literal
 
@@ -19,15 +20,12 @@ import pandas as pd
 from lstm_lib.series.clock import grid, zone_of
 from lstm_lib.series.columns import (
     chosen,
-    clock_column,
-    clocks_of,
     finder,
     no_inputs,
-    refuse_hours,
     refuse_words,
     the_target,
     time_columns,
-    unfold,
+    two_columns,
     unit_in,
 )
 from lstm_lib.series.faults import Finding
@@ -37,9 +35,12 @@ from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.parquet import Parquet
 from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
 from lstm_lib.series.rows import Csv
+from lstm_lib.series.shapes import clocks_of, refuse_hours, refuse_mixed, told_apart, unfold
 from lstm_lib.series.stamps import ClockChange, Repeated, Stamps, read_stamps
 from lstm_lib.series.table import Series
 
+# Rows that are looked at to tell whether there are several series in a file, and by what.
+_FIRST, _SOME = 10_000, 100_000
 _KIND = re.compile(r"\.(csv|csv\.gz|parquet|pq)$", re.IGNORECASE)
 # The embedded series stand inside the package, so that a wheel has them.
 PACKAGED = Path(__file__).resolve().parents[1] / "data"
@@ -108,7 +109,8 @@ def load_series(
         first that has the column `time`, if that is given.
     names : the names of all columns, in a file without a header; with `header`, instead of those there.
     skip : lines to be left out, by their numbers: a line of units, of totals.
-    only : of a long file with several series, the rows in which a column says this: {"entity_id": "sensor.energy"}.
+    only : of a long file with several series, the rows in which a column says this: {"entity_id": "sensor.energy"};
+        {} if it is one series, though it looks like several.
     limit : the most lines that are read; the longest may have as many characters, all together a hundred times as many.
 
     Stamps missing from the grid become rows of NaN and are counted in `Series.inserted`. An empty field (or NA, NaN,
@@ -155,7 +157,8 @@ def load_series(
     notes += numbers.notes(kept)
     zone = zone_of(timezone or known.timezone)
     told = stamps_in or known.stamps_in or timezone
-    clock, beside = zone_of(told or "UTC"), "" if len(times) > 1 else clock_column(table.first, others)
+    clock = zone_of(told or "UTC")
+    beside = two_columns(table.first, times[0], others) if len(times) == 1 else ""
     try:
         refuse_words(text, values, numbers, where)
         if clocks:
@@ -177,8 +180,12 @@ def load_series(
         if refusal:
             raise SeriesError(refusal)
     except SeriesError as error:
-        hint = "" if beside else table.told_apart(times)
+        hint = "" if beside else told_apart(table.texts(table.header, _SOME), times)
         raise SeriesError(f"{error}{hint}") from None
+    if only is None and not clocks:
+        keep, rest = stamps.keep[:_FIRST], [name for name in others if renamed.get(name) != goal]
+        texts = {name: list(compress(its, keep)) for name, its in table.texts(rest, _FIRST).items()}
+        refuse_mixed(texts, stamps.index[: keep.sum()], where)
     index = grid(text[stamps.keep], stamps.index, step, where, zone)
     loaded = list(kept.values())
     if columns is None and index[1] - index[0] >= pd.Timedelta("1D"):
@@ -200,6 +207,7 @@ def load_series(
         zone,
         len(index) - len(stamps.index),
         {column: its for column, its in units.items() if its},
+        stamped=stamped,
         notes=(*notes, *_said(stamps, told, stamped, repeated)),
         found=tuple(
             Finding("duplicate", tuple(loaded), row, row + 1, "several rows, one stamp", rule)

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Values
-from lstm_lib.series.columns import told_apart
 from lstm_lib.series.layouts import plain
 from lstm_lib.series.lines import Around, lines_of, refuse_other_kinds
 from lstm_lib.series.numbers import Numbers
@@ -226,11 +225,12 @@ class Csv:
                 f"{' ' * bool(advice := self.advice())}{advice}"
             )
 
-    def told_apart(self, times: Sequence[str]) -> str:
-        """How to read one series of several in a long file, if one or two columns tell them apart; else ""."""
-        rows = [fields for _, fields in islice(self._rows(), 0 if self._headless else 1, 100_000)]
-        columns = dict(zip(self.header, zip(*rows, strict=True), strict=True))
-        return told_apart(columns, list(zip(*(columns.pop(name) for name in times), strict=True)))
+    def texts(self, names: Sequence[str], most: int) -> dict[str, Sequence[str]]:
+        """The fields of these columns, of so many rows at most."""
+        place, begin = {name: k for k, name in enumerate(self.header)}, 0 if self._headless else 1
+        at = [place[name] for name in names]
+        rows = ([fields[k] for k in at] for _, fields in islice(self._rows(), begin, begin + most))
+        return dict(zip(names, zip(*rows, strict=True), strict=False))
 
     def read(
         self, times: Sequence[str], names: Sequence[str], numbers: Numbers, only: Mapping[str, str]

@@ -11,10 +11,10 @@ import pandas as pd
 
 from lstm_lib.network.spec import refuse_masked
 from lstm_lib.series.clock import Array, Mask, Values
-from lstm_lib.series.cutting import Windows
 from lstm_lib.series.forecasts import naive_forecasts
 from lstm_lib.series.refusal import SeriesError, choose
 from lstm_lib.series.sequences import Sequences, windows_of
+from lstm_lib.series.splits import Windows
 
 
 def metrics(

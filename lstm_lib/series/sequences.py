@@ -19,8 +19,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lstm_lib.series.clock import Array, Values
-from lstm_lib.series.cutting import Rows, Split, Windows, borders_of, cut, offsets_of
+from lstm_lib.series.cutting import borders_of, cut, offsets_of
 from lstm_lib.series.refusal import SeriesError, count
+from lstm_lib.series.splits import Rows, Split, Windows
 from lstm_lib.series.table import Series
 
 T = TypeVar("T")

@@ -22,10 +22,8 @@ Repeated = Literal["refuse", "first", "last", "missing"]
 # Where a repeated hour may come from, if no zone was given: a place for each hour at which clocks are put back.
 _PLACES = ("Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York", "Australia/Sydney")
 _CLOCKS = "If it is the change of the clocks, export the series in UTC or at a fixed offset."
-_REMEDY = (
-    "Export the series in UTC or at a fixed offset, and give that zone: timezone='UTC', or 'Etc/GMT-1' for UTC+1; "
-    "or give clock_change='missing' to leave such rows out."
-)
+_EXPORT = "Export the series in UTC or at a fixed offset, and give that zone: timezone='UTC', or 'Etc/GMT-1' for UTC+1"
+_REMEDY = f"{_EXPORT}; or give clock_change='missing' to leave such rows out."
 
 
 @dataclass(frozen=True)
@@ -79,16 +77,19 @@ def read_stamps(
 ) -> Stamps:
     """Stamps as text, or as dates out of a Parquet file, to UTC; its index numbers the lines or rows.
 
-    `local` is the clock on which days are counted; `beside` names a column of clock times that was not given.
+    `local` is the clock on which days are counted; `beside` says which column has the other half of the stamps.
     """
     choose(clock_change, ("refuse", "missing"), "way with a clock_change")
     choose(repeated, ("refuse", "first", "last", "missing"), "way with repeated stamps, repeated =")
-    stamps, notes = parse(text, form, where, stamped)
+    try:
+        stamps, notes = parse(text, form, where, stamped)
+    except SeriesError as error:
+        raise SeriesError(f"{error} Perhaps {beside}." if beside else str(error)) from None
     stamps, rounding = _round(stamps, rounded)
     notes += rounding
     offset, keep = stamps.tz is not None, np.ones(len(text), bool)
     width = usual_step(stamps, local or zone) if step is None else length(step, "step")
-    clock = None if offset else stamps
+    spelt = stamps
     if offset:
         stamps = _before(stamps, width, local or zone) if stamped == "end" else stamps
     else:
@@ -104,15 +105,12 @@ def read_stamps(
         raise SeriesError(f"{where}no stamp of column {text.name!r} is left.")
     since = np.diff(stamps.asi8, prepend=stamps.asi8[:1] - 1)
     again = since == 0
-    if clock is not None and (since <= 0).any() and repeated == "refuse":
-        shifts = [pd.Timedelta(0)] if stamped == "start" else [width, pd.Timedelta(0)]
-        _offer_places([clock[keep] - shift for shift in shifts], since <= 0, kept, where)
+    if not offset and (since <= 0).any() and repeated == "refuse":
+        _offer_places(spelt[keep], since <= 0, kept, where, width, stamped)
     refuse(since < 0, kept, where, f"is earlier than the stamp before it; sort the rows by time. {_CLOCKS}")
     if repeated == "refuse":
         if beside:
-            pair = f"time=[{text.name!r}, {beside!r}]"
-            why = f"repeats the stamp before it; the time of day stands in another column: give {pair}."
-            refuse(again, kept, where, why)
+            refuse(again, kept, where, f"repeats the stamp before it; {beside}.")
         ways = "keep one of the two rows, or give repeated='first', 'last' or 'missing'"
         refuse(again, kept, where, f"repeats the stamp before it; {ways}. {_CLOCKS}")
     ahead = np.append(again[1:], False)  # the next row has the same stamp
@@ -139,28 +137,47 @@ def _refuse_doubts(text: pd.Series, where: str, zone: str, gone: Mask, twice: Ma
     never = f"occurs twice or not at all in {zone}, at a change of the clocks:"
     skipped = f"{never} not at all, clocks skip it, so the stamps are not local time there. {_REMEDY}"
     refuse(gone, text, where, skipped)
-    words = text[twice].astype(str).to_numpy()
+    refuse(twice, text, where, f"{never} twice, and {_not_told(text[twice])}. {_REMEDY}")
+
+
+def _not_told(text: pd.Series) -> str:
+    """Why the rows of an hour that comes twice don't tell which is the first."""
+    words = text.astype(str).to_numpy()
     pairs = len(words) > 2 and len(words) % 2 == 0 and (words[::2] == words[1::2]).all()
     seen = ", then the whole hour again, in order: each of its stamps stands twice in a row, and which is the first "
-    seen = f"{seen}can't be known" if pairs else " twice"
-    refuse(twice, text, where, f"{never} twice, and the file does not show the whole hour{seen}. {_REMEDY}")
+    return "the file does not show the whole hour" + (f"{seen}can't be known" if pairs else " twice")
 
 
-def _offer_places(clocks: list[pd.DatetimeIndex], bad: Mask, text: pd.Series, where: str) -> None:
-    """Refuse stamps that repeat or go back only within an hour that clocks show twice somewhere: say where."""
-    found = []
+def _offer_places(
+    clock: pd.DatetimeIndex, bad: Mask, text: pd.Series, where: str, width: pd.Timedelta, stamped: str
+) -> None:
+    """Refuse stamps that repeat or go back only within an hour that clocks show twice somewhere: say where.
+
+    A place is offered only if the stamps can be read there; else why not is said, and what to do.
+    """
+    read, doubtful = list[str](), dict[str, Mask]()
     for place in _PLACES:
-        for clock in clocks:
-            read = _localise(clock, place, usual_step(clock))
-            if not (bad & ~(read.twice | read.told)).any() and place not in found:
-                found.append(place)
-    if found:
-        land, day = found[0].split("/")[0], clocks[0][int(np.argmax(bad))].date()
-        why = (
-            f"stands there again: it lies in one hour that comes twice on {day}, when clocks in {land} are put back. "
-            f"Give timezone={' or '.join(map(repr, found))}, or another place with that clock, and both are read"
+        its, _ = _local_starts(clock, place, width, stamped, None)
+        if its.plain():
+            read.append(place)
+        elif not (bad & ~(its.twice | its.told)).any():
+            doubtful[place] = its.twice
+    if not read and not doubtful:
+        return
+    place, twice = next(iter(doubtful.items()), ("", bad))
+    land, day = (read or [place])[0].split("/")[0], clock[int(np.argmax(bad))].date()
+    why = f"stands there again: it lies in one hour that comes twice on {day}, when clocks in {land} are put back"
+    if read:
+        zones = " or ".join(map(repr, read))
+        refuse(
+            bad,
+            text,
+            where,
+            f"{why}. Give timezone={zones}, or another place with that clock, and both are read.",
         )
-        refuse(bad, text, where, f"{why}. {_REMEDY}")
+    out = f"; or give timezone={place!r} with clock_change='missing' to leave such rows out"
+    out = out if (~twice).sum() > 1 else ""
+    refuse(bad, text, where, f"{why}, but {_not_told(text[twice])}. {_EXPORT}{out}.")
 
 
 # ------------------------------------------------------------------------------------------------- local clocks

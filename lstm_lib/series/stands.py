@@ -18,6 +18,7 @@ from lstm_lib.series.clock import Values
 _NINES = re.compile(r"-?(9{2,}(\.0)?|9{2,}\.9+|9\.9{2,})")
 _ENDS = {-(2.0**b) for b in (15, 31, 63)} | {2.0**b - 1 for b in (15, 16, 31, 32, 63, 64)}
 _ABSURD = 1e9
+_UP, _DAY = 8, 0.75  # steps up and days that energy which never falls needs to be taken for a meter
 _REPEATED = 20  # different values that a column needs before a number that is no known mark is taken for one
 
 
@@ -96,14 +97,25 @@ def falls_of(values: Values) -> tuple[int, int] | None:
 
 
 def is_meter(values: Values, rows_a_day: float, energy: bool, limits: Mapping[str, float]) -> bool:
-    """Whether a column reads like a meter: for long enough, or it is energy that hardly changes and never falls."""
-    found = falls_of(values)
-    if found is None:
-        return False
+    """Whether a column reads like a meter: for long enough, or it is energy that never falls.
+
+    Of energy a few hours are enough where it hardly changes; and a day where it goes up by steps now large, now small,
+    since a trend has smooth ones, and what is consumed in an hour falls within a day.
+
+    >>> is_meter(np.cumsum([0, 0.2, 0.1, 0.4, 0.1, 0.3, 0.1, 0.2, 0.1, 0.5]), 12, True, {"meter_days": 3})
+    True
+    """
     if len(values) >= limits["meter_days"] * rows_a_day:
+        return falls_of(values) is not None
+    steps = np.diff(values[~np.isnan(values)])
+    up = steps[steps > 0]
+    if not energy or len(up) < _UP or (steps < 0).any():
+        return False
+    if falls_of(values) is not None and np.nanmax(values) < 1.02 * np.nanmin(values):
         return True
-    least, most = np.nanmin(values), np.nanmax(values)
-    return bool(energy and found[1] == 0 and most - least < 0.02 * least)
+    bends = np.diff(up)
+    turns = np.diff(np.sign(bends[bends != 0])) != 0
+    return bool(len(values) >= _DAY * rows_a_day and len(turns) > 2 and turns.mean() > 0.25)
 
 
 def differences(values: Values) -> tuple[Values, int]:

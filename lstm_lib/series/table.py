@@ -40,6 +40,7 @@ class Series:
     calendar : the features that were added by `with_calendar`.
     notes : what was recognised and what was done, a sentence each.
     found : what reading the file found, for `check`.
+    stamped : whether the file's stamps marked the "start" or the "end" of their periods; those of `frame` are starts.
 
     Raises SeriesError if the frame is not as described.
 
@@ -61,10 +62,12 @@ class Series:
     calendar: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     found: tuple[faults.Finding, ...] = ()
+    stamped: Literal["start", "end"] = "start"
 
     def __post_init__(self) -> None:
         where, index = f"Series {self.name!r}: ", self.frame.index
         choose(self.target, self.frame.columns, "target column", where)
+        choose(self.stamped, ("start", "end"), "way to stamp a period, stamped =", where)
         zone_of(self.timezone)
         if not isinstance(index, pd.DatetimeIndex) or str(index.tz) != "UTC":
             raise SeriesError(
@@ -82,8 +85,10 @@ class Series:
                 f"{where}the stamps have to be at least 2, increasing, in equal steps; use frame.asfreq(...) to "
                 "insert missing ones as NaN."
             )
-        columns = self.frame.items()
-        if wrong := [str(c) for c, v in columns if v.dtype != np.float64 or np.isinf(v).any()]:
+        wrong = [str(name) for name, dtype in self.frame.dtypes.items() if dtype != np.float64]
+        if not wrong and (infinite := np.isinf(self.frame.to_numpy()).any(axis=0)).any():
+            wrong = [str(name) for name in self.frame.columns[infinite]]
+        if wrong:
             raise SeriesError(
                 f"{where}columns {wrong} are not float64 or not finite; convert them, with NaN for missing."
             )
@@ -238,15 +243,15 @@ class Series:
         return edges[:-1], edges.searchsorted(self.index, side="right") - 1, whole
 
     def consumption(
-        self, columns: str | Sequence[str] | None = None, read: Literal["start", "end"] = "start"
+        self, columns: str | Sequence[str] | None = None, read: Literal["start", "end"] | None = None
     ) -> Series:
         """The series with what was consumed from row to row in place of the readings of a meter.
 
         Parameters
         ----------
         columns : those of readings; None takes all that `check` finds to be a meter.
-        read : whether a reading belongs to the "start" of its row's period, the instant of its stamp, or to the "end",
-            as in a file that was loaded with stamped="end".
+        read : whether a reading belongs to the "start" of its row's period, the instant of its stamp, or to the "end".
+            None takes what the stamps of the file marked, `stamped`.
 
         Returns
         -------
@@ -263,6 +268,7 @@ class Series:
         ([0.5, 1.25, nan, 2.0, nan], ('consumption of read: differences of readings; 1 step down left out',))
         """
         where, look = f"Series {self.name!r}: ", self._look({})
+        read = read or self.stamped
         choose(read, ("start", "end"), "instant of a reading, read =")
         names = several(columns) if columns is not None else [c for c in self.measured if look.meter(c)]
         if not names:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 import lstm_lib as ll
 from lstm_lib.experiments import Configuration, Task, against, explained, in_words
 from lstm_lib.experiments import study as st
+from lstm_lib.experiments.configuration import READING
 from lstm_lib.plots import study as figures
 from lstm_lib.training.schedules import Moment, plan_at
 
@@ -288,6 +291,35 @@ def test_the_command_makes_a_table_and_a_figure_of_a_file(tmp_path: Path) -> Non
     both = st.read_table(tmp_path / "out/results.csv")
     pd.testing.assert_frame_equal(both[both["units"] == "4"], table)  # another study adds to the table
     assert sorted(both.loc[both["units"] == "3", "name"]) == ["dense", "dense", "span 2", "span 2"]
+
+
+def test_the_command_can_be_told_of_a_file_all_that_load_series_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # the command sets some of it for itself
+    command = importlib.import_module("tools.study")
+    for name in READING:
+        argument = "rows" if name == "only" else name.replace("_", "-")
+        monkeypatch.setattr(sys, "argv", ["study", "--series", "a.csv", f"--{argument}", "2"])
+        assert list(command.designs(command.parsed())[0].task.reading) == [name]
+    given = [
+        "--time",
+        "Date, Time",
+        "--missing",
+        "?",
+        "--skip",
+        "2, 9",
+        "--header",
+        "3",
+        "--rows",
+        "id=7",
+        "--columns",
+    ]
+    given += ["load=power, air", "--separator", "tab", "--time", "Date, Time", "--only", "dense"]
+    monkeypatch.setattr(sys, "argv", ["study", "--series", "a.csv", *given])
+    read = command.designs(command.parsed())[0].task.reading
+    assert read == {
+        "time": ["Date", "Time"], "missing": "?", "skip": ["2", "9"], "header": 3, "only": {"id": "7"},
+        "columns": ["load=power", "air"], "separator": "\t",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

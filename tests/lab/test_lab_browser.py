@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from lstm_lib.lab.runs import from_zip
+from lstm_lib.lab.views import DEPTHS_SAY, rows_as_table
 from tools import lab
 from tools.browser import (
     CHROMIUM,
@@ -112,7 +113,6 @@ def isolate_by_clicking(page: Page) -> None:
 
 def train(page: Page, expected: int) -> None:
     page.get_by_role("button", name="Train").click()
-    expect(page.get_by_role("button", name="Stop")).to_be_enabled()
     expect(page.locator("img.lab-picture").first).to_be_visible()
     expect(rows(page)).to_have_count(expected, timeout=1000 * WAIT)
     expect(page.get_by_role("button", name="Train")).to_be_enabled(timeout=1000 * WAIT)
@@ -162,6 +162,7 @@ def test_the_app_from_the_first_key_to_the_last_file(
     with opened(browser, app_address) as page:
         cell(page, "0").wait_for()
         all_fits(page)
+        nothing_jumps(page)
         reached_by_keyboard(page)
         fill(page, "spinbutton", "Epochs", "1")
         isolate_by_clicking(page)
@@ -183,6 +184,26 @@ def all_fits(page: Page) -> None:
     for name in ("Train", "Undo", "CSV"):
         box = page.get_by_role("button", name=name).bounding_box()
         assert box is not None and box["y"] + box["height"] <= 720
+
+
+def nothing_jumps(page: Page) -> None:
+    """What is said of a selection, a depth or a mistake has its room already."""
+    places = """() => [".lab-map", ".lab-curves", ".lab-tabs"].map((its) =>
+      Math.round(document.querySelector(its).getBoundingClientRect().y))"""
+    before = page.evaluate(places)
+    for name in ("0/Wx/g", "0[0:8]"):
+        cell(page, name).click()
+        expect(cell(page, name)).to_have_attribute("aria-pressed", "true")
+        assert page.evaluate(places) == before
+    for depth in ("hold", "skip", "cache", "cut"):
+        page.get_by_role("button", name=depth, exact=True).click()
+        expect(page.get_by_text(DEPTHS_SAY[depth])).to_be_visible()
+        assert page.evaluate(places) == before
+    fill(page, "textbox", "Zone", "0/Wz")
+    expect(page.get_by_role("alert")).to_contain_text("Wz")
+    assert page.evaluate(places) == before
+    page.get_by_role("button", name="Clear").click()
+    expect(cell(page, "0/Wx/g")).to_have_attribute("aria-pressed", "false")
 
 
 def reached_by_keyboard(page: Page) -> None:
@@ -211,6 +232,7 @@ def test_the_app_answers_what_is_wrong_and_keeps_what_was_learned(
         fill(page, "textbox", "Zone", "0/Wh/f[0:8]")
         expect(alert).to_have_count(0)
         expect(cell(page, "0/Wh/f[0:8]")).to_have_attribute("aria-pressed", "true")
+        fill(page, "spinbutton", "Epochs", "1000")  # more than can pass until it is stopped
         page.get_by_role("button", name="Train").click()
         expect(page.locator("img.lab-picture").first).to_be_visible()
         page.get_by_role("button", name="Stop").click()
@@ -237,3 +259,40 @@ def test_a_page_whose_program_has_ended_says_so(browser: Browser, tmp_path: Path
         }""")
         expect(page.locator(".lab-gone")).to_contain_text("has ended")
         page.close()
+
+
+def test_a_page_that_is_closed_or_loaded_anew_makes_room(browser: Browser, tmp_path: Path) -> None:
+    """Where one page is all that the app allows: another waits for its place, and a page for its own."""
+    with served_app(tmp_path, "--kernels=1") as address:
+        first, second = (browser.new_page(viewport=SIZE) for _ in range(2))
+        for page in (first, second):
+            page.set_default_timeout(1000 * WAIT)
+        first.goto(address)
+        cell(first, "0").wait_for()
+        first.reload()
+        cell(first, "0").wait_for()
+        second.goto(address)
+        expect(second.get_by_text("1 page is open, which is all that this app allows")).to_be_visible()
+        first.close(run_before_unload=True)
+        cell(second, "0").wait_for()
+        second.close()
+
+
+@pytest.mark.parametrize("width", [670, 811])  # of the table on screens of 1280 and of 1920 pixels
+@pytest.mark.parametrize("on", ["", "sceaux last half, 64 units, 4 epochs, seed 1"])
+def test_no_number_of_a_run_is_cut_off(browser: Browser, width: int, on: str) -> None:
+    row = {
+        "run": "12 0/Wx", "on": on, "zone": "0/Wx/fio[0:8] | 0/Wh[0:8] | 0/b[0:8] | 0/Wx/g", "depth": "cut",
+        "span": 12, "schedule": "from epoch 2, redrawn", "stopped": "stopped in epoch 3 of 4", "arcs isolated %": 16,
+        "predicted speed-up": 11.09, "measured speed-up": 10.08, "seconds": 1204.9, "RMSE": 12345.0, "unit": "kW",
+        "to dense %": 112.0, "settings": "",
+    }  # fmt: skip
+    style = (ROOT / "lstm_lib" / "lab" / "page.css").read_text(encoding="utf-8")
+    page = browser.new_page(viewport=SIZE)
+    page.set_content(
+        f"<style>{style}</style><div class='lab-page' style='width:{width}px'>{rows_as_table([row])}</div>"
+    )
+    cut = """its => its.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.className)"""
+    assert set(page.locator(".lab-table td").evaluate_all(cut)) <= {"lab-text"}
+    assert page.locator(".lab-table").evaluate("its => its.scrollWidth - its.clientWidth") == 0
+    page.close()

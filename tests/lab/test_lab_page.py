@@ -23,7 +23,7 @@ from lstm_lib.experiments.configuration import READING
 from lstm_lib.lab import Settings, figures, grid, new
 from lstm_lib.lab import state as transitions
 from lstm_lib.lab import training as trainings
-from lstm_lib.lab.controls import OPTIONS, read_option, written
+from lstm_lib.lab.controls import OPTIONS
 from lstm_lib.lab.page import Page
 from lstm_lib.lab.price import price
 from lstm_lib.lab.runs import (
@@ -40,6 +40,7 @@ from lstm_lib.lab.runs import (
 from lstm_lib.lab.state import State, attempt, pick, with_depth, with_schedule, with_span
 from lstm_lib.lab.training import Reporter, jobs, train, train_all
 from lstm_lib.network.cells import CELLS
+from lstm_lib.series.options import read_option, written
 
 FILES = Path(__file__).resolve().parents[1] / "files"
 UPLOAD = {
@@ -314,6 +315,10 @@ def test_what_is_written_into_a_control_is_read_again(parts):
     assert read_option("columns", written({part: f"{part} 2" for part in parts})) == {
         p: f"{p} 2" for p in parts
     }
+
+
+def test_no_pairs_are_written_and_read_again():
+    assert written({}) and read_option("only", written({})) == {}
 
 
 # -------------------------------------------------------------------------------- what a page may not read, or be told

@@ -1,5 +1,6 @@
 """Stamps as other programs write them: read at the instants meant, or refused with the argument that helps."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from lstm_lib.series import SeriesError, load_series
 from lstm_lib.series.clock import changes, on_clock
+from lstm_lib.series.columns import two_columns
 from tests.series.series_files import attempt
 
 FILES = Path(__file__).resolve().parents[1] / "files"
@@ -114,6 +116,33 @@ def test_a_date_beside_a_column_of_clock_times():
         load_series(FILES / "04_date_and_hour.csv", **options)
     with pytest.raises(SeriesError, match=r"give both: time=\['Date', 'Time'\]"):
         load_series(FILES / "05_household.txt", separator=";", target="Voltage")
+    house = {"columns": ["Voltage"], "separator": ";"}
+    for time, form, half in (
+        ("Date", "%d/%m/%Y %H:%M:%S", "the time of day"),
+        ("Date", None, "the time of day"),
+        ("Time", None, "the date"),
+    ):
+        with pytest.raises(
+            SeriesError, match=rf"{half} stands in another.*give time=\['Date', 'Time'\]"
+        ) as said:
+            load_series(FILES / "05_household.txt", **house, time=time, stamp_format=form)
+        assert "repeated=" not in str(said.value)
+    assert (
+        len(load_series(FILES / "05_household.txt", **house, time=["Date", "Time"], missing="?").frame) == 4
+    )
+
+
+@pytest.mark.parametrize("date", ["2020-01-01", "01.01.2020", "1/1/20", "20200101", "1 Jan 2020"])
+@pytest.mark.parametrize(
+    "clock", ["{:02}:00", "{}:00", "{:02}:00:00", "{:02}:00:00.000", "{:02}h00", "{}:00 PM"]
+)
+def test_half_of_a_stamp_is_told_from_a_whole_one(date, clock):
+    halves = {"day": date, "hour": clock.format(1), "load": "20.5", "both": f"{date} {clock.format(1)}"}
+    assert "give time=['day', 'hour']" in two_columns(halves, "day", ["load", "both", "hour"])
+    assert "give time=['day', 'hour']" in two_columns(halves, "hour", ["load", "both", "day"])
+    assert not two_columns(halves, "both", ["day", "hour"]) and not two_columns(
+        halves, "day", ["load", "both"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,3 +261,36 @@ def test_every_spelling_of_a_file_is_its_source_or_refused(
     found = series.frame["load"].dropna()
     np.testing.assert_array_equal(found.index.as_unit("us").asi8, instants[kept].as_unit("us").asi8)
     np.testing.assert_array_equal(found, kept)
+
+
+# ------------------------------------------------------------------------------------------- what is promised works
+
+
+@MANY
+@given(
+    place=st.sampled_from(["Europe/Berlin", "Europe/London", "America/New_York", "Asia/Kolkata"]),
+    step=st.sampled_from([10, 15, 30, 60]), before=st.integers(0, 20), rows=st.integers(4, 60),
+    order=st.sampled_from(["as it was", "in pairs", "without a row", "a row again"]), at=st.integers(0, 59),
+    stamped=st.sampled_from(["start", "end"]),
+)  # fmt: skip
+def test_a_zone_is_offered_only_if_the_file_can_be_read_in_it(
+    tmp_path_factory, place, step, before, rows, order, at, stamped
+):
+    first = pd.Timestamp("2018-10-28 01:00", tz="UTC") - before * pd.Timedelta(f"{step}min")
+    clock = list(pd.date_range(first, periods=rows, freq=f"{step}min").tz_convert(place).tz_localize(None))
+    if order == "in pairs":
+        clock.sort()
+    elif order == "without a row":
+        del clock[at % rows]
+    elif order == "a row again":
+        clock.insert(at % rows, clock[at % rows])
+    path = write(tmp_path_factory.getbasetemp() / "twice.csv", clock)
+    _, refusal = attempt(path, stamped=stamped)
+    offered = re.findall("timezone=('[^']+'(?: or '[^']+')*)(?:, or another| with)", refusal)
+    event(f"{order}: {len(offered)} offered")
+    for zone in re.findall("'([^']+)'", "".join(offered)):
+        change = "missing" if "clock_change='missing'" in refusal else "refuse"
+        series, said = attempt(path, stamped=stamped, timezone=zone, clock_change=change)
+        assert series is not None, f"{refusal} But then: {said}"
+        found = series.frame["load"].dropna().to_numpy()
+        assert (len(found) == len(clock) or change == "missing") and (np.diff(found) > 0).all()

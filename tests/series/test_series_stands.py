@@ -111,6 +111,44 @@ def test_what_rises_is_not_always_a_meter(values):
     assert "meter" not in kinds(made(values))
 
 
+@pytest.mark.parametrize("step", ["1h", "15min"])
+@pytest.mark.parametrize("first", [0, 0.25, 50, 18894])
+@pytest.mark.parametrize("digits", [0, 1, 3])
+def test_one_day_of_a_meter_is_enough(rng, step, first, digits):
+    rows = pd.Timedelta("1D") // pd.Timedelta(step)
+    readings = (first + rng.gamma(1, 3 if digits == 0 else 0.3, rows).cumsum()).round(digits)
+    series = made(readings, step=step)
+    assert "meter" in kinds(series)
+    with pytest.raises(SeriesError, match=r"reads like a meter.*series\.consumption\('load'\)"):
+        series.resample("2h")
+    assert "meter" not in kinds(series.consumption()) and "meter" not in kinds(made(readings, "°C", step))
+
+
+@pytest.mark.parametrize("size", [0, 0.005, 0.05])
+def test_a_part_of_a_day_that_rises_is_no_meter(rng, size):
+    for rows in (12, 40, 70):
+        sun = np.maximum(0, np.sin(np.arange(rows) * np.pi / 2 / rows)) * 5 * rng.normal(1, size, rows)
+        assert "meter" not in kinds(made(sun.round(3), step="15min"))
+    assert "meter" not in kinds(made(np.linspace(5, 9, 40) ** 1.2))
+
+
+@pytest.mark.parametrize("stamped", ["start", "end"])
+def test_a_reading_belongs_to_the_instant_of_its_stamp(tmp_path, stamped):
+    used = np.arange(1.0, 97)
+    index = pd.date_range("2021-01-01", periods=97, freq="15min", name="time")
+    readings = pd.DataFrame({"load": 100 + np.append(0, used.cumsum())}, index)
+    readings.to_csv(tmp_path / "meter.csv")
+    series = load_series(tmp_path / "meter.csv", unit="kWh", stamped=stamped)
+    assert series.stamped == stamped
+    found = series.consumption("load").frame["load"].dropna()
+    np.testing.assert_array_equal(found, used)
+    assert found.index[0] == pd.Timestamp("2021-01-01", tz="UTC"), "what is used from 00:00 to 00:15 is 1"
+    assert found.index[-1] == pd.Timestamp("2021-01-01 23:45", tz="UTC")
+    for read in ("start", "end"):
+        named = series.consumption("load", read=read).frame["load"]
+        assert np.isnan(named.iloc[0 if read == "end" else -1]) and named.notna().sum() == 96
+
+
 @settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 500), min_size=100, max_size=200),

@@ -126,6 +126,14 @@ def table(*lines, header="time,load", rows=6, start=0):
 
 LONG = ["id,time,v", *(f"{name},{HOURS[k]},{v + k}" for v, name in ((0, "a"), (100, "b")) for k in range(6))]
 MIXED = ["id,time,v", *(f"{name},{HOURS[k]},{v + k}" for k in range(6) for v, name in ((0, "a"), (100, "b")))]
+TURNS = [
+    "id,time,v",
+    *(
+        f"{name},{HOURS[2 * k + (name == 'b')]},{v + k}"
+        for k in range(6)
+        for v, name in ((0, "a"), (100, "b"))
+    ),
+]
 DAYS = ["Date," + ",".join(f"{h:02}:00" for h in range(24)),
         *(f"2020-01-0{d}," + ",".join(str(100 * d + h) for h in range(24)) for d in range(1, 5))]  # fmt: skip
 
@@ -184,6 +192,12 @@ REMEDIES = {
          *(f"{i},{q},{HOURS[k]},{10 * k + len(q)}" for k in range(4) for i in "ab" for q in ("p", "qq"))],
         {}, r"Columns 'id' and 'what' tell 4 series apart: only=\{'id': 'a', 'what': 'p'\}",
         {"only": {"id": "b", "what": "qq"}}, [2, 12, 22, 32]),
+    "series that take turns": (TURNS, {"columns": ["v"]}, r"'id' tells 2 series apart.*only=\{'id': 'a'\}",
+                               {"only": {"id": "b"}}, range(100, 106)),
+    "one series, though it takes turns": (TURNS, {"columns": ["v"]}, r"one series, say so: only=\{\}", {"only": {}},
+                                          [v + k for k in range(6) for v in (0, 100)]),
+    "meters by their numbers": ([t.replace("a,", "1001,").replace("b,", "1002,") for t in TURNS], {"target": "v"},
+                                r"only=\{'id': '1001'\}", {"only": {"id": 1002}}, range(100, 106)),
     "a comma at the end of rows": ([table()[0], *(f"{t}," for t in table()[1:])], {},
                                    r"names=\['time', 'load', ''\], skip=1", {"names": ["time", "load", ""], "skip": 1},
                                    [k + 0.5 for k in range(6)]),
@@ -370,6 +384,60 @@ def test_a_row_has_the_number_of_the_line_where_it_begins(tmp_path):
     ]
     with pytest.raises(SeriesError, match="line 4, column 'load': 'one'"):
         load_series(write(tmp_path / "t.csv", lines), columns=["load"])
+
+
+# What a column of texts says of row k that begins at t: beside one series, not in the place of several.
+BESIDE_ONE = {
+    "a fault now and then": ("1h", lambda k, t: "ok" if k % 7 else "bad"),
+    "a meter exchanged": ("1h", lambda k, t: "old" if k < 20 else "new"),
+    "days of the week": ("1D", lambda k, t: t.day_name()),
+    "days of the week, by hours": ("1h", lambda k, t: t.day_name()),
+    "halves of the day": ("12h", lambda k, t: "am" if t.hour < 12 else "pm"),
+    "hours": ("1h", lambda k, t: f"H{t.hour}"),
+    "minutes": ("15min", lambda k, t: t.minute),
+    "two of three": ("1h", lambda k, t: "aab"[k % 3]),
+    "winds that turn": ("1h", lambda k, t: "NESW"[(k + k * k // 3) % 4]),
+    "what is measured": ("1h", lambda k, t: 230.5 if k % 2 else 231.5),
+    "nothing": ("1h", lambda k, t: ""),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE_ONE)
+def test_a_text_beside_one_series_doesnt_make_it_several(tmp_path, name):
+    step, says = BESIDE_ONE[name]
+    times = pd.date_range("2020-01-01", periods=56, freq=step)
+    lines = ["time,what,v", *(f"{t},{says(k, t)},{k}" for k, t in enumerate(times))]
+    assert len(load_series(write(tmp_path / "t.csv", lines), columns=["v"]).frame) == 56
+
+
+def test_series_that_take_turns_off_a_common_grid_and_in_a_parquet_file(tmp_path):
+    hours = pd.date_range("2020-01-01", periods=24, freq="1h")
+    shifted = (hours + pd.Timedelta("20min")).delete(7)
+    frame = pd.DataFrame({"time": [*hours[3:9], *shifted], "id": ["a"] * 6 + ["b"] * 23, "v": 1.0})
+    frame.sort_values("time").to_csv(tmp_path / "t.csv", index=False)
+    frame.sort_values("time").to_parquet(tmp_path / "t.parquet")
+    for file in ("t.csv", "t.parquet"):
+        with pytest.raises(SeriesError, match=r"tells 2 series apart.*only=\{'id': 'b'\}"):
+            load_series(tmp_path / file, columns=["v"])
+        assert load_series(tmp_path / file, columns=["v"], only={"id": "b"}).inserted == 1
+
+
+def test_a_wide_table_is_checked_once_not_column_by_column(tmp_path, monkeypatch):
+    names = [f"c{k}" for k in range(3000)]
+    lines = [",".join(["time", *names]), *(",".join([t, *["1.5"] * 3000]) for t in HOURS[:3])]
+    looked, inf = [], np.isinf
+    monkeypatch.setattr(np, "isinf", lambda *given, **how: looked.append(1) or inf(*given, **how))
+    assert load_series(write(tmp_path / "t.csv", lines), target="c0").frame.shape == (3, 3000)
+    assert len(looked) < 20
+
+
+def test_lists_in_a_parquet_file_count_with_all_they_hold(tmp_path):
+    frame = pd.DataFrame({"time": pd.date_range("2020", periods=50, freq="h"), "v": [[0.0] * 1000] * 50})
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(
+        SeriesError, match=r"50 rows of 2 columns, with 50050 values; at most 100 rows .*limit=2503"
+    ):
+        load_series(tmp_path / "t.parquet", limit=100)
 
 
 def test_a_huge_field_is_not_repeated(tmp_path):
