@@ -75,7 +75,7 @@ def forward(
 
     yhat = np.concatenate(together(run, shares))
     if spec.head == "softmax":
-        yhat = _softmax(yhat)
+        yhat = softmax(yhat)
     return yhat, Trace(spec, yhat, engine, shares, shares[0].generation)
 
 
@@ -171,6 +171,11 @@ def _check_states(spec: Spec, initial: list[tuple[Array, ...]] | None, B: int) -
                 raise ValueError(f"initial[{k}] {name} has shape {np.shape(state)}; expected {(B, H)}")
 
 
-def _softmax(scores: Array) -> Array:
+def softmax(scores: Array) -> Array:
+    """Probabilities from scores, along the last axis: exp(s) / Σ exp(s), without overflow.
+
+    >>> softmax(np.array([1000.0, 1000.0]))
+    array([0.5, 0.5])
+    """
     e = np.exp(scores - scores.real.max(axis=-1, keepdims=True))
     return np.asarray(e / e.sum(axis=-1, keepdims=True))
