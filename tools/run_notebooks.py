@@ -49,7 +49,7 @@ def execute(path: Path) -> Any:
         extra_arguments=["--log-level=ERROR"],  # the kernel warns of TCP, which here stays on this machine
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
-        store_widget_state=False,
+        store_widget_state=True,  # an Output widget needs it; `tidy` drops it again
         on_cell_start=progress,
     ).execute()
     return notebook

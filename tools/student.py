@@ -8,7 +8,8 @@ The notebooks hold the solved course. What a student is to write becomes a gap, 
 - prose between `<!-- solution: WHAT TO FIND -->` and `<!-- end -->`;
 - a cell tagged `solution`, as a whole.
 
-No output is kept. A check is followed by the bar of what is done. A notebook in which somebody has written is left
+Pages of words are copied, no output is kept. A check is followed by the bar of what is done. A notebook in which
+somebody has written is left
 as it is: delete it, or name another folder, to have it anew.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -158,6 +160,8 @@ def write(to: Path) -> tuple[list[Path], list[Path]]:
             continue
         nbformat.write(made, to / path.name)
         written.append(to / path.name)
+    for page in (ROOT / "notebooks").glob("*.md"):
+        shutil.copyfile(page, to / page.name)
     return written, left
 
 

@@ -2,10 +2,10 @@
 
     from lstm_lib import course
     course.check("02.dz_f", mine)     # right, or what kind of wrong; asked again, a hint; a third time, the equation
-    course.progress()                 # a table of all notebooks; course.progress("02") a bar
+    course.progress()                 # a table of all chapters; course.progress("02") a bar
 
 The nouns are in `exercise.py`; the kinds of mistakes, in words, in `mistakes.py`; the exercises, one row each, in
-the six files that `table.py` names. It loads NumPy and pandas alone and needs no network.
+the files that `table.py` names. It loads NumPy and pandas alone and needs no network.
 """
 
 from .gradients import suspect_lines

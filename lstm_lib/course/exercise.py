@@ -70,7 +70,7 @@ class Problem:
 class Exercise:
     """A row.
 
-    name : notebook and quantity, "02.dz_f". title : what is asked for. equation : named at the third call.
+    name : chapter and quantity, "02.dz_f". title : what is asked for. equation : named at the third call.
     hint : said at the second call. problem : of a case.
     takes : the parameters of a function, in order. notebook : the case of an answer that is no function, None where it
     has to be one. cases : those at which a function is called.
@@ -89,7 +89,7 @@ class Exercise:
 
     @property
     def sheet(self) -> str:
-        """The number of its notebook."""
+        """The number of its chapter."""
         return self.name.partition(".")[0]
 
 

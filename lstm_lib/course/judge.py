@@ -144,13 +144,26 @@ def compare(exercise: Exercise, problem: Problem, mine: Any) -> Finding:
     if mine is None or mine is Ellipsis:
         return found("empty")
     if isinstance(problem.answer, str):
-        right = isinstance(mine, str) and mine.strip().lower() == problem.answer
-        return RIGHT if right else found("type" if not isinstance(mine, str) else "unlike")
+        return _text(problem, mine)
     if isinstance(problem.answer, Mapping):
         return _mapping(problem, mine)
     if isinstance(problem.answer, tuple) and exercise.names:
         return _tuple(exercise, problem, mine)
     return _value(problem, mine)
+
+
+def _text(problem: Problem, mine: Any) -> Finding:
+    """A word or a letter, written in capitals or not."""
+    if not isinstance(mine, str):
+        return found("type", f"A text is asked for; this is {_a(mine)}.")
+    mine = mine.strip().lower()
+    if mine == problem.answer:
+        return RIGHT
+    known = [mistake for mistake in problem.mistakes if mistake.value == mine]
+    if known:
+        return found(known[0].kind, known[0].where)
+    choices = sorted({str(mistake.value) for mistake in problem.mistakes} | {str(problem.answer)})
+    return found("unlike", f"The choices are {', '.join(choices)}." if problem.mistakes else "")
 
 
 def _mapping(problem: Problem, mine: Any) -> Finding:

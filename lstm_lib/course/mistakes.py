@@ -41,6 +41,8 @@ KINDS = {
     "other slope": "This is the slope of the other kind of activation: σ and tanh have changed places.",
     "other gate": "This is the slope of another gate.",
     "slope at the wrong place": "The slope is taken of the wrong quantity: write it with the activation's own value.",
+    "other unit": "A factor is taken of the wrong unit: of the one that an arc leads to where the one it comes from is "
+    "meant, or the other way round.",
     "other quantity": "This is another quantity's error.",
     "value for error": "This is a value of the forward pass where an error is asked for.",
     "averaged": "It is averaged over the batch where it has to be summed.",
@@ -77,6 +79,7 @@ KINDS = {
     "many only": "It is right with several samples, and not for B = 1.",
     "one cell": "It is right for one cell only.",
     "some cases": "It is right in some cases and wrong in others.",
+    "choice": "This is not the right choice.",
     "unlike": "It is not right, and no common mistake explains it.",
 }
 

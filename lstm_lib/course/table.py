@@ -8,11 +8,24 @@ from typing import Any
 
 import pandas as pd
 
-from . import adam, counts, gradients, heads, isolation, kept, sequences
+from . import (
+    adam,
+    chains,
+    counts,
+    forward,
+    gradients,
+    gru_time,
+    heads,
+    isolation,
+    kept,
+    recurrent,
+    sequences,
+    start,
+)
 from .exercise import Exercise
 from .judge import judge
 
-FILES = (gradients, heads, sequences, counts, adam, isolation)
+FILES = (start, chains, recurrent, forward, gradients, heads, sequences, counts, gru_time, adam, isolation)
 EXERCISES: dict[str, Exercise] = {row.name: row for file in FILES for row in file.EXERCISES}
 
 
@@ -79,7 +92,7 @@ def check(name: str, mine: Any) -> Verdict:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is done: `table` has a row a notebook, or of one notebook a row an exercise."""
+    """What is done: `table` has a row a chapter, or of one chapter a row an exercise."""
 
     table: pd.DataFrame
     bar: str = ""
@@ -96,9 +109,9 @@ def progress(sheet: str | None = None) -> Progress:
 
     Parameters
     ----------
-    sheet : the number of a notebook, "02", for its bar (and its exercises in `.table`); None for a table of all.
+    sheet : the number of a chapter, "02", for its bar (and its exercises in `.table`); None for a table of all.
 
-    Raises ValueError for a notebook without exercises.
+    Raises ValueError for a chapter without exercises.
 
     >>> import os, tempfile
     >>> os.environ["LSTM_COURSE_PROGRESS"] = tempfile.mkdtemp()
@@ -115,9 +128,9 @@ def progress(sheet: str | None = None) -> Progress:
         for number, exercises in sheets.items():
             done = sum(_done(number, exercises).values())
             rows[number] = {"done": done, "of": len(exercises), "progress": kept.bar(done, len(exercises))}
-        return Progress(pd.DataFrame.from_dict(rows, orient="index").rename_axis("notebook"))
+        return Progress(pd.DataFrame.from_dict(rows, orient="index").rename_axis("chapter"))
     if sheet not in sheets:
-        raise ValueError(f"there is no notebook {sheet!r} with exercises; there are {', '.join(sheets)}")
+        raise ValueError(f"there is no chapter {sheet!r} with exercises; there are {', '.join(sheets)}")
     done_by_name = _done(sheet, sheets[sheet])
     table = pd.DataFrame(
         {"asked for": [row.title for row in sheets[sheet]], "done": list(done_by_name.values())},

@@ -3,8 +3,9 @@
     look          palette, canvas, and `show`, which puts a figure into a notebook together with the text
                   that a screen reader speaks
     lines         lines over a common axis; errors that vanish; paths of two weights
+    graphs        a computation as a graph, values forward and errors back, with buttons to step through it
     diagrams      drawings without numbers: the cell, the chain of steps, the two roads of an error
-    forward_pass  activations, gates and states over time
+    forward_pass  activations, one unit, gates over time
     zones         arcs, blocks and products on the matrices of a layer; tables of zones as heat maps
     isolation     depths, steps, shares of the work, predicted and measured times, error over training time
     forecasts     forecasts over time, and their errors by horizon or hour
@@ -21,11 +22,11 @@ with needed("study", "lstm_lib.plots"):
     from .forecasts import errors_by, forecast
     from .forward_pass import (
         activation_curves,
-        gate_distributions,
         gates_over_time,
         half_life_curve,
-        states_over_time,
+        one_unit,
     )
+    from .graphs import computation_graph, graph_steps, stepper
     from .isolation import (
         depth_table,
         overview,
@@ -42,8 +43,9 @@ with needed("study", "lstm_lib.plots"):
 
 __all__ = [
     "GATE_COLOURS", "LINES", "PALETTE", "SEQUENCE", "STYLE", "activation_curves", "arc_map", "block_map", "bowl",
-    "by_units", "canvas", "cell_diagram", "curves", "depth_table", "errors_by", "explained", "findings", "forecast",
-    "forest", "gate_distributions", "gates_over_time", "half_life_curve", "over_years", "overview", "parts",
-    "predicted_and_measured", "product_map", "profiles", "response", "show", "span_strip", "states_over_time",
-    "time_and_error", "two_roads", "unrolled", "vanishing", "work_shares", "zone_grid", "zone_maps",
+    "by_units", "canvas", "cell_diagram", "computation_graph", "curves", "depth_table", "errors_by", "explained",
+    "findings", "forecast", "forest", "gates_over_time", "graph_steps", "half_life_curve",
+    "one_unit", "over_years", "overview", "parts", "predicted_and_measured", "product_map", "profiles", "response",
+    "show", "span_strip", "stepper", "time_and_error", "two_roads", "unrolled", "vanishing", "work_shares",
+    "zone_grid", "zone_maps",
 ]  # fmt: skip

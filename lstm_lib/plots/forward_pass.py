@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lstm_lib.network.cells import Array, Cell, sigmoid
 
-from .look import PALETTE, SEQUENCE, Look, figure_of, given_or_new, legend_above, line, panels
+from .look import GATE_COLOURS, PALETTE, Look, figure_of, given_or_new, panels
 
 
 def activation_curves(ax: Axes | None = None) -> Figure:
@@ -98,55 +98,39 @@ def gates_over_time(
     return fig
 
 
-def gate_distributions(
-    gates: Mapping[str, Mapping[str, Array]], axes: Sequence[Axes] | None = None
-) -> Figure:
-    """How often each value of a gate occurs: one panel a gate, one outline a cell.
+def one_unit(z: Mapping[str, float], c_prev: float, ax: Axes | None = None) -> Figure:
+    """A step of one unit of the standard LSTM, as bars: its four gates, the state before and after, and its output.
 
     Parameters
     ----------
-    gates : gate -> name of the cell -> values of any shape, all between -1 and 1.
-    axes : one a gate.
+    z : the pre-activations of f, i, o and g. c_prev : the state before.
+
+    >>> fig = one_unit({"f": 0, "i": 0, "o": 0, "g": 0}, 1.0)
+    >>> [round(float(bar.get_width()), 3) for bar in fig.axes[0].patches[:7]]
+    [0.5, 0.5, 0.0, 0.5, 1.0, 0.5, 0.231]
+    >>> import matplotlib.pyplot as plt
+    >>> plt.close(fig)
     """
-    import seaborn as sns
-
-    axes = panels(axes, 1, len(gates), size=(9, 3.2), sharey=True)
-    outline = {"bins": np.linspace(-1, 1, 41), "stat": "percent", "element": "step", "fill": False, "lw": 1.8}
-    for ax, (gate, cells) in zip(axes, gates.items(), strict=True):
-        for k, (name, values) in enumerate(cells.items()):
-            sns.histplot(values.ravel(), ax=ax, label=name, **outline, **line(k, marks=False))
-        ax.axvline(0, color=PALETTE["grey"], lw=0.8)
-        ax.set(xlabel=f"value of {gate}", ylabel="share of the values (%)", xlim=(-1.05, 1.05))
-        ax.label_outer()
-    axes[0].set_ylim(bottom=0)
-    legend_above(axes[0], len(cells), title="cell")
-    return figure_of(axes[0])
-
-
-def states_over_time(
-    times: pd.DatetimeIndex,
-    states: Mapping[str, Array],
-    ylabel: str = "cell state c",
-    axes: Sequence[Axes] | None = None,
-) -> Figure:
-    """States over time, one panel a cell, one line a unit; the share below zero in the panel's title.
-
-    Parameters
-    ----------
-    times : (N,) stamps, in the time zone that the axis should show.
-    states : name of the cell -> (H, N), c of an LSTM or h of any cell.
-    ylabel : which state.
-    axes : one a cell.
-    """
-    axes = panels(axes, len(states), 1, size=(9, 4.6), sharex=True, sharey=True)
-    for ax, (name, values), colour in zip(axes, states.items(), SEQUENCE, strict=False):
-        ax.plot(times, values.T, color=colour, lw=0.9, alpha=0.8)
-        ax.axhline(0, color=PALETTE["black"], lw=1)
-        ax.set_ylabel(ylabel)
-        ax.set_title(f"{name} cell: {(values < 0).mean():.0%} of the values are below 0", loc="left")
-    axes[-1].margins(x=0)
-    _day_axis(axes[-1], times)
-    return figure_of(axes[0])
+    fig, ax = given_or_new(ax, (8, 3.4))
+    f, i, o = (float(sigmoid(z[gate])) for gate in "fio")
+    g = float(np.tanh(z["g"]))
+    c = f * c_prev + i * g
+    bars = {
+        "f: keeps": f, "i: lets in": i, "g: offers": g, "o: shows": o,
+        "c before": c_prev, "c = f c + i g": c, "h = o tanh(c)": o * float(np.tanh(c)),
+    }  # fmt: skip
+    colours = [GATE_COLOURS[gate] for gate in "figo"] + [PALETTE["grey"], PALETTE["black"], PALETTE["black"]]
+    ax.barh(list(bars), list(bars.values()), color=colours, height=0.65)
+    for row, value in enumerate(bars.values()):
+        side = "left" if value >= 0 else "right"
+        ax.annotate(f"{value:.2f}", (value, row), (4 if value >= 0 else -4, 0), textcoords="offset points",
+                    ha=side, va="center", fontsize=9)  # fmt: skip
+    ax.axvline(0, color=PALETTE["black"], lw=0.8)
+    ax.axvspan(-1, 1, color=PALETTE["grey"], alpha=0.1, lw=0)
+    reach = max(2.6, 1.15 * abs(c_prev), 1.15 * abs(c))
+    ax.set(xlabel="value (grey: between -1 and 1)", xlim=(-reach, reach))
+    ax.invert_yaxis()
+    return fig
 
 
 def _day_axis(ax: Axes, times: pd.DatetimeIndex) -> None:

@@ -5,6 +5,7 @@ The palette is Okabe and Ito's, told apart by colour-blind readers; dashes, mark
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,12 +106,22 @@ def legend_above(ax: Axes, columns: int = 4, **options: Any) -> None:
     ax.legend(ncols=columns, loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, **options)
 
 
+def zone_name(zone: Any) -> str:
+    """A time zone as people write it; in the names Etc/GMT the sign is reversed.
+
+    >>> zone_name("Etc/GMT-1"), zone_name("Etc/GMT+8"), zone_name("Europe/Paris")
+    ('UTC+1', 'UTC-8', 'Europe/Paris')
+    """
+    fixed = re.fullmatch(r"Etc/GMT([+-]\d+)", str(zone))
+    return f"UTC{-int(fixed[1]):+d}" if fixed else str(zone)
+
+
 def date_axis(ax: Axes, zone: Any) -> None:
     """Dates along the bottom, in the local time of this zone."""
     locator = mdates.AutoDateLocator(tz=zone)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator, tz=zone))
-    ax.set_xlabel(f"time ({zone})")
+    ax.set_xlabel(f"time ({zone_name(zone)})")
 
 
 def show(fig: Figure, alt: str) -> None:

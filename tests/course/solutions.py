@@ -19,8 +19,8 @@ CHECK = re.compile(r"^course\.check\(\"(.+?)\", (.+)\)$", re.M)
 
 @cache
 def solved(sheet: str) -> Any:
-    """A notebook by its number."""
-    (path,) = (path for path in PATHS if path.stem.startswith(sheet))
+    """A notebook by its number and letter, "01a"."""
+    (path,) = (path for path in PATHS if path.stem.partition("_")[0] == sheet)
     return nbformat.read(path, as_version=4)
 
 
@@ -32,6 +32,18 @@ def checks(notebook: Any) -> list[tuple[int, str, str]]:
         if cell.cell_type == "code"
         for found in CHECK.findall(cell.source)
     ]
+
+
+SHEETS = tuple(
+    sheet for path in PATHS if checks(solved(sheet := path.stem.partition("_")[0]))
+)  # notebooks with exercises
+
+
+@cache
+def sheet_of(name: str) -> str:
+    """The notebook in which an exercise is checked."""
+    (found,) = (sheet for sheet in SHEETS if any(n == name for _, n, _ in checks(solved(sheet))))
+    return found
 
 
 def makes(statement: ast.AST) -> set[str]:

@@ -14,7 +14,7 @@ import pytest
 from lstm_lib.course import EXERCISES
 from lstm_lib.course.judge import judge
 from lstm_lib.course.mistakes import KINDS
-from tests.course.solutions import answer, checks, solved
+from tests.course.solutions import answer, checks, sheet_of, solved
 
 TABLE = (Path(__file__).parent / "wrong_answers.txt").read_text("utf-8").splitlines()[1:]
 ROWS = [tuple(part.strip() for part in line.split(" | ")) for line in TABLE]
@@ -22,7 +22,7 @@ ROWS = [tuple(part.strip() for part in line.split(" | ")) for line in TABLE]
 
 @pytest.mark.parametrize(("name", "stands", "written", "kind"), ROWS, ids=[f"{r[0]}: {r[2]}" for r in ROWS])
 def test_a_wrong_answer_gets_its_diagnosis(name: str, stands: str, written: str, kind: str) -> None:
-    notebook = solved(name.partition(".")[0])
+    notebook = solved(sheet_of(name))
     ((cell, expression),) = ((k, e) for k, n, e in checks(notebook) if n == name)
     assert judge(EXERCISES[name], answer(notebook, cell, expression, (stands, written))).kind == kind
 

@@ -44,6 +44,7 @@ DRAW: dict[str, Callable[[Any], Figure]] = {
     "bowl": lambda ax: plots.bowl((1, 1), {"a": np.eye(2)}, ax),
     "by_units": lambda ax: plots.by_units(SIZES),
     "cell_diagram": lambda ax: plots.cell_diagram(CELLS["brief"], ax),
+    "computation_graph": lambda ax: plots.computation_graph({"L": ("w",)}, {"w": 1, "L": 2}, {("w", "L"): 2}, ax=ax),
     "curves": lambda ax: plots.curves({"a": Y}, "x", "y", ax=ax),
     "depth_table": lambda ax: plots.depth_table(ax),
     "errors_by": lambda ax: plots.errors_by(compare(FOLD.test, {}, by="horizon"), "kW", ax=ax),
@@ -51,15 +52,14 @@ DRAW: dict[str, Callable[[Any], Figure]] = {
     "findings": lambda ax: plots.findings(SERIES, SERIES.check(), ax),
     "forecast": lambda ax: plots.forecast(TIMES, WAVE, {"LSTM": WAVE}, "kW", ax),
     "forest": lambda ax: plots.forest(SUMMARY, {"dense": "dense", "cut": "own"}),
-    "gate_distributions": lambda axes: plots.gate_distributions({"z": {"gru": WAVE}}, axes),
     "half_life_curve": lambda ax: plots.half_life_curve({"a": 0.9}, ax),
+    "one_unit": lambda ax: plots.one_unit(dict.fromkeys("fiog", 1.0), 2.0, ax),
     "over_years": lambda ax: plots.over_years(SERIES, ax),
     "parts": lambda ax: plots.parts({"a": FOLD}, ax),
     "predicted_and_measured": lambda ax: plots.predicted_and_measured(TABLE, ax=ax),
     "profiles": lambda ax: plots.profiles(SERIES),
     "response": lambda ax: plots.response(SERIES, "air", ax),
     "span_strip": lambda ax: plots.span_strip(6, 2, ax),
-    "states_over_time": lambda axes: plots.states_over_time(TIMES[:2], {"gru": np.eye(2)}, "h", axes),
     "time_and_error": lambda ax: plots.time_and_error(RUNS, "kW", {"last value": 1.0}, ax),
     "two_roads": lambda ax: plots.two_roads(ax),
     "unrolled": lambda ax: plots.unrolled(3, ax=ax),
@@ -103,7 +103,9 @@ def test_every_figure_is_here_and_says_what_it_takes() -> None:
     functions = {
         name: f for name, f in inspect.getmembers(plots, inspect.isfunction) if name in plots.__all__
     }
-    figures = {name: f for name, f in functions.items() if name not in ("canvas", "show")}
+    figures = {
+        name: f for name, f in functions.items() if name not in ("canvas", "graph_steps", "show", "stepper")
+    }
     assert figures.keys() == DRAW.keys() | OF_CELL.keys()
     for name, function in figures.items():
         signature = inspect.signature(function, eval_str=True)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from lstm_lib import plots
 from lstm_lib.network.cells import CELLS, Cell
+from lstm_lib.network.step import step_forward
 
 TIMES = pd.date_range("2010-11-08", periods=48, freq="h", tz="Etc/GMT-1")
 
@@ -63,30 +64,21 @@ def test_days_begin_at_local_midnight(rng: np.random.Generator) -> None:
     assert "UTC+1" in axis.get_label_text()
 
 
-def test_states_are_drawn_by_unit_with_the_share_below_zero() -> None:
-    c = np.array([[-1.0, 1, 1, 1], [1, 1, 1, -1]])
-    fig = plots.states_over_time(TIMES[:4], {"standard": c, "brief": abs(c)})
-    upper, lower = fig.axes
-    assert [line.get_ydata().tolist() for line in upper.lines[:2]] == c.tolist()
-    assert upper.get_title(loc="left") == "standard cell: 25% of the values are below 0"
-    assert lower.get_title(loc="left") == "brief cell: 0% of the values are below 0"
-    assert upper.get_ylim() == lower.get_ylim()
-    assert upper.get_ylabel() == "cell state c"
-    assert plots.states_over_time(TIMES[:4], {"gru": c}, "state h").axes[0].get_ylabel() == "state h"
-
-
-def test_outlines_hold_all_values_in_the_right_panel() -> None:
-    values = np.array([[-1.0, -0.5], [0.5, 1.0]])
-    fig = plots.gate_distributions({"g": {"a": values}, "o": {"a": abs(values), "b": values}})
-    assert [ax.get_xlabel() for ax in fig.axes] == ["value of g", "value of o"]
-    for ax, outlines in zip(fig.axes, (1, 2), strict=True):
-        found = [line for line in ax.lines if len(line.get_xdata()) > 2]
-        assert len(found) == outlines
-        for line in found:  # 40 bins; the height of the last one stands twice
-            assert line.get_ydata()[:-1].sum() == pytest.approx(100)
-            assert (line.get_xdata()[0], line.get_xdata()[-1]) == (-1, 1)
-    solid, dashed = fig.axes[1].lines[:2]
-    assert solid.get_linestyle() != dashed.get_linestyle()
+def test_the_bars_of_a_unit_are_its_step() -> None:
+    z = {"f": 1.5, "i": -0.2, "o": 0.6, "g": -0.7}
+    step = step_forward(
+        CELLS["standard"],
+        {"Wx": np.zeros((4, 1)), "Wh": np.zeros((4, 1)), "b": np.array(list(z.values()))},
+        np.ones((1, 1)), np.zeros((1, 1)), np.full((1, 1), 2.0),
+    )  # fmt: skip
+    ax = plots.one_unit(z, 2.0).axes[0]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    width = dict(zip(labels, [bar.get_width() for bar in ax.patches], strict=False))
+    wanted = {"f: keeps": step.f, "i: lets in": step.i, "g: offers": step.g, "o: shows": step.o,
+              "c = f c + i g": step.c, "h = o tanh(c)": step.h}  # fmt: skip
+    assert {name: pytest.approx(a.item()) for name, a in wanted.items()} | {"c before": 2.0} == width
+    assert [text.get_text() for text in ax.texts][:3] == ["0.82", "0.45", "-0.60"]
+    assert plots.one_unit(z, -9.0).axes[0].get_xlim()[0] < -9  # every bar has room
 
 
 def test_half_of_a_state_is_left_after_its_half_life() -> None:

@@ -48,7 +48,9 @@ def test_the_check_of_files_finds_planted_faults(
     assert found == [] if fault is None else len(found) == 1 and fault in found[0]
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "data/README.md", "notebooks/words_and_references.md"]
+)
 def test_links_lead_to_files(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text) if not re.match(r"[a-z]+:", link)]
