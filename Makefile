@@ -11,6 +11,11 @@ APP_PORT ?= 8866
 # "tested": the versions in requirements.txt; "newest": the newest ones within the ranges of pyproject.toml;
 # "without-tensorflow": the newest ones but for TensorFlow, where it has no wheel
 LOCK   ?= tested
+# The chapter of `make reset`, as in make reset N=03
+N ?=
+# Where `make collect` finds a folder a student, and the table that it writes, if any
+FROM ?= handed_in
+TO   ?=
 # Arguments for the study, e.g. make study STUDY_ARGS="--series my.csv --target load"
 STUDY_ARGS ?=
 # More arguments for pytest, e.g. make unit PYTEST_ARGS="-k adam"
@@ -30,11 +35,11 @@ PIP   := $(RUN) -m pip install --quiet --disable-pip-version-check
 # A module (a notebook) stays in one process: what it prepares once is prepared once, and its cells run in order.
 PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadscope
 READY := $(VENV)/.installed-$(LOCK)
-STAGES := lint types unit check-notebooks
+STAGES := lint types book unit check-notebooks
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab student app demo test lint types unit check-notebooks notebooks format bench bench-engine study mutants soak data lock clean
+.PHONY: help setup lab student reset collect app demo book test lint types unit check-notebooks notebooks format bench bench-engine study mutants soak data lock clean
 
 help:  ## list the targets
 	@echo "make TARGET, where TARGET is one of"
@@ -55,7 +60,7 @@ $(READY): requirements.txt pyproject.toml
 	@rm -f $(VENV)/.installed-*
 	@echo "Installing the $(LOCK) versions into $(VENV): 1 to 5 minutes the first time, about 3 GB with TensorFlow ..."
 ifeq ($(LOCK),newest)
-	@$(PIP) --upgrade --upgrade-strategy eager -e '.[course,test]' || { \
+	@$(PIP) --upgrade --upgrade-strategy eager -e '.[book,course,test]' || { \
 	  echo "If TensorFlow has no wheel for this Python: make $(MAKECMDGOALS) LOCK=without-tensorflow"; exit 1; }
 else ifeq ($(LOCK),without-tensorflow)
 	@$(PIP) --prefer-binary -e '.[fast,study,lab]' jupyterlab
@@ -73,18 +78,27 @@ lab: $(READY)  ## open the course in JupyterLab, the students' edition if there 
 student: $(READY)  ## the students' edition in student/: gaps in the place of solutions
 	@$(RUN) tools/student.py
 
+reset: $(READY)  ## a chapter of the students' edition anew; what was written in it is kept as a copy (N=03)
+	@$(RUN) tools/student.py --reset "$(N)"
+
+collect: $(READY)  ## who has which check right, run anew (FROM=handed_in, a folder a student; TO=table.csv)
+	@$(RUN) tools/collect.py "$(FROM)" $(if $(TO),--csv "$(TO)")
+
 app: $(READY)  ## the demonstrator of notebook 08 as an app in the browser (APP_PORT=8866, APP_ARGS=...)
 	@$(RUN) tools/app.py notebooks/08_isolation_lab.ipynb --port=$(APP_PORT) $(APP_ARGS)
 
 demo: $(READY)  ## a first look in the terminal
 	@$(RUN) tools/demo.py
 
+book: $(READY)  ## the course and the reference as a site to read, in build/book; links are checked
+	@$(RUN) tools/book.py
+
 notebooks: $(READY)  ## run all notebooks and store their outputs
 	@$(RUN) tools/run_notebooks.py
 
 # ------------------------------------------------------------------------------------------------------------ checks
 
-test:  ## everything CI checks: lint, types, unit, check-notebooks
+test:  ## everything CI checks: lint, types, book, unit, check-notebooks
 	@for stage in $(STAGES); do \
 	  echo "== $$stage"; began=$$(date +%s); \
 	  $(MAKE) --no-print-directory $$stage || exit 1; \

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -95,6 +96,13 @@ def command(notebook: str, *more: str) -> list[str]:
     return [*found, *one_port(more)]
 
 
+def start(found: list[str], given: Mapping[str, str]) -> None:
+    """Run the command in place of this process: so signals reach Jupyter, which ends its kernels."""
+    if sys.platform == "win32":  # where the terminal would take it for ended
+        raise SystemExit(subprocess.call(found, env=dict(given)))
+    os.execve(found[0], found, dict(given))
+
+
 def main(arguments: list[str]) -> None:
     notebook, *more = arguments
     if not Path(notebook).is_file():
@@ -105,8 +113,7 @@ def main(arguments: list[str]) -> None:
     where = "in your browser" if has_display() else "at the last of these addresses; open it in a browser"
     print(f"JupyterLab opens {notebook} {where}. Ctrl-C stops it.", flush=True)
     found = command(notebook, *more)
-    # in place of this process: signals reach Jupyter, which ends its kernels
-    os.execve(found[0], found, environment(os.environ))
+    start(found, environment(os.environ))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ ELSEWHERE = {  # package: (marker, platform tag under which pip finds its wheel)
 
 # conda-forge lags behind with these or does not have them: conda's own pip brings them.
 THROUGH_PIP = {
+    "django-static-mathjax",
     "nbval",
     "pandas-stubs",
     "playwright",

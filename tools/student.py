@@ -1,6 +1,6 @@
 """Make the students' edition of the course: `make student` writes it to `student/`.
 
-    python tools/student.py [FOLDER]
+    python tools/student.py [FOLDER] [--reset 03]
 
 The notebooks hold the solved course. What a student is to write becomes a gap, with one line that says what:
 
@@ -8,13 +8,14 @@ The notebooks hold the solved course. What a student is to write becomes a gap, 
 - prose between `<!-- solution: WHAT TO FIND -->` and `<!-- end -->`;
 - a cell tagged `solution`, as a whole.
 
-Pages of words are copied, no output is kept. A check is followed by the bar of what is done. A notebook in which
-somebody has written is left
-as it is: delete it, or name another folder, to have it anew.
+Pages of words are copied; no output is kept. A check is followed by the bar of what is done. A notebook in which
+somebody has written is left as it is; `--reset` makes those of a chapter (03) or of a sitting (03a) anew, and keeps
+what was written as a copy.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import hashlib
 import re
@@ -147,30 +148,77 @@ def touched(path: Path) -> bool:
     return bool(there.metadata.get("made") != mark_of(there))
 
 
+def put(path: Path, to: Path) -> None:
+    """Write the student's edition of a notebook."""
+    made = student_edition(nbformat.read(path, as_version=4), path.stem[:2])
+    made.metadata["made"] = mark_of(made)
+    nbformat.validate(made)
+    nbformat.write(made, to)
+
+
 def write(to: Path) -> tuple[list[Path], list[Path]]:
     """Write the edition into a folder; which notebooks were written, and which were left as they are."""
     to.mkdir(parents=True, exist_ok=True)
     written, left = [], []
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        made = student_edition(nbformat.read(path, as_version=4), path.stem[:2])
-        made.metadata["made"] = mark_of(made)
-        nbformat.validate(made)
         if touched(to / path.name):
             left.append(to / path.name)
             continue
-        nbformat.write(made, to / path.name)
+        put(path, to / path.name)
         written.append(to / path.name)
     for page in (ROOT / "notebooks").glob("*.md"):
         shutil.copyfile(page, to / page.name)
     return written, left
 
 
+def of_number(number: str) -> list[Path]:
+    """The notebooks of a chapter, "03", or a sitting, "03a"; SystemExit for a number that none has."""
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    found = [
+        path for path in paths if number and path.stem.partition("_")[0] in (number, number + path.stem[2:3])
+    ]
+    if not found:
+        known = ", ".join(path.stem.partition("_")[0] for path in paths)
+        raise SystemExit(f"There is no notebook {number!r} to reset; give a chapter (03) or one of {known}.")
+    return found
+
+
+def copy_of(path: Path) -> Path:
+    """A name beside it that is free."""
+    names = (path.with_name(f"{path.stem}.mine{k}.ipynb") for k in ["", *map(str, range(2, 1000))])
+    return next(name for name in names if not name.exists())
+
+
+def reset(number: str, to: Path) -> list[tuple[Path, Path | None]]:
+    """Make the notebooks of a number anew; each with the copy of what somebody had written in it."""
+    to.mkdir(parents=True, exist_ok=True)
+    done = []
+    for path in of_number(number):
+        mine = to / path.name
+        kept = copy_of(mine) if touched(mine) else None
+        if kept:
+            mine.rename(kept)
+        put(path, mine)
+        done.append((mine, kept))
+    return done
+
+
 def main(arguments: list[str]) -> None:
-    to = Path(arguments[0]) if arguments else ROOT / "student"
-    written, left = write(to)
-    print(f"{len(written)} notebooks with gaps are in {to}; `make lab` opens them.")
+    parser = argparse.ArgumentParser(description="Make the students' edition of the course.")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "student", help="(default: student/)")
+    parser.add_argument("--reset", metavar="NUMBER", help="make a chapter (03) or a sitting (03a) anew")
+    given = parser.parse_args(arguments)
+    if given.reset is not None:
+        for path, kept in reset(given.reset, given.folder):
+            print(f"{path.name} is new." + (f" What was written in it is in {kept.name}." if kept else ""))
+        return
+    written, left = write(given.folder)
+    print(f"{len(written)} notebooks with gaps are in {given.folder}; `make lab` opens them.")
     for path in left:
-        print(f"{path.name} was left as it is: somebody has written in it. Delete it to have it anew.")
+        number = path.stem.partition("_")[0]
+        print(
+            f"{path.name} was left as it is: somebody has written in it. To have it anew: make reset N={number}"
+        )
 
 
 if __name__ == "__main__":

@@ -194,6 +194,48 @@ def test_what_a_student_wrote_is_left_alone(tmp_path: Path, capsys: pytest.Captu
     assert (tmp_path / ".progress").is_dir()
 
 
+def numbers(notebooks: Any) -> list[str]:
+    return [path.stem.partition("_")[0] for path in notebooks]
+
+
+def test_a_reset_makes_a_chapter_anew_and_keeps_what_was_written(tmp_path: Path) -> None:
+    student.write(tmp_path)
+    theirs = {path.name: path.read_bytes() for path in tmp_path.glob("*.ipynb")}
+    mine = sorted(tmp_path.glob("03*.ipynb"))[0]
+    for k in range(2):
+        notebook = nbformat.read(mine, as_version=4)
+        notebook.cells[3].source += f"\n# mine {k}"
+        nbformat.write(notebook, mine)
+        done = student.reset("03", tmp_path)
+        assert numbers(path for path, _ in done) == numbers(p for p in PATHS if p.stem.startswith("03"))
+        kept = {path.name: copy for path, copy in done}.pop(mine.name)
+        assert kept is not None
+        assert kept.name == f"{mine.stem}.mine{'2' if k else ''}.ipynb"
+        assert nbformat.read(kept, as_version=4).cells[3].source.endswith(f"# mine {k}")
+        assert [copy for path, copy in done if path != mine] == [None] * (len(done) - 1)
+    left = {path.name: path.read_bytes() for path in tmp_path.glob("*.ipynb") if ".mine" not in path.name}
+    assert left == theirs
+
+
+def test_a_reset_knows_chapters_and_sittings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    for name in ("01a_chain", "01b_rnn", "02_gradients", "10_more"):
+        (tmp_path / "notebooks" / f"{name}.ipynb").touch()
+    monkeypatch.setattr(student, "ROOT", tmp_path)
+    assert numbers(student.of_number("01")) == ["01a", "01b"]
+    assert numbers(student.of_number("01b")) == ["01b"]
+    assert numbers(student.of_number("02")) == ["02"]
+    for wrong in ("1", "03", "01c", "", "02a", "../02"):
+        with pytest.raises(SystemExit, match="one of 01a, 01b, 02, 10"):
+            student.of_number(wrong)
+
+
+def test_a_reset_is_one_line_in_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    student.main([str(tmp_path), "--reset", "00"])
+    assert capsys.readouterr().out == f"{PATHS[0].name} is new.\n"
+    assert [path.name for path in tmp_path.glob("*.ipynb")] == [PATHS[0].name]
+
+
 def test_jupyterlab_offers_it_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert lab.offered("notebooks/00_start_here.ipynb") == "notebooks/00_start_here.ipynb"

@@ -65,7 +65,7 @@ def test_the_app_asks_nothing_of_the_internet() -> None:
 
 
 def test_make_test_runs_every_check_and_so_does_ci() -> None:
-    assert re.search(r"^STAGES := lint types unit check-notebooks$", MAKEFILE, flags=re.M)
+    assert re.search(r"^STAGES := lint types book unit check-notebooks$", MAKEFILE, flags=re.M)
     assert re.search(r"^make .* test ", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), flags=re.M)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
@@ -136,6 +136,14 @@ def test_the_newest_python_is_that_of_the_locked_tensorflow() -> None:
         r"^tensorflow==(.+)$", (ROOT / "requirements.txt").read_text(encoding="utf-8"), flags=re.M
     )
     assert (3, max(minors)) == which_python.NEWEST or [distribution("tensorflow").version] != locked
+
+
+def test_on_windows_the_terminal_waits_for_jupyterlab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab.sys, "platform", "win32")
+    monkeypatch.setattr(lab.os, "execve", lambda *_: pytest.fail("the terminal is free again"))
+    with pytest.raises(SystemExit) as end:
+        lab.start([sys.executable, "-c", "raise SystemExit(7)"], os.environ)
+    assert end.value.code == 7
 
 
 def free_port() -> int:
