@@ -1,4 +1,4 @@
-"""The exercises of notebook 03 that count and measure: FLOPs and bounds, memory, angles, clipping."""
+"""The exercises of chapter 03 that count and measure: FLOPs and bounds, memory, angles, clipping."""
 
 from __future__ import annotations
 
@@ -62,6 +62,25 @@ def _clip(case: Case) -> Problem:
     return Problem({"grads": g, "limit": limit}, {k: a * shrink for k, a in g.items()}, mistakes=wrong)
 
 
+def _one_product(case: Case) -> Problem:
+    rng = np.random.default_rng(case.seed)
+    dz, sources = (rng.normal(size=(case.T, rows, case.B)) for rows in (4 * case.H, case.D))
+    right = sum((a @ b.T for a, b in zip(dz, sources, strict=True)), np.zeros((4 * case.H, case.D)))
+    mixed, first = (
+        dz.reshape(4 * case.H, -1),
+        "Which axis comes first, before time and samples become columns?",
+    )
+    wrong = (
+        Mistake("transposed", right.T),
+        Mistake("one step", dz[-1] @ sources[-1].T),
+        Mistake("reversed", sum(a @ b.T for a, b in zip(dz, sources[::-1], strict=True))),
+        Mistake("averaged over time", right / case.T),
+        Mistake("formula", mixed @ sources.reshape(case.D, -1).T, first),
+        Mistake("formula", mixed @ sources.transpose(1, 0, 2).reshape(case.D, -1).T, first),
+    )  # fmt: skip
+    return Problem({"dz": dz, "sources": sources}, right, mistakes=wrong)
+
+
 def _number(names: str, right: Any, wrong: Any) -> Any:
     """A count from sizes: `right` and the values of `wrong` are functions of them."""
 
@@ -82,7 +101,7 @@ EXERCISES = (
     Exercise(
         "03.error_products",
         "how many products Wh.T @ dz a span of n steps needs",
-        "section 6, below (23)",
+        "03b, section 1, below (3.3)",
         "The oldest step passes no error on.",
         _number(
             "n",
@@ -98,15 +117,23 @@ EXERCISES = (
     Exercise(
         "03.cosine",
         "the cosine of the angle between two gradients",
-        "section 6: g_n · g / (|g_n| |g|)",
+        "03b, section 2: g_n · g / (|g_n| |g|)",
         "Divide by both lengths.",
         _cosine,
         ("a", "b"),
     ),
     Exercise(
+        "03.one_product",
+        "the sum over all steps of dz times what the arcs read, as one product",
+        "(3.8)",
+        "Rows stay rows; time and samples together become columns, in the same order in both arrays.",
+        _one_product,
+        ("dz", "sources"),
+    ),
+    Exercise(
         "03.flops",
         "the FLOPs of the weight gradients of T steps",
-        "section 8: 2 · 4H · S · B a step",
+        "03d, section 2: 2 · 4H · S · B a step",
         "A product of (m, k) by (k, n) costs 2 m k n; S = H + D + 1.",
         _number(
             "T B D H",
@@ -134,7 +161,7 @@ EXERCISES = (
     Exercise(
         "03.bound",
         "how many times as fast a step is at most, if a part with this share of the work costs nothing",
-        "section 8: 1 / (1 - s)",
+        "(3.9)",
         "What is left takes 1 - s of the time.",
         _bound,
         ("share",),
@@ -142,7 +169,7 @@ EXERCISES = (
     Exercise(
         "03.trace_size",
         "how many numbers a trace of T steps holds",
-        "section 10: (D + 6H) B T",
+        "03d, section 3: (D + 6H) B T",
         "Count the arrays of a step that are not those of the next one.",
         _number(
             "T B D H",
@@ -164,7 +191,7 @@ EXERCISES = (
     Exercise(
         "03.clip",
         "gradients clipped by their common norm",
-        "exercise 1: min(1, limit / |g|)",
+        "03a, exercise 1: min(1, limit / |g|)",
         "One norm over all arrays; one factor for all of them.",
         _clip,
         ("grads", "limit"),

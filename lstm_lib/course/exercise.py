@@ -33,7 +33,6 @@ class Case(NamedTuple):
 
 # Sizes that differ, so that a transposed array or an exchanged index shows itself; with one sample, and with several.
 CASES = (Case(B=3, H=4, D=2, T=5, seed=1), Case(B=1, H=4, D=2, T=5, seed=2))
-CELLS = tuple(case._replace(cell=cell) for cell in ("standard", "brief") for case in CASES)
 
 Terms = tuple[Mapping[str, Array], ...]
 

@@ -1,4 +1,4 @@
-"""The exercises of notebook 02: the gradients of one step of an LSTM.
+"""The exercises of notebook 02a: the gradients of one step of an LSTM.
 
 The numbers are those of the notebook, drawn in its order; the answers are those of `step_backward`.
 """
@@ -16,6 +16,7 @@ from lstm_lib.network.step import step_backward, step_forward
 
 from .exercise import Case, Exercise, Mistake, Problem, Terms
 from .mistakes import slopes
+from .quizzes import quiz
 
 NOTEBOOK = Case(B=2, H=3, D=2, seed=0)
 
@@ -169,11 +170,11 @@ def _other_slopes(gate: str) -> More:
     return more
 
 
-def _gate(gate: str, number: str) -> Exercise:
+def _gate(gate: str) -> Exercise:
     return of_step(
         f"dz_{gate}",
-        f"({number}), with the slope (7)",
-        "The activation acts on each entry alone: the error times the slope (7), written with the gate's own value.",
+        "(2.8), with the slope (2.1)",
+        "The activation acts on each entry alone: the error times the slope (2.1), written with the gate's own value.",
         f"d{gate} {gate}",
         _slope(gate),
         _other_slopes(gate),
@@ -246,7 +247,7 @@ def _dc_mistakes(n: SimpleNamespace) -> tuple[Mistake, ...]:
 
 
 def suspect_lines(v: Any, dh: Array, dc_later: Array, c_prev: Array) -> dict[str, Array]:
-    """The errors of a step of the standard cell, by name, with the two faults that exercise 4 of notebook 02 looks for.
+    """The errors of a step of the standard cell, by name, with the two faults that exercise 3 of 02a looks for.
 
     v : the values f, i, o, g, c and tc of the step, (H, B) each. The others are (H, B), too.
     """
@@ -261,6 +262,17 @@ def suspect_lines(v: Any, dh: Array, dc_later: Array, c_prev: Array) -> dict[str
 
 
 EXERCISES = (
+    quiz(
+        "02.quiz_last_step",
+        "which gates get an error at the last step",
+        "b",
+        {
+            "a": "The cell state has two uses; one of them is in this very step.",
+            "c": "Does the forget gate's line ask whether there is a later step?",
+        },
+        "(2.9)",
+        "Put zero in the place of dc_later and read the lines once more.",
+    ),
     of_step(
         "c",
         "(4)",
@@ -280,15 +292,15 @@ EXERCISES = (
     ),
     of_factor(
         "do",
-        "(6′a)",
+        "(2.4)",
         "h",
         "dh tc",
         lambda n: (Mistake("missing factor", n.dh * n.c, "h holds tanh(c), not c."), *_of_gate("o")(n)),
     ),
-    of_factor("dtc", "(6′a)", "h", "dh o"),
+    of_factor("dtc", "(2.4)", "h", "dh o"),
     of_step(
         "dc",
-        "(6′b)",
+        "(2.5)",
         "c is used twice: by the next step, and by tanh in this one.",
         "dc_later dtc tc",
         lambda n: ({"dc_later": n.dc_later}, {"dtc": n.dtc, "slope": 1 - n.tc**2}),
@@ -296,38 +308,38 @@ EXERCISES = (
     ),
     of_step(
         "dfc",
-        "(4′a)",
+        "(2.6)",
         "A sum has the slope 1 in each of its terms.",
         "dc",
         more=lambda n: (Mistake("squared factor", n.dc * n.f), Mistake("squared factor", n.dc * n.fc)),
     ),
     of_step(
         "dig",
-        "(4′a)",
+        "(2.6)",
         "A sum has the slope 1 in each of its terms.",
         "dc",
         more=lambda n: (Mistake("squared factor", n.dc * n.i), Mistake("squared factor", n.dc * n.ig)),
     ),
     of_factor(
         "df",
-        "(4′b)",
+        "(2.7)",
         "fc",
         "dfc c_prev",
         lambda n: (Mistake("time index", n.dfc * n.c), *_of_gate("f")(n)),
     ),
     of_factor(
         "dc_prev",
-        "(4′b)",
+        "(2.7)",
         "fc",
         "dfc f",
         lambda n: (Mistake("other gate", n.dfc * n.i), Mistake("road", n.dc_later * n.f)),
     ),
-    of_factor("di", "(4′b)", "ig", "dig g", _of_gate("i")),
-    of_factor("dg", "(4′b)", "ig", "dig i", _of_gate("g")),
-    *(_gate(gate, number) for gate, number in (("f", "1′"), ("i", "2′"), ("o", "3′"), ("g", "5′"))),
+    of_factor("di", "(2.7)", "ig", "dig g", _of_gate("i")),
+    of_factor("dg", "(2.7)", "ig", "dig i", _of_gate("g")),
+    *(_gate(gate) for gate in "fiog"),
     of_step(
         "dz",
-        "(6′) and (1′) to (5′)",
+        "(2.9)",
         "Insert the lines into each other; f, i and g get their error from dc, o from dh.",
         "dh dc_later f i o g c_prev tc",
         more=lambda n: (
@@ -351,7 +363,7 @@ EXERCISES = (
     ),
     of_step(
         "dWx",
-        "(11)",
+        "(2.11)",
         "A weight is used by every sample: the sum over them is a product of matrices.",
         "dz x",
         more=lambda n: _matrix_mistakes(n, "x"),
@@ -359,7 +371,7 @@ EXERCISES = (
     ),
     of_step(
         "dWh",
-        "(11)",
+        "(2.11)",
         "A weight is used by every sample: the sum over them is a product of matrices.",
         "dz h_prev",
         more=lambda n: _matrix_mistakes(n, "h_prev"),
@@ -367,7 +379,7 @@ EXERCISES = (
     ),
     of_step(
         "db",
-        "(12)",
+        "(2.12)",
         "A bias is a weight whose input is 1 in every sample.",
         "dz",
         more=_bias_mistakes,
@@ -375,7 +387,7 @@ EXERCISES = (
     ),
     of_step(
         "dx",
-        "(13)",
+        "(2.13)",
         "An input enters every row: the sum over the rows of all gates.",
         "Wx dz",
         more=lambda n: _input_mistakes(n, "Wx"),
@@ -383,7 +395,7 @@ EXERCISES = (
     ),
     of_step(
         "dh_prev",
-        "(13)",
+        "(2.13)",
         "An input enters every row: the sum over the rows of all gates.",
         "Wh dz",
         more=lambda n: (

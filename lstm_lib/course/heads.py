@@ -1,4 +1,4 @@
-"""The exercises of notebooks 02 and 03 around the step: slopes of activations, losses and heads, the road through time.
+"""The exercises of chapters 02 and 03 around the step: slopes of activations, losses and heads, classes.
 
 The answers are those of `ACTIVATIONS` and of `losses`, where the library has them.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstm_lib.network.cells import ACTIVATIONS, Array, sigmoid
+from lstm_lib.network.cells import ACTIVATIONS, Array
 from lstm_lib.network.losses import cross_entropy, mse
 
 from .exercise import Case, Exercise, Mistake, Problem
@@ -37,7 +37,7 @@ def _activation(name: str) -> Exercise:
     return Exercise(
         f"02.slope_{name}",
         f"the slope of {name} at z",
-        "(7)",
+        "(2.1)",
         "Differentiate, and write what you get with the function's own value.",
         problem,
         ("z",),
@@ -51,7 +51,7 @@ def _activation(name: str) -> Exercise:
 def _head(case: Case) -> Problem:
     rng = np.random.default_rng(case.seed)
     h, ds, W = rng.normal(size=(case.H, case.B)), rng.normal(size=(3, case.B)), rng.normal(size=(3, case.H))
-    # one more layer of (11), (12), (13): the library has it for a whole network only
+    # one more layer of (2.11), (2.12), (2.13): the library has it for a whole network only
     right = (ds @ h.T, ds.sum(axis=1), W.T @ ds)
 
     def mistake(kind: str, k: int, value: Array) -> Mistake:
@@ -109,7 +109,7 @@ def _softmax(case: Case) -> Problem:
 def _jacobian(case: Case) -> Problem:
     s = np.random.default_rng(case.seed).normal(size=case.H)
     p = np.exp(s) / np.exp(s).sum()
-    # column k is what (18) gives with all of the target on class k, times -p_k
+    # column k is what (2.19) gives with all of the target on class k, times -p_k
     columns = [-p[k] * cross_entropy(p[None], np.eye(case.H)[[k]])[1][0] for k in range(case.H)]
     wrong = (
         Mistake("missing term", np.diag(p), "A score also enters the denominator."),
@@ -123,52 +123,7 @@ def _jacobian(case: Case) -> Problem:
     return Problem({"p": p}, np.stack(columns, axis=1), mistakes=wrong)
 
 
-# ------------------------------------------------------------------------------------------------------ time
-
-
-def _road(case: Case) -> Problem:
-    rng = np.random.default_rng(case.seed)
-    f = sigmoid(rng.normal(size=(case.T, case.H, case.B)))
-    dc = rng.normal(size=(case.H, case.B))
-    kept = np.append(np.cumprod(f[:0:-1], axis=0)[::-1], np.ones((1, case.H, case.B)), 0)
-    right = kept * dc
-    wrong = (
-        Mistake(
-            "late", np.cumprod(f[::-1], axis=0)[::-1] * dc, "Which forget gates does the error of c_T pass?"
-        ),
-        Mistake("time index", np.cumprod(f, axis=0) * dc),
-        Mistake("one step", f * dc),
-        Mistake("missing factor", kept),
-        Mistake("formula", np.cumsum(np.log(f[::-1]), axis=0)[::-1] * dc),
-    )
-    return Problem({"f": f, "dc_T": dc}, right, mistakes=wrong, axes=("T", "H", "B"))
-
-
-def _steps(case: Case) -> Problem:
-    r = np.linspace(0.5, 0.95, 5) if case.B > 1 else np.array([0.9])
-    right = np.log(0.01) / np.log(r)
-    wrong = (
-        Mistake("inverse", 1 / right),
-        Mistake("formula", np.log(0.99) / np.log(r), "Which share is still missing after n steps?"),
-        Mistake("formula", np.log(0.01) / r),
-        Mistake("formula", 0.01 / r),
-        Mistake("formula", np.log(0.01 / r)),
-        Mistake("formula", np.log(0.01) * np.log(r)),
-        Mistake("missing term", 1 / (1 - r)),
-    )
-    return Problem({"r": r}, right, mistakes=wrong)
-
-
-def _powers(case: Case) -> Problem:
-    f, n = np.array([0.5, 0.9, 0.99]) if case.B > 1 else np.array([0.7]), 100
-    right = -n * np.log10(f)
-    wrong = (
-        Mistake("formula", -n * np.log(f), "Of which base is the logarithm?"),
-        Mistake("formula", -n * np.log2(f), "Of which base is the logarithm?"),
-        Mistake("formula", f**n, "This is the factor itself."),
-        Mistake("missing factor", -np.log10(f)),
-    )
-    return Problem({"f": f, "n": n}, right, mistakes=wrong)
+# ------------------------------------------------------------------------------------------- chapter 03
 
 
 def _loss(case: Case) -> Problem:
@@ -186,7 +141,7 @@ def _loss(case: Case) -> Problem:
     return Problem({"yhat": yhat, "y": y}, (float(loss), dy), mistakes=wrong)
 
 
-def _classes(case: Case) -> Problem:
+def _score_error(case: Case) -> Problem:
     rng = np.random.default_rng(case.seed)
     s, y = rng.normal(size=(case.B, 3)), np.eye(3)[rng.integers(0, 3, case.B)]
     p = np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
@@ -198,13 +153,28 @@ def _classes(case: Case) -> Problem:
     return Problem({"p": p, "y": y}, cross_entropy(p, y)[1], mistakes=wrong)
 
 
+def _classes(case: Case) -> Problem:
+    y, edges = np.random.default_rng(case.seed).normal(size=(40 * case.B, 1)), np.array([-0.4, 0.5])
+    number = (y >= edges).sum(axis=1)
+    right = np.eye(3)[number]
+    wrong = (
+        Mistake("reversed", right[:, ::-1], "Which class is the lowest?"),
+        Mistake("off by one", np.eye(3)[(number + 1) % 3], "Which class is the lowest?"),
+        Mistake("shape", number, "One column a class: a 1 where the target is, else 0."),
+        Mistake("missing term", np.eye(3)[2 * (number == 2)], "The middle class is missing."),
+        Mistake("missing term", np.eye(3)[(number > 0).astype(int)], "The highest class is missing."),
+        Mistake("transposed", right.T),
+    )
+    return Problem({"y": y, "edges": edges}, right, mistakes=wrong)
+
+
 EXERCISES = (
     _activation("sigmoid"),
     _activation("tanh"),
     Exercise(
         "02.dyhat",
         "dyhat, the error of the forecast for the mean squared error",
-        "(16)",
+        "(2.17)",
         "The mean runs over all entries, samples and outputs; its square has the slope 2.",
         _mse,
         ("yhat", "y"),
@@ -212,15 +182,15 @@ EXERCISES = (
     Exercise(
         "02.ds",
         "ds, the error of the scores for softmax with cross-entropy",
-        "(18)",
-        "Put dp in front of (17): the probability in the denominator meets itself.",
+        "(2.19)",
+        "Put dp in front of (2.18): the probability in the denominator meets itself.",
         _softmax,
         ("p", "y"),
     ),
     Exercise(
         "02.jacobian",
         "the Jacobian of the softmax",
-        "(17)",
+        "(2.18)",
         "Own numerator if j = k, and the denominator always.",
         _jacobian,
         ("p",),
@@ -228,40 +198,16 @@ EXERCISES = (
     Exercise(
         "02.head",
         "dW, db and dh of the head",
-        "(11), (12) and (13) with ds in the place of dz",
+        "(2.11), (2.12) and (2.13) with ds in the place of dz",
         "From ds on the head is a matrix as any other.",
         _head,
         ("W", "h", "ds"),
         names=("dW", "db", "dh"),
     ),
     Exercise(
-        "02.c_road",
-        "the error of every c on the c road alone",
-        "(19)",
-        "From c_T back to c_t the error passes the forget gates of the steps t + 1 to T.",
-        _road,
-        ("f", "dc_T"),
-    ),
-    Exercise(
-        "02.powers",
-        "by how many powers of ten an error falls",
-        "(19), with the logarithm of base ten",
-        "Each step multiplies by f; take the logarithm of the product.",
-        _powers,
-        ("f", "n"),
-    ),
-    Exercise(
-        "02.n99",
-        "how many steps hold 99 % of the error",
-        "(20)",
-        "The last n steps hold the share 1 - rⁿ.",
-        _steps,
-        ("r",),
-    ),
-    Exercise(
         "03.mse",
         "the mean squared error and its derivative",
-        "(16)",
+        "(2.17)",
         "The mean runs over all entries; its square has the slope 2.",
         _loss,
         ("yhat", "y"),
@@ -270,9 +216,17 @@ EXERCISES = (
     Exercise(
         "03.ds",
         "the error of the scores for softmax with cross-entropy",
-        "(18)",
+        "(2.19)",
         "The loss is a mean over the samples.",
-        _classes,
+        _score_error,
         ("p", "y"),
+    ),
+    Exercise(
+        "03.classes",
+        "the class of each target, a 1 in its column",
+        "p and y of (2.19)",
+        "How many edges has a target reached? That is the number of its class. Then a row of the identity matrix.",
+        _classes,
+        ("y", "edges"),
     ),
 )

@@ -77,9 +77,6 @@ def _function(exercise: Exercise, mine: Callable[..., Any]) -> Finding:
         return found("one batch", more)
     if {case.B for case in wrong} == {1} and 1 not in {case.B for case in right}:
         return found("many only", more)
-    cells = {case.cell for case in right} - {case.cell for case in wrong}
-    if cells:
-        return found("one cell", f"Right: {', '.join(sorted(cells))}; wrong: {worst.cell}. {more}")
     return found("some cases", more)
 
 

@@ -77,7 +77,6 @@ KINDS = {
     # for which cases
     "one batch": "It is right for B = 1 only: with more samples it is not.",
     "many only": "It is right with several samples, and not for B = 1.",
-    "one cell": "It is right for one cell only.",
     "some cases": "It is right in some cases and wrong in others.",
     "choice": "This is not the right choice.",
     "unlike": "It is not right, and no common mistake explains it.",

@@ -1,4 +1,4 @@
-"""The exercises of notebook 03: a step forward and backward, and the loop over time.
+"""The exercises of notebook 03a: a step forward and backward, and the loop over time.
 
 The arguments are those of the notebook's functions: `p` holds "0/Wx", "0/Wh", "0/b" (and the head's), `kept` is the
 tuple (x, h_prev, c_prev, f, i, o, g, c) of a step, `trace` a list of them. The answers are those of `step_backward`,
@@ -19,14 +19,13 @@ from lstm_lib.network.forward import forward
 from lstm_lib.network.spec import Spec
 from lstm_lib.network.step import step_backward, step_forward
 
-from .exercise import CELLS as BOTH
 from .exercise import Case, Exercise, Mistake, Problem
 
 MATRICES = ("0/Wx", "0/Wh", "0/b")
 
 
 def through_time(cell: Any, weights: Any, x: Array, from_loss: Array, fault: str = "") -> dict[str, Array]:
-    """The loop of (14) and (15) around `step_backward`.
+    """The loop of (2.15) and (2.16) around `step_backward`.
 
     fault : "" none; "h" or "c", this road is closed; "ahead", time runs forward.
     """
@@ -105,7 +104,7 @@ def _forward_step(case: Case) -> Problem:
         Mistake("other gate", (s.i * tc, s.c)),
         Mistake("other gate", (s.f * tc, s.c)),
     ]
-    given = {"cell": n.cell, "p": n.p, "x": n.x, "h_prev": n.h_prev, "c_prev": n.c_prev}
+    given = {"p": n.p, "x": n.x, "h_prev": n.h_prev, "c_prev": n.c_prev}
     return Problem(given, (s.h, s.c), mistakes=tuple(wrong))
 
 
@@ -184,7 +183,7 @@ def _step_backward(case: Case) -> Problem:
         blocks = dict(zip("fiog", np.split(back.z, 4), strict=True))
         dz = np.concatenate([blocks[g] for g in order])
         wrong.append(Mistake("order of gates", (dz, n.weights["Wh"].T @ dz, back.c_prev)))
-    given = {"cell": n.cell, "p": n.p, "kept": n.kept, "dh": n.dh, "dc": n.dc}
+    given = {"p": n.p, "kept": n.kept, "dh": n.dh, "dc": n.dc}
     return Problem(given, right, mistakes=tuple(wrong))
 
 
@@ -235,7 +234,7 @@ def _sequence_forward(case: Case) -> Problem:
         Mistake("last step lost", run(n.xs[:-1])),
         Mistake("first step lost", run(n.xs[1:])),
     )
-    return Problem({"cell": n.cell, "p": n.p, "xs": n.xs}, right, mistakes=wrong)
+    return Problem({"p": n.p, "xs": n.xs}, right, mistakes=wrong)
 
 
 def _sequence_backward(case: Case) -> Problem:
@@ -294,20 +293,20 @@ def _sequence_backward(case: Case) -> Problem:
         Mistake("formula", {f"0/{k}": g for k, g in every.items()}, "dh enters at the last step alone."),
         Mistake("sign", {k: -g for k, g in right.items()}),
     )
-    return Problem({"cell": n.cell, "p": n.p, "trace": n.trace, "dh": n.dh}, right, mistakes=wrong)
+    return Problem({"p": n.p, "trace": n.trace, "dh": n.dh}, right, mistakes=wrong)
 
 
 def suspect_step(
-    cell: str, p: dict[str, Array], kept: tuple[Array, ...], dh: Array, dc: Array
+    p: dict[str, Array], kept: tuple[Array, ...], dh: Array, dc: Array
 ) -> tuple[Array, Array, Array]:
-    """dz, dh_prev and dc_prev of a step, with the fault that exercise 5 of notebook 03 looks for.
+    """dz, dh_prev and dc_prev of a step, with the fault that an exercise of notebook 03a looks for.
 
     Arguments and results are those of the notebook's `backward_step`.
     """
     weights = {name[2:]: p[name] for name in MATRICES}
     x, h_prev, c_prev, *_, c = kept
-    step = step_forward(CELLS[cell], weights, x, h_prev, c_prev)
-    back = step_backward(CELLS[cell], weights, step, dh, dc)
+    step = step_forward(CELLS["standard"], weights, x, h_prev, c_prev)
+    back = step_backward(CELLS["standard"], weights, step, dh, dc)
     dz = back.z.copy()
     dz[: len(c)] *= c / c_prev
     return dz, p["0/Wh"].T @ dz, back.c_prev
@@ -320,24 +319,22 @@ EXERCISES = (
         "(4) and (6)",
         "What is kept of the old state and what is added; then the output gate opens on tanh of it.",
         _forward_step,
-        ("cell", "p", "x", "h_prev", "c_prev"),
-        cases=BOTH,
+        ("p", "x", "h_prev", "c_prev"),
         names=("h", "c"),
     ),
     Exercise(
         "03.step_backward",
         "dz, dh_prev and dc_prev of one step",
-        "(6′), (4′), (1′) to (5′), (13)",
-        "Take the lines of notebook 02 in their order: do and dc from dh, the gates from dc, the slopes, the matrices.",
+        "(2.4) to (2.8), (2.13)",
+        "Take the lines of 02a in their order: do and dc from dh, the gates from dc, the slopes, the matrices.",
         _step_backward,
-        ("cell", "p", "kept", "dh", "dc"),
-        cases=BOTH,
+        ("p", "kept", "dh", "dc"),
         names=("dz", "dh_prev", "dc_prev"),
     ),
     Exercise(
         "03.weight_gradients",
         "the gradients of the matrices at one step",
-        "(11) and (12)",
+        "(2.11) and (2.12)",
         "Every sample uses the weights; the sum over the samples is a product.",
         _weight_gradients,
         ("kept", "dz"),
@@ -348,16 +345,14 @@ EXERCISES = (
         "(1) to (6), step after step",
         "Begin with zeros and hand h and c on from step to step.",
         _sequence_forward,
-        ("cell", "p", "xs"),
-        cases=BOTH,
+        ("p", "xs"),
     ),
     Exercise(
         "03.backward_sequence",
         "the gradients of a sequence",
-        "(14) and (15)",
+        "(2.15) and (2.16)",
         "Walk from the last step to the first; what a step returns goes to the one before; add up.",
         _sequence_backward,
-        ("cell", "p", "trace", "dh"),
-        cases=BOTH,
+        ("p", "trace", "dh"),
     ),
 )

@@ -12,6 +12,7 @@ from . import (
     adam,
     chains,
     counts,
+    fading,
     forward,
     gradients,
     gru_time,
@@ -21,11 +22,26 @@ from . import (
     recurrent,
     sequences,
     start,
+    truncated,
 )
 from .exercise import Exercise
 from .judge import judge
 
-FILES = (start, chains, recurrent, forward, gradients, heads, sequences, counts, gru_time, adam, isolation)
+FILES = (
+    start,
+    chains,
+    recurrent,
+    forward,
+    gradients,
+    heads,
+    fading,
+    sequences,
+    truncated,
+    counts,
+    gru_time,
+    adam,
+    isolation,
+)
 EXERCISES: dict[str, Exercise] = {row.name: row for file in FILES for row in file.EXERCISES}
 
 

@@ -85,7 +85,7 @@ def work_shares(shares: pd.DataFrame, ax: Axes | None = None) -> Figure:
     """
     fig, ax = given_or_new(ax, (8, 1.2 + 0.6 * len(shares)))
     behind = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none"}
-    colours = ["#D9D9D9", PALETTE["sky"], PALETTE["orange"]]
+    colours = ["#D9D9D9", PALETTE["sky"], PALETTE["orange"], PALETTE["green"]]
     for bars in _bars(ax, 100 * shares, colours, width=0.6, stacked=True).values():
         ax.bar_label(bars, fmt="%.0f", label_type="center", bbox=behind)
     ax.set(xlim=(0, 100), xlabel="share of one training step (%)")
@@ -133,7 +133,7 @@ def _bars(ax: Axes, table: pd.DataFrame, colours: list[str], **options: Any) -> 
     """A group of bars a row, first on top, or one stacked bar; one colour and hatch a column, whose bars these are."""
     table.plot.barh(ax=ax, color=colours, edgecolor="white", legend=False, **options)  # type: ignore[arg-type]
     drawn = dict(zip(table, ax.containers[-len(table.columns) :], strict=True))
-    for bars, hatch in zip(drawn.values(), cycle(("", "///", "..."))):
+    for bars, hatch in zip(drawn.values(), cycle(("", "///", "...", "xxx"))):
         mpl.artist.setp(bars, hatch=hatch)  # type: ignore[arg-type]  # of several artists
     ax.set(ylabel="", ylim=(len(table) - 0.5, -0.5))
     ax.grid(axis="y", visible=False)

@@ -90,6 +90,11 @@ def vanishing(
     if alone is not None:
         ax.plot([], color=PALETTE["black"], ls=":", lw=1.4, label="c road alone")
     ax.set(xlabel="time step t", ylabel=ylabel)
+    lowest, highest = (np.log10(limit) for limit in ax.get_ylim())
+    if highest - lowest > 8:  # by itself Matplotlib marks every seventh power of ten
+        apart = next(k for k in (2, 5, 10, 20, 50, 100) if highest - lowest <= 8 * k)
+        ax.set_yticks(10.0 ** (apart * np.arange(np.ceil(lowest / apart), np.floor(highest / apart) + 1)))
+        ax.minorticks_off()
     ax.legend(ncols=2, loc="lower right", fontsize="small")
     return fig
 

@@ -179,7 +179,7 @@ def test_a_solution_that_stands_elsewhere_is_refused(elsewhere: str) -> None:
 
 def test_what_a_student_wrote_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     student.main([str(tmp_path)])
-    mine, broken = tmp_path / "02_lstm_gradients.ipynb", tmp_path / "03_bptt_by_hand.ipynb"
+    mine, broken = tmp_path / "02a_lstm_gradients.ipynb", tmp_path / "03a_bptt_by_hand.ipynb"
     notebook = nbformat.read(mine, as_version=4)
     notebook.cells[3].source += "\n# mine"
     nbformat.write(notebook, mine)

@@ -31,12 +31,16 @@ def test_depth_table_strikes_what_each_depth_leaves_out() -> None:
 
 def test_work_shares_stack_to_a_hundred() -> None:
     shares = pd.DataFrame(
-        {"forward": [0.5, 0.2], "error": [0.25, 0.3], "weights": [0.25, 0.5]}, index=["counted", "measured"]
+        {"forward": [0.5, 0.2], "error": [0.25, 0.3], "weights": [0.15, 0.4], "update": [0.1, 0.1]},
+        index=["counted", "measured"],
     )
     ax = plots.work_shares(shares).axes[0]
     bars = [[(bar.get_x(), bar.get_width()) for bar in part] for part in ax.containers]
-    np.testing.assert_allclose(bars, [[(0, 50), (0, 20)], [(50, 25), (20, 30)], [(75, 25), (50, 50)]])
-    assert len({bar[0].get_hatch() for bar in ax.containers}) == 3  # told apart without colour
+    np.testing.assert_allclose(
+        bars, [[(0, 50), (0, 20)], [(50, 25), (20, 30)], [(75, 15), (50, 40)], [(90, 10), (90, 10)]]
+    )
+    assert len({bar[0].get_hatch() for bar in ax.containers}) == 4  # told apart without colour
+    assert len({bar[0].get_facecolor() for bar in ax.containers}) == 4
 
 
 def test_predicted_and_measured_draws_bars_whiskers_and_numbers() -> None:

@@ -78,6 +78,14 @@ def test_vanishing_draws_each_network_and_its_c_road() -> None:
     assert [line.get_label() for line in named.lines] == ["GRU", "LSTM"]
 
 
+@pytest.mark.parametrize(("lowest", "apart"), [(1e-9, 2), (1e-42, 10), (1e-300, 50)])
+def test_ticks_over_many_powers_of_ten_are_round(lowest: float, apart: int) -> None:
+    ax = plots.vanishing({0: np.array([lowest, 1.0])}, "error").axes[0]
+    low, high = ax.get_ylim()
+    ticks = np.round(np.log10([tick for tick in ax.get_yticks() if low <= tick <= high]))
+    assert (np.diff(ticks) == apart).all() and (ticks % apart == 0).all() and 3 <= len(ticks) <= 9
+
+
 def test_bowl_draws_the_paths_over_lines_of_equal_loss() -> None:
     paths = {"SGD": np.array([[-2.0, 1.0], [0.0, 0.5]]), "Adam": np.array([[-2.0, 1.0], [-1.0, 0.0]])}
     ax = plots.bowl((1, 9), paths).axes[0]

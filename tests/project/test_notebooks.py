@@ -25,6 +25,29 @@ def test_the_readme_maps_the_notebooks() -> None:
     assert mapped == [path.name for path in NOTEBOOKS]
 
 
+def words(path: Path) -> str:
+    """All prose of a notebook."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def test_equations_are_numbered_by_chapter_in_the_order_of_the_sittings() -> None:
+    numbers: dict[str, list[int]] = {}
+    for path in NOTEBOOKS:
+        for chapter, number in re.findall(r"\\tag\{([1-3])\.(\d+)\}", words(path)):
+            numbers.setdefault(chapter, []).append(int(number))
+    assert set(numbers) == {"1", "2", "3"}
+    assert numbers == {chapter: list(range(1, len(found) + 1)) for chapter, found in numbers.items()}
+
+
+def test_the_equations_that_are_named_are_there() -> None:
+    prose = {path.stem: words(path) for path in NOTEBOOKS}
+    written = set(re.findall(r"\\tag\{(\d\.\d+)\}", "\n".join(prose.values())))
+    for name, text in prose.items():
+        if name != "03c_gru":  # it leaves its equations to be found, and writes their numbers as plain text
+            assert set(re.findall(r"\(([1-3]\.[1-9]\d?)\)", text)) <= written, name
+
+
 def sound_notebook() -> Any:
     """A small notebook without a fault: a number, a picture, an error that is meant."""
     v4 = nbformat.v4
