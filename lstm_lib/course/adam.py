@@ -1,4 +1,4 @@
-"""The exercises of notebook 04: Adam's step, and what its corrections are for. The answers are those of `Adam.step`."""
+"""The exercises of notebook 04a: Adam's step, and what its corrections are for. The answers are those of `Adam`."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ EXERCISES = (
     Exercise(
         "04.adam",
         "the path of Adam's steps",
-        "(4.1) to (4.5)",
+        "(4.5) to (4.9)",
         "Two running means, both corrected for their start at 0, then their ratio; t begins with 1.",
         _path,
         ARGUMENTS,
@@ -163,7 +163,7 @@ EXERCISES = (
     Exercise(
         "04.uncorrected",
         "the step without correction, in learning rates",
-        "(4.7)",
+        "(4.11)",
         "With a gradient of 1, m is the sum of its weights, and so is v.",
         _uncorrected,
         ("t",),
@@ -171,8 +171,8 @@ EXERCISES = (
     Exercise(
         "04.effective_eps",
         "ε in Algorithm 1 that acts like ε̂ = 1",
-        "(4.9)",
-        "Compare (4.8) with the same line with a constant in the place of ε √(1 - β₂ᵗ).",
+        "(4.13)",
+        "Compare (4.12) with the same line with a constant in the place of ε √(1 - β₂ᵗ).",
         _effective,
         ("t",),
     ),

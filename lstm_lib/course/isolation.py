@@ -1,4 +1,4 @@
-"""The exercises of notebooks 06 and 07: a plan by hand, and a statistic. The answers are those of `isolate` and
+"""The exercises of notebooks 06a and 07: a plan by hand, and a statistic. The answers are those of `isolate` and
 of `STATISTICS`.
 """
 

@@ -12,6 +12,8 @@ from . import (
     adam,
     chains,
     counts,
+    descent,
+    energy,
     fading,
     forward,
     gradients,
@@ -19,6 +21,7 @@ from . import (
     heads,
     isolation,
     kept,
+    price,
     recurrent,
     sequences,
     start,
@@ -28,19 +31,8 @@ from .exercise import Exercise
 from .judge import judge
 
 FILES = (
-    start,
-    chains,
-    recurrent,
-    forward,
-    gradients,
-    heads,
-    fading,
-    sequences,
-    truncated,
-    counts,
-    gru_time,
-    adam,
-    isolation,
+    *(start, chains, recurrent, forward, gradients, heads, fading, sequences, truncated, counts, gru_time),
+    *(adam, descent, energy, isolation, price),
 )
 EXERCISES: dict[str, Exercise] = {row.name: row for file in FILES for row in file.EXERCISES}
 

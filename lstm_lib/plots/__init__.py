@@ -35,7 +35,7 @@ with needed("study", "lstm_lib.plots"):
         time_and_error,
         work_shares,
     )
-    from .lines import bowl, curves, vanishing
+    from .lines import bowl, curves, descent, vanishing
     from .look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, STYLE, canvas, show
     from .series import findings, over_years, parts, profiles, response
     from .study import by_units, explained, forest, zone_grid
@@ -43,8 +43,8 @@ with needed("study", "lstm_lib.plots"):
 
 __all__ = [
     "GATE_COLOURS", "LINES", "PALETTE", "SEQUENCE", "STYLE", "activation_curves", "arc_map", "block_map", "bowl",
-    "by_units", "canvas", "cell_diagram", "computation_graph", "curves", "depth_table", "errors_by", "explained",
-    "findings", "forecast", "forest", "gates_over_time", "graph_steps", "half_life_curve",
+    "by_units", "canvas", "cell_diagram", "computation_graph", "curves", "depth_table", "descent", "errors_by",
+    "explained", "findings", "forecast", "forest", "gates_over_time", "graph_steps", "half_life_curve",
     "one_unit", "over_years", "overview", "parts", "predicted_and_measured", "product_map", "profiles", "response",
     "show", "span_strip", "stepper", "time_and_error", "two_roads", "unrolled", "vanishing", "work_shares",
     "zone_grid", "zone_maps",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -45,7 +45,12 @@ def forecast(
 
 
 def errors_by(
-    table: pd.DataFrame, unit: str, measure: str = "rmse", step: str = "h", ax: Axes | None = None
+    table: pd.DataFrame,
+    unit: str,
+    measure: str = "rmse",
+    step: pd.Timedelta | str = "1h",
+    shown: Collection[str] | None = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """A measure of each forecast over the horizon or the hour.
 
@@ -54,7 +59,8 @@ def errors_by(
     table : from `compare(..., by=...)`.
     unit : of the measure; "" for one without.
     measure : a column of the table.
-    step : unit of the horizon.
+    step : of the series: a horizon of rows is shown in hours.
+    shown : the forecasts that are drawn, in the colours that they have when all are; None draws all.
 
     >>> index = pd.MultiIndex.from_product([["a", "b"], [1, 2]], names=["forecast", "horizon"])
     >>> fig = errors_by(pd.DataFrame({"rmse": [1.0, 2.0, 3.0, 4.0]}, index), "kW")
@@ -66,8 +72,13 @@ def errors_by(
     fig, ax = given_or_new(ax, (8, 3.4))
     wide = table[measure].unstack("forecast", sort=False)
     by, x = str(wide.index.name), wide.index.to_numpy()
+    if by == "horizon":
+        x = x * (pd.Timedelta(step) / pd.Timedelta("1h"))
     lines = {str(name): (x, values.to_numpy()) for name, values in wide.items()}
-    across = {"horizon": f"ahead ({step})", "hour": "hour of the day (local)"}.get(by, by)
-    curves(lines, across, measure.upper() + (f" ({unit})" if unit else ""), marks="equal", ax=ax)
+    looks = {name: k for k, name in enumerate(lines)}
+    lines = {name: line for name, line in lines.items() if shown is None or name in shown}
+    across = {"horizon": "ahead (h)", "hour": "hour of the day (local)"}.get(by, by)
+    label = measure.upper() + (f" ({unit})" if unit else "")
+    curves(lines, across, label, marks="equal", looks=looks, ax=ax)
     legend_above(ax)
     return fig

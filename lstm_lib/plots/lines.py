@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lstm_lib.network.cells import Array
 
-from .look import PALETTE, SEQUENCE, Look, given_or_new, legend_above, line
+from .look import PALETTE, SEQUENCE, Look, Point, given_or_new, legend_above, line
 
 
 def curves(
@@ -22,6 +22,7 @@ def curves(
     points: Collection[str] = (),
     marks: str = "",
     guides: Mapping[str, tuple[Array, Array]] | None = None,
+    looks: Mapping[str, int] | None = None,
     ax: Axes | None = None,
 ) -> Figure:
     """Lines over a common axis, told apart by colour, dashes and marks.
@@ -36,6 +37,7 @@ def curves(
     points : names among `lines` that are drawn as marks without a line.
     marks : of every value: "" for none, "equal", or "nested": large and small in turn, so that one line on top of
         another shows as a mark within a mark.
+    looks : name -> which colour, dashes and mark, counted from 0; None takes them in order.
     guides : label -> (x, y), such as an expected error, drawn as thin grey lines with the label at their end.
 
     >>> fig = curves({"a": np.array([2.0, 1.0])}, "step t", "loss", log="y")
@@ -57,7 +59,8 @@ def curves(
     for k, (name, given) in enumerate(lines.items()):
         x, y = given if isinstance(given, tuple) else (np.arange(1, len(given) + 1), given)
         shown = np.where(np.asarray(y) > 0, y, np.nan) if "y" in log else y
-        look = line(k, bool(marks) or name in points) | {"ms": 8 if marks == "nested" and k % 2 == 0 else 5}
+        at = k if looks is None else looks[name]
+        look = line(at, bool(marks) or name in points) | {"ms": 8 if marks == "nested" and k % 2 == 0 else 5}
         ax.plot(x, shown, label=name, **look | ({"ls": "", "mfc": "none"} if name in points else {}))
     ax.set(xlabel=xlabel, ylabel=ylabel, **{f"{axis}scale": "log" for axis in log})
     if len(lines) > 1:
@@ -107,17 +110,51 @@ def bowl(curvatures: tuple[float, float], paths: Mapping[str, Array], ax: Axes |
     curvatures : a, b.
     paths : name -> (steps + 1, 2), one mark a step, beginning with the start.
     """
+    w1, w2 = (float(reach) for reach in 1.15 * np.abs(np.vstack([*paths.values()])).max(axis=0))
+    levels = (curvatures[0] * w1**2 + curvatures[1] * w2**2) / 2 * np.linspace(0.03, 1, 9) ** 2
+
+    def loss(w: Array) -> Array:
+        return np.asarray((w**2 * np.array(curvatures)).sum(axis=-1) / 2)
+
+    return descent(loss, paths, (0, 0), (-w1, w1), (-w2, w2), levels, marks=True, ax=ax)
+
+
+def descent(
+    loss: Callable[[Array], Array],
+    paths: Mapping[str, Array],
+    bottom: Point,
+    xlim: Point,
+    ylim: Point,
+    levels: Array | None = None,
+    marks: bool = False,
+    ax: Axes | None = None,
+) -> Figure:
+    """Paths of two weights down a surface, over lines of equal loss; circle: the start, cross: the bottom.
+
+    Parameters
+    ----------
+    loss : of weights (..., 2).
+    paths : name -> (steps + 1, 2), all from the same start.
+    bottom : where the loss is smallest.
+    xlim, ylim : the part that is drawn.
+    levels : of the loss; None takes powers of ten and their halves.
+    marks : one a step, else lines alone and a mark at the end of each.
+
+    >>> fig = descent(lambda w: w[..., 0] ** 2 + w[..., 1] ** 2, {"a": np.eye(2)}, (0, 0), (-1, 1), (-1, 1))
+    >>> len(fig.axes[0].lines)
+    3
+    >>> import matplotlib.pyplot as plt
+    >>> plt.close(fig)
+    """
     fig, ax = given_or_new(ax, (8, 4))
-    reach = 1.15 * np.abs(np.vstack([*paths.values()])).max(axis=0)
-    w1, w2 = np.meshgrid(*(np.linspace(-r, r, 200) for r in reach))
-    loss = (curvatures[0] * w1**2 + curvatures[1] * w2**2) / 2
-    levels = loss.max() * np.linspace(0.03, 1, 9) ** 2
-    ax.contour(w1, w2, loss, levels=levels, colors="#BBBBBB", linewidths=0.8)
+    w1, w2 = np.meshgrid(np.linspace(*xlim, 200), np.linspace(*ylim, 200))
+    heights = 10.0 ** np.arange(-2, 5, 0.5) if levels is None else levels
+    ax.contour(w1, w2, loss(np.stack([w1, w2], axis=-1)), levels=heights, colors="#BBBBBB", linewidths=0.8)
     for k, (name, path) in enumerate(paths.items()):
-        ax.plot(*path.T, lw=1.2, ms=4, label=name, **line(k))
+        ax.plot(*path.T, lw=1.2, ms=4, label=name, markevery=1 if marks else [len(path) - 1], **line(k))
     ax.plot(*paths[next(iter(paths))][0], "o", ms=11, mfc="none", color=PALETTE["black"])
-    ax.plot(0, 0, "+", ms=14, mew=2, color=PALETTE["black"])
-    ax.set(xlabel="$w_1$", ylabel="$w_2$")
+    ax.plot(*bottom, "+", ms=14, mew=2, color=PALETTE["black"])
+    ax.set(xlabel="$w_1$", ylabel="$w_2$", xlim=xlim, ylim=ylim)
     ax.grid(visible=False)
-    legend_above(ax, len(paths))
+    legend_above(ax, min(2, len(paths)))
     return fig

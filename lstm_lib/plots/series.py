@@ -108,19 +108,24 @@ def response(series: Series, column: str, ax: Axes | None = None) -> Figure:
 def findings(series: Series, table: pd.DataFrame, ax: Axes | None = None) -> Figure:
     """Where the findings of `series.check()` lie: a line for each kind, a mark for each finding.
 
+    Changes of regime, which last to the end and would hide one another, get a line for each column.
+
     Parameters
     ----------
     table : from `series.check()`, all of it or some rows.
     """
-    kinds = [kind for kind in RULES if (table["kind"] == kind).any()]
-    fig, ax = given_or_new(ax, (9, 0.8 + 0.4 * max(1, len(kinds))))
-    for row, kind in enumerate(kinds):
-        chosen, colour = table[table["kind"] == kind], SEQUENCE[row % len(SEQUENCE)]
-        y, end = [row] * len(chosen), chosen["last"] + series.step
+    lines: dict[str, pd.DataFrame] = {}
+    for kind in (kind for kind in RULES if (table["kind"] == kind).any()):
+        chosen = table[table["kind"] == kind]
+        by_column = {f"{kind}, {name}": rows for name, rows in chosen.groupby("column", sort=False)}
+        lines |= by_column if kind == "regime" else {f"{kind}: {len(chosen)}": chosen}
+    fig, ax = given_or_new(ax, (9, 0.8 + 0.4 * max(1, len(lines))))
+    for row, chosen in enumerate(lines.values()):
+        y, end, colour = [row] * len(chosen), chosen["last"] + series.step, SEQUENCE[row % len(SEQUENCE)]
         ax.hlines(y, chosen["first"], end, lw=9, color=colour, alpha=0.5)
         ax.plot(chosen["first"], y, "|", ms=11, color=colour)
-    ax.set_yticks(range(len(kinds)), [f"{kind}: {(table['kind'] == kind).sum()}" for kind in kinds])
-    ax.set(xlim=series.index[[0, -1]], ylim=(max(1, len(kinds)) - 0.5, -0.5))
+    ax.set_yticks(range(len(lines)), list(lines))
+    ax.set(xlim=series.index[[0, -1]], ylim=(max(1, len(lines)) - 0.5, -0.5))
     date_axis(ax, series.timezone)
     return fig
 

@@ -91,7 +91,7 @@ def test_every_gap_is_filled_by_the_stored_solution_and_by_nothing_else(
             assert finding.kind in {"empty", "raises", "type", "names", "zero"}, name
 
 
-@pytest.mark.parametrize("sheet", [sheet for sheet in SHEETS if sheet[:2] in ("01", "02", "03")])
+@pytest.mark.parametrize("sheet", [sheet for sheet in SHEETS if "01" <= sheet[:2] <= "06"])
 def test_there_is_a_task_every_ten_cells(sheet: str) -> None:
     cells = solved(sheet).cells
     tasks = [

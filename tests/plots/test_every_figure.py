@@ -42,6 +42,7 @@ SHARES = pd.DataFrame({"alone": [0.2], "low": [0.1], "high": [0.3], "by_chance":
 DRAW: dict[str, Callable[[Any], Figure]] = {
     "activation_curves": lambda ax: plots.activation_curves(ax),
     "bowl": lambda ax: plots.bowl((1, 1), {"a": np.eye(2)}, ax),
+    "descent": lambda ax: plots.descent(lambda w: w[..., 0], {"a": np.eye(2)}, (0, 0), (-1, 1), (-1, 1), ax=ax),
     "by_units": lambda ax: plots.by_units(SIZES),
     "cell_diagram": lambda ax: plots.cell_diagram(CELLS["brief"], ax),
     "computation_graph": lambda ax: plots.computation_graph({"L": ("w",)}, {"w": 1, "L": 2}, {("w", "L"): 2}, ax=ax),

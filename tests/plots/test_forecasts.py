@@ -36,3 +36,17 @@ def test_errors_are_drawn_by_step() -> None:
     assert len({line.get_marker() for line in ax.lines}) == 3
     by_hour = plots.errors_by(compare(made.test, {}, by="hour"), "", "skill").axes[0]
     assert (by_hour.get_xlabel(), by_hour.get_ylabel()) == ("hour of the day (local)", "SKILL")
+
+
+def test_a_forecast_has_one_look_in_all_figures_and_a_horizon_is_in_hours() -> None:
+    made = folds(noisy(900), lookback=4, horizon=3, steps="all", number=2)[-1]
+    table = compare(made.test, {}, by="horizon")
+    every, few = (
+        plots.errors_by(table, "kW", step="30min", shown=shown).axes[0]
+        for shown in (None, ["same hour yesterday"])
+    )
+    (alone,) = few.lines
+    (same,) = (line for line in every.lines if line.get_label() == "same hour yesterday")
+    assert (alone.get_color(), alone.get_marker()) == (same.get_color(), same.get_marker())
+    assert same is not every.lines[0]
+    assert alone.get_xdata().tolist() == [0.5, 1, 1.5]

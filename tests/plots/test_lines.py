@@ -97,3 +97,17 @@ def test_bowl_draws_the_paths_over_lines_of_equal_loss() -> None:
     outline = ax.collections[0].get_paths()[0].vertices
     loss = outline[:, 0] ** 2 + 9 * outline[:, 1] ** 2
     assert np.ptp(loss) < 0.1 * loss.mean()  # a line of equal loss
+
+
+def test_descent_marks_the_start_the_bottom_and_the_end_of_each_path() -> None:
+    paths = {
+        "SGD": np.array([[-1.0, 1.0], [0.0, 0.5], [0.5, 0.2]]),
+        "Adam": np.array([[-1.0, 1.0], [0.2, 0.0]]),
+    }
+    ax = plots.descent(lambda w: w[..., 0] ** 2 + w[..., 1] ** 2, paths, (0, 0), (-2, 2), (-1, 2)).axes[0]
+    assert [line.get_xydata().tolist() for line in ax.lines[:2]] == [path.tolist() for path in paths.values()]
+    assert [line.get_markevery() for line in ax.lines[:2]] == [[2], [1]]
+    assert ax.lines[2].get_xydata().tolist() == [[-1, 1]]
+    assert ax.lines[3].get_xydata().tolist() == [[0, 0]]
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-2, 2), (-1, 2))
+    assert not ax.get_legend().get_frame_on()

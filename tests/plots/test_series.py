@@ -76,3 +76,12 @@ def test_parts_are_drawn_by_fold():
     np.testing.assert_allclose(widths, np.array([179, 29, 29, 209, 29, 29, 239, 29, 29]) / 24)
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["train", "valid", "test"]
     assert len({patch.get_hatch() for patch in ax.get_legend().get_patches()}) == 3
+
+
+def test_changes_of_regime_get_a_line_for_each_column(series):
+    kinds, columns = ["gap", "regime", "regime"], ["TGBT", "TGBT", "AirTemp"]
+    times = {"first": series.index[[10, 20, 30]], "last": series.index[[12, -1, -1]]}
+    ax = plots.findings(series, pd.DataFrame({"kind": kinds, "column": columns} | times)).axes[0]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["gap: 1", "regime, TGBT", "regime, AirTemp"]
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[0], [1], [2]]
