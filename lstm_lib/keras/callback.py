@@ -13,7 +13,8 @@ from lstm_lib.training.statistics import STATISTICS
 
 from .backend import keras
 from .evidence import Collector, is_adam
-from .layer import IsolatedLSTM, ZoneLike
+from .layer import IsolatedLSTM
+from .zoned import ZoneLike
 
 Choice = Callable[[IsolatedLSTM, Moment], ZoneLike]
 
@@ -32,12 +33,17 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
 
     `zones` keeps (moment, text of the zone) of every change, `traced` how many of them needed tracing anew.
 
+    Zones change at the first step of an epoch or at a later one, when all callbacks have begun it, so that what others
+    swap (SwapEMAWeights) is back by then. What others take from the model with `get_weights` to put it back at the end
+    (EarlyStopping) has a zone; at the end of the fit the layer gets that zone, so that every weight goes to its arc.
+
     Steps are counted from the beginning of the fit, or as if it had begun with epoch 1 where initial_epoch is given.
     Statistics read weights and Adam's moments; "gradient" needs what Keras does not show. Moments are corrected for
     the steps of the optimiser, since Keras counts none by arc.
 
-    Raises ValueError for a layer that isn't an IsolatedLSTM, for what can't be followed, and for a statistic of
-    moments under an optimiser that isn't Adam or AdamW.
+    Raises ValueError, before the first step, for a layer that isn't an IsolatedLSTM, for what can't be followed, for an
+    optimiser or a strategy with which a zone can't change, and for a statistic of moments under an optimiser that isn't
+    Adam or AdamW.
 
     >>> import numpy as np
     >>> from lstm_lib import Spec, by_statistic
@@ -69,17 +75,32 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
         self.zones: list[tuple[Moment, str]] = []
         self.traced = 0
 
+    def set_model(self, model: Any) -> None:
+        """Tell the layer which model is trained with it, before any callback loads weights."""
+        super().set_model(model)
+        found = self._look()
+        if found is not None:
+            found.belong_to(model)
+
+    def _layers(self) -> list[IsolatedLSTM]:
+        return [one for one in self.model._flatten_layers() if isinstance(one, IsolatedLSTM)]
+
+    def _look(self) -> IsolatedLSTM | None:
+        return next((one for one in self._layers() if one is self.layer or one.name == self.layer), None)
+
     def on_train_begin(self, logs: Any = None) -> None:
-        """Find the layer."""
-        layers = [one for one in self.model._flatten_layers() if isinstance(one, IsolatedLSTM)]
-        found = next((one for one in layers if one is self.layer or one.name == self.layer), None)
+        """Find the layer, and refuse with what it can't change its zone."""
+        found = self._look()
         if found is None:
-            names = ", ".join(one.name for one in layers) or "none"
+            names = ", ".join(one.name for one in self._layers()) or "none"
             raise ValueError(f"no IsolatedLSTM {self.layer!r} in the model; there are {names}")
+        found.check_change(self.model)
+        found.arcs.taken = None
         self._found = found
         self._step = -1  # before the first epoch
         self._holds: tuple[Any, ...] = ()  # the plan that does: its zone, depth and span
         self._collector: Collector | None = None
+        self._first: Plan | None = None  # the plan with which the last epoch began
         if isinstance(self.follow, Plan | Schedule):
             spec, own = self.follow.spec, found.plan.spec
             if (spec.inputs, spec.units) != (own.inputs, own.units):
@@ -88,7 +109,6 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
                 )
         if isinstance(self.follow, Schedule) and "evidence" in self.follow.needs:
             self._check_statistics(self.follow)
-            self._collector = Collector(found, self.follow.spec)
 
     def _check_statistics(self, schedule: Schedule) -> None:
         """Refuse what would read moments or gradients that aren't there."""
@@ -109,14 +129,22 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
                 )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """The moment, its evidence, and what a function chooses."""
+        """Note that an epoch begins."""
         if self._step < 0:
             self._step = epoch * (self.params["steps"] or 0)
+        self._begun, self._epoch, self._begins = self._step, epoch, True
+
+    def _begin(self) -> None:
+        """The moment, its evidence, and what a function chooses."""
         evidence = None
-        if self._collector is not None:
+        if isinstance(self.follow, Schedule) and "evidence" in self.follow.needs:
+            if self._collector is None:
+                self._collector = Collector(self._found, self.follow.spec)
+            elif self._first is not None:
+                self._collector.close_epoch(self._first)  # how far the arcs have come
             steps = self.steps or self._found.steps or 0
-            evidence = self._collector.evidence(self.model.optimizer, epoch, int(steps), self.batch)
-        self._moment = Moment(epoch + 1, self.params["epochs"], self._step, evidence)
+            evidence = self._collector.evidence(self.model.optimizer, self._epoch, int(steps), self.batch)
+        self._moment = Moment(self._epoch + 1, self.params["epochs"], self._step, evidence)
         if not isinstance(self.follow, Plan | Schedule):
             chosen = self.follow(self._found, self._moment)
             if chosen is not None:
@@ -124,6 +152,9 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """The plan of the step, where a plan or schedule has one."""
+        begins, self._begins = self._begins, False
+        if begins:
+            self._begin()
         if isinstance(self.follow, Plan | Schedule):
             self._moment = self._moment._replace(step=self._step)
             plan = plan_at(self.follow, self.follow.spec, self._moment)
@@ -131,17 +162,27 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
             if holds != self._holds:
                 self._holds = holds
                 self._set(plan.zone, depth=plan.depth if plan.zone.size else "same", span=plan.span)
-            if batch == 0:
+            if begins:
                 self._first = plan
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Count the step."""
-        self._step += 1
+        """Count the steps, of which one call may have made several (`steps_per_execution`)."""
+        self._step = self._begun + batch + 1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Note how far the arcs have come."""
-        if self._collector is not None:
-            self._collector.close_epoch(self._first)
+        """At the last epoch, see to what comes back."""
+        if self.model.stop_training or epoch + 1 == self.params["epochs"]:
+            self._as_taken()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Once more, if the callback that takes weights comes after this one."""
+        self._as_taken()
+
+    def _as_taken(self) -> None:
+        """The zone at which the model's weights were last taken: whoever took them may put them back now."""
+        taken = self._found.arcs.taken
+        if taken is not None and taken.zone != self._found.zone:
+            self._set(taken.zone)
 
     def _set(self, zone: Zone | str, **how: Any) -> None:
         self.traced += self._found.set_zone(zone, **how, model=self.model)

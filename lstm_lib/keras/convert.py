@@ -24,6 +24,7 @@ from lstm_lib.series import Sequences
 
 from .backend import keras, tf
 from .compiled import KERAS_ORDER
+from .graphs import chain_of, layers_of
 
 TF15_ORDER = ("i", "g", "f", "o")
 
@@ -122,7 +123,7 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
     >>> again == spec, all(np.array_equal(copied[k], params[k]) for k in params)
     (True, True)
     """
-    found = _layers(model)
+    found = layers_of(model)
     layers, cells = found[:-1], [_cell_of(layer) for layer in found[:-1]]
     if not layers or not isinstance(head := found[-1], keras.layers.Dense):
         names = [type(one).__name__ for one in found]
@@ -144,26 +145,15 @@ def from_keras(model: keras.Model) -> tuple[Spec, Params]:
     for k, layer in enumerate(layers):
         ours = _from_keras(CELLS[cells[0]], KINDS[cells[0]], layer.get_weights())
         params |= {f"{k}/{matrix}": a for matrix, a in ours.items()}
+    if [id(one) for one in chain_of(model)] != [id(one) for one in found]:
+        raise ValueError(
+            f"the layers {[one.name for one in found]} are no chain from the input to the output"
+        )
     W, b = head.get_weights()
     params |= {"head/W": np.ascontiguousarray(W.T), "head/b": b}
     inputs, units = params["0/Wx"].shape[1], tuple(layer.units for layer in layers)
     output = "every" if layers[-1].return_sequences else "last"
     return Spec(inputs, units, head.units, cells[0], activation, output), params
-
-
-def _layers(model: Any) -> list[Any]:
-    """The layers in their order, without that of the inputs."""
-    if not isinstance(model, keras.Sequential | keras.Function):
-        raise ValueError(
-            f"from_keras takes a Sequential or functional model, got a {type(model).__name__}; "
-            "only these say how their layers are put together"
-        )
-    layers = [one for one in model.layers if not isinstance(one, keras.layers.InputLayer)]
-    if not all(one.built for one in layers):
-        raise ValueError(
-            f"model {model.name!r} has no weights yet; begin it with keras.Input((None, inputs)), or call it once"
-        )
-    return layers
 
 
 def _cell_of(layer: Any) -> str:

@@ -66,7 +66,8 @@ class LSTMInterface(keras.layers.LSTM):  # type: ignore[misc]
                 )
         if self.compute_dtype not in DTYPES or self.variable_dtype != self.compute_dtype:
             raise ValueError(
-                f"IsolatedLSTM has dtype={self.dtype_policy.name!r}; only {' and '.join(DTYPES)} are supported"
+                f"IsolatedLSTM has dtype={self.dtype_policy.name!r}; only {' and '.join(DTYPES)} are supported; "
+                'give this layer a dtype of its own: LSTM(..., dtype="float32")'
             )
         self.regularizers = {matrix: getattr(self, name) for matrix, name in REGULARIZERS.items()}
         for matrix, name in REGULARIZERS.items():

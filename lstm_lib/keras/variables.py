@@ -6,7 +6,6 @@ Whatever the zone, a matrix can be read and written as a whole, in the layout of
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +14,9 @@ import numpy as np
 from lstm_lib.isolation.plan import Plan
 from lstm_lib.network.cells import Array
 
-from .backend import tf
+from .backend import keras, tf
 from .compiled import Structure, compile_plan
+from .marks import Listed, Mark
 
 
 class ArcVariables:
@@ -24,6 +24,7 @@ class ArcVariables:
 
     variables : (matrix, "active" or "isolated") -> variable. arrays : the arrays of the plan by name, as variables.
     structure, splits : what the layer's graphs are traced for, and how each matrix is divided.
+    taken : the plan that held when all variables were last listed as arrays, as EarlyStopping does; None: not yet.
     """
 
     structure: Structure
@@ -32,13 +33,15 @@ class ArcVariables:
         self.layer = layer
         self.variables: dict[tuple[str, str], Any] = {}
         self.arrays: dict[str, Any] = {}
-        self._mark: Any = None
+        self.mark: Mark | None = None
+        self.taken: Plan | None = None
+        self._asked: set[int] = set()
         self.hold(plan, matrices)
 
-    def hold(self, plan: Plan, matrices: Mapping[str, Array] | None = None) -> bool:
-        """Keep a plan and the weights, or those there are; True if that takes variables of another structure."""
+    def hold(self, plan: Plan, matrices: Mapping[str, Array] | None = None, anew: bool = False) -> bool:
+        """Keep a plan and the weights, or those there are; True if that takes new variables, or they are asked for."""
         structure, arrays = compile_plan(plan)
-        anew = not self.variables or structure != self.structure
+        anew = anew or not self.variables or structure != self.structure
         matrices = self.read() if matrices is None else matrices
         self.structure, self.splits = structure, structure.splits
         self._orders = {k: arrays[s.order] if s.order else None for k, s in self.splits.items()}
@@ -50,7 +53,7 @@ class ArcVariables:
             for name, array in arrays.items():
                 self.arrays[name].assign(array)
         self.write(matrices)
-        self._mark_arcs()
+        self._mark_arcs(plan)
         if locked:
             self.layer._tracker.lock()
         return anew
@@ -62,28 +65,46 @@ class ArcVariables:
             self.layer._untrack_variable(variable)
         self.arrays = {name: tf.Variable(a, trainable=False, dtype=a.dtype) for name, a in arrays.items()}
         self.variables = {
-            (matrix, kind): self.layer.add_weight(
-                shape=shape,
-                initializer="zeros",
-                name=matrix if len(split.shapes) == 1 else f"{matrix}_{kind}",
-                trainable=kind == "active",
-                regularizer=self.layer.regularizers[matrix] if kind == "active" else None,
-            )
+            (matrix, kind): self._variable(matrix, kind, shape, len(split.shapes) > 1)
             for matrix, split in self.splits.items()
             for kind, shape in split.shapes.items()
         }
 
-    def _mark_arcs(self) -> None:
-        """Have a weight of no numbers whose shape differs from zone to zone.
+    def _variable(self, matrix: str, kind: str, shape: tuple[int, ...], divided: bool) -> Listed:
+        """What `add_weight` makes, as a variable that notices when it is listed."""
+        layer = self.layer
+        with keras.name_scope(layer.name, caller=layer):
+            made = Listed(
+                self,
+                initializer="zeros",
+                shape=shape,
+                dtype=layer.variable_dtype,
+                trainable=kind == "active",
+                name=f"{matrix}_{kind}" if divided else matrix,
+            )
+        if kind == "active":
+            made.regularizer = layer.regularizers[matrix]
+        layer._track_variable(made)
+        return made
 
-        Variables of two zones can have the same shapes and hold other arcs. With it Keras refuses to put weights that
-        a model gave at one zone, as EarlyStopping keeps them, back at another.
-        """
-        orders = b"".join(order.tobytes() for order in self._orders.values() if order is not None)
-        if self._mark is not None:
-            self.layer._untrack_variable(self._mark)
-        mark = {"shape": (0, zlib.crc32(orders)), "initializer": "zeros", "name": "arcs", "trainable": False}
-        self._mark = self.layer.add_weight(**mark) if orders else None
+    def _mark_arcs(self, plan: Plan) -> None:
+        """Have the mark of this zone; with nothing isolated there is none, and the list is that of Keras."""
+        self.plan = plan
+        self._asked.clear()
+        if self.mark is not None:
+            self.layer._untrack_variable(self.mark)
+        with keras.name_scope(self.layer.name, caller=self.layer):
+            self.mark = Mark(self, plan) if plan.zone.size else None
+        if self.mark is not None:
+            self.layer._track_variable(self.mark)
+
+    def asked(self, variable: Listed) -> None:
+        """Somebody asked for the numbers of a variable; once it was all of them, the weights were taken."""
+        self._asked.add(id(variable))
+        everyone = {id(v) for v in (self.mark, *self.variables.values()) if v is not None}
+        if self._asked >= everyone:
+            self.taken = self.plan
+            self._asked.clear()
 
     def active(self) -> dict[int, str]:
         """Matrix of every variable of active arcs, by the variable's id."""

@@ -10,7 +10,7 @@ from lstm_lib.keras import IsolatedLSTM, Isolation, from_keras, keras
 from lstm_lib.keras.compiled import MATRICES, in_rows
 from lstm_lib.training.adam import AdamState
 from lstm_lib.training.evidence import Evidence, Watched
-from tests.cases import identical
+from tests.cases import identical, same
 from tests.keras.layer_cases import (
     ONE,
     D,
@@ -199,3 +199,37 @@ def test_what_can_not_be_followed_is_refused():
     for name in ("batch", "steps"):
         with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, got 0"):
             Isolation("lstm", lambda *_: None, **{name: 0})
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_gets_isolated_are_weights_and_not_their_averages(rng, first):
+    model, layer = compiled(rng, "0/b", optimizer=keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9))
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            seen.append(layer.get_weights())
+
+        on_train_batch_end = on_train_batch_begin
+
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    follow_it = Isolation("lstm", lambda _, moment: ("0/b", "0/Wx")[moment.epoch - 1])
+    order = [swap, follow_it] if first else [follow_it, swap]
+    model.fit(*data(rng), batch_size=6, epochs=2, verbose=0, callbacks=[*order, Watch()])
+    for a, b in zip(seen[3], seen[4], strict=True):  # the end of the first epoch, the beginning of the second
+        same(a, b, 1e-6)
+
+
+def test_a_zone_stays_where_nobody_took_weights(rng):
+    """And where somebody looked at one variable, or at one layer."""
+    model, layer = compiled(rng, None)
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 0:
+                layer.get_weights(), layer.weights[0].numpy(), self.model.layers[-1].get_weights()
+
+    follow_it = Isolation("lstm", lambda _, moment: ("0/b", "0/Wx")[moment.epoch - 1])
+    model.fit(*data(rng), epochs=2, verbose=0, callbacks=[Look(), follow_it])
+    assert str(layer.zone) == "0/Wx"
+    assert [zone for _, zone in follow_it.zones] == ["0/b", "0/Wx"]

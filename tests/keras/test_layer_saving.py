@@ -148,12 +148,19 @@ def test_weights_of_a_model_at_one_zone_are_refused_at_another(rng):
     model.set_weights(values)
 
 
-def test_early_stopping_does_not_put_weights_into_other_arcs(rng):
-    model, _ = compiled(rng, None)
-    best = keras.callbacks.EarlyStopping("loss", patience=5, restore_best_weights=True, mode="max")
-    schedule = ll.schedules.redraw(ll.Spec(D, (H,), 1), 0.5, seed=1)
-    with pytest.raises(ValueError, match="shape"):
-        model.fit(*data(rng), epochs=3, verbose=0, callbacks=[Isolation("lstm", schedule), best])
+@pytest.mark.parametrize("first", [True, False])
+def test_early_stopping_puts_the_best_weights_back_into_their_arcs(rng, first):
+    model, layer = compiled(rng, None)
+    x, y = data(rng)
+    best = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
+    plans = ll.schedules.redraw(ll.Spec(D, (H,), 1), 0.5, seed=1)
+    callbacks = [Isolation("lstm", ll.schedules.from_epoch(2, plans)), best]
+    callbacks = callbacks if first else callbacks[::-1]
+    told = {"epochs": 5, "verbose": 0, "validation_data": (x, -y), "callbacks": callbacks}
+    history = model.fit(x, y, **told).history
+    assert len(history["loss"]) == 3
+    assert str(layer.zone) == "nothing"  # of the best epoch, the first
+    assert model.evaluate(x, -y, verbose=0) == pytest.approx(min(history["val_loss"]), rel=1e-5)
 
 
 @KERAS_SAVES

@@ -143,6 +143,17 @@ def test_held_moments_of_one_layer_outlast_a_change_in_another(rng):
     assert before["recurrent_kernel"].all()
 
 
+def test_a_sum_of_gradients_of_a_thawed_arc_starts_from_nothing(rng):
+    """What was summed before it was isolated belongs to a step that was made without it."""
+    model, layer = compiled(rng, None, optimizer=keras.optimizers.Adam(0.01, gradient_accumulation_steps=2))
+    for zone in ("0/Wh", None):
+        model.fit(*data(rng), verbose=0)  # half of a sum, and the other half
+        layer.set_zone(zone, model=model)
+    sums = model.optimizer._accumulated_gradients
+    assert len(sums) == 5
+    assert not any(np.asarray(one).any() for one in sums)
+
+
 @pytest.mark.parametrize("zone", ["0/Wh", "0/Wh/f"])
 def test_a_moving_average_of_a_thawed_arc_starts_from_its_value(rng, zone):
     model, layer = compiled(rng, zone, optimizer=keras.optimizers.Adam(0.01, use_ema=True))
