@@ -75,6 +75,12 @@ TARGETS = {
     "training/adam": ("training/adam training/adam_options laws/law_2_isolated_arcs", CHECKS),
     "training/schedules": ("training/schedules", CHECKS),
     "training/states": ("training/states", set()),
+    "lora/airtime": ("lora/airtime", set()),
+    "lora/codes": ("lora/codes", set()),
+    "lora/deltas": ("lora/codes", set()),
+    "lora/dual": ("lora/dual", CHECKS),
+    "lora/forecasts": ("lora/dual", set()),
+    "lora/sending": ("lora/sending", set()),
 }
 
 # What may be mistaken for what: a word becomes the next one of its row, the last one the first.

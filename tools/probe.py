@@ -172,6 +172,35 @@ def optimisers() -> Group:
         yield name, {"factor": np.array([rate(done) for done in np.linspace(0, 1, 17)])}
 
 
+def links() -> Group:
+    """Frames, changes of arcs, exchanges with and without losses, deltas and codes."""
+    from lstm_lib import lora
+
+    rng = np.random.default_rng(8)
+    for rate in lora.DATA_RATES:
+        yield (
+            f"{rate} {lora.payloads(700, rate)}",
+            {"s": np.array([lora.airtime(n, rate) for n in range(300)])},
+        )
+    spec = ll.Spec(2, (4,), 1)
+    base = ll.init_params(spec)
+    masks = {name: rng.random(shape) < 0.3 for name, shape in spec.shapes.items()}
+    for zone, form in product((ll.zone(spec, layer="head"), ll.Zone(spec, masks)), lora.FORMS):
+        moved = {k: p + zone.mask(k) * rng.normal(size=p.shape).astype("float32") for k, p in base.items()}
+        change = lora.pack(zone, base, moved, form)
+        yield f"{form} {lora.size(zone, form)} {change.hex()}", lora.unpack(spec, base, change)
+    values = 1 + np.abs(rng.normal(size=400).cumsum())
+    for forecast, share in product((lora.last_value, lora.yesterday), (0, 0.2)):
+        log = lora.exchange(values, values[:24], forecast, lora.Rule(0.7), rng.random(2000) < share)
+        rows = {"known": log.known, "flags": np.array([log.in_step, log.same, log.sent], float)}
+        yield f"{log.frames} {log.asked} {log.seconds(5)}", rows
+    packed, last = lora.delta_pack(100 * values, 0.0, 0.3)
+    yield packed.hex(), {"last": np.array(last), "again": lora.delta_unpack(packed, 0.0, 0.3)}
+    days = rng.standard_normal((20, 6, 1))
+    model = lora.fit_code(days, 2, units=3, epochs=3, batch=8)
+    yield model.encode(days).tobytes().hex(), {"again": model.decode(model.encode(days), 6)}
+
+
 GROUPS = {
     "network/cells": (steps, networks),
     "network/step": (steps,),
@@ -180,6 +209,7 @@ GROUPS = {
     "network": (networks, plans, decay),
     "isolation": (plans,),
     "training": (schedules, optimisers),
+    "lora": (links,),
 }
 
 

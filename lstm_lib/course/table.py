@@ -11,6 +11,7 @@ import pandas as pd
 from . import (
     adam,
     chains,
+    convolutions,
     counts,
     descent,
     energy,
@@ -21,6 +22,7 @@ from . import (
     heads,
     isolation,
     kept,
+    lora,
     price,
     recurrent,
     sequences,
@@ -32,7 +34,7 @@ from .judge import judge
 
 FILES = (
     *(start, chains, recurrent, forward, gradients, heads, fading, sequences, truncated, counts, gru_time),
-    *(adam, descent, energy, isolation, price),
+    *(adam, descent, energy, isolation, price, convolutions, lora),
 )
 EXERCISES: dict[str, Exercise] = {row.name: row for file in FILES for row in file.EXERCISES}
 
