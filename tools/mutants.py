@@ -81,6 +81,8 @@ TARGETS = {
     "lora/dual": ("lora/dual", CHECKS),
     "lora/forecasts": ("lora/dual", set()),
     "lora/sending": ("lora/sending", set()),
+    "convolution/layers": ("convolution/layers convolution/network", CHECKS),
+    "convolution/network": ("convolution/network", CHECKS),
 }
 
 # What may be mistaken for what: a word becomes the next one of its row, the last one the first.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import lstm_lib as ll
+from lstm_lib import convolution as conv
 from lstm_lib.isolation import products
 from lstm_lib.network import cells, step
 from lstm_lib.network.losses import LOSSES
@@ -145,6 +146,31 @@ def decay() -> Group:
             yield f"{cell} {size} {at} {subnormal}", {k: g / dy.max() for k, g in grads.items()}
 
 
+def convolutions() -> Group:
+    """Layers of every padding, both poolings, and networks with filters and layers isolated."""
+    rng, g = np.random.default_rng(8), conv.Geometry
+    flat = (
+        conv.Conv(4, g((3, 2), (1, 2), (2, 1), "same"), "tanh"),
+        conv.Pool(g((2, 3), 1)),
+        conv.Conv(3, g((2, 1))),
+    )
+    line = conv.Conv(4, g(3, 2, 1, "causal")), conv.Pool(g(2, 2), "mean"), conv.Conv(2, g(2, 1, 2), "linear")
+    for inputs, layers in (((2, 7, 8), flat), ((2, 19), line)):
+        for head in ("linear", "softmax"):
+            net = conv.Net(inputs, layers, 3, head)
+            drawn = conv.init_params(net, 1, "float64")
+            params = {k: p + 0.1 * rng.standard_normal(p.shape) for k, p in drawn.items()}
+            yhat, trace = conv.forward(net, params, rng.standard_normal((6, *inputs)))
+            dy = rng.standard_normal(yhat.shape)
+            yield (
+                f"{net.sizes} {net.shapes}",
+                {"yhat": yhat} | conv.backward(net, params, trace, dy, down=True),
+            )
+            for below, filters in ((0, {0: (1,)}), (0, {0: (0, 1, 2, 3)}), (1, {2: (1,)}), (2, {})):
+                rests = conv.Isolated(below, filters)
+                yield f"{below} {filters}", conv.backward(net, params, trace, dy, rests)
+
+
 OPTIONS: tuple[dict[str, Any], ...] = (
     {}, {"amsgrad": True, "weight_decay": 0.1}, {"clip_norm": 1e-6}, {"eps": 1e-7, "amsgrad": True}
 )  # fmt: skip
@@ -210,6 +236,7 @@ GROUPS = {
     "isolation": (plans,),
     "training": (schedules, optimisers),
     "lora": (links,),
+    "convolution": (convolutions,),
 }
 
 
