@@ -167,8 +167,9 @@ def convolutions() -> Group:
                 {"yhat": yhat} | conv.backward(net, params, trace, dy, down=True),
             )
             for below, filters in ((0, {0: (1,)}), (0, {0: (0, 1, 2, 3)}), (1, {2: (1,)}), (2, {})):
-                rests = conv.Isolated(below, filters)
-                yield f"{below} {filters}", conv.backward(net, params, trace, dy, rests)
+                rests, x = conv.Isolated(below, filters), rng.standard_normal((6, *net.sizes[below]))
+                yhat, trace = conv.forward(net, params, x, below)
+                yield f"{below} {filters} {net.flops(rests)}", conv.backward(net, params, trace, yhat, rests)
 
 
 OPTIONS: tuple[dict[str, Any], ...] = (

@@ -217,7 +217,7 @@ def backward(
 ) -> Params:
     """The gradients of the rows that learn (`Net.active`), and with `down` that of the input, "x".
 
-    trace : of a forward pass that began at layer `isolated.below`. dy : (B, O), as the losses return it:
+    trace : of a forward pass that began at layer `isolated.below`, or lower. dy : (B, O), as the losses return it:
         ∂L/∂yhat, of a softmax head ∂L/∂scores.
 
     >>> net, x = Net((1, 8), (Conv(2, Geometry(3)),), outputs=1), np.ones((5, 1, 8), "float32")
@@ -235,7 +235,7 @@ def backward(
         return grads
     error: Any = (dy @ params["head/W"]).reshape(top.shape)
     for k in reversed(range(last, len(net.layers))):
-        layer, (x, kept, y) = net.layers[k], trace[k - below]
+        layer, (x, kept, y) = net.layers[k], trace[k - len(net.layers) - 1]
         if isinstance(layer, Pool):
             error = pool_backward(error, kept, x, layer.geometry)
             continue

@@ -206,3 +206,15 @@ def test_it_learns_what_a_plain_head_cannot() -> None:
 def test_what_does_not_fit_is_refused(wrong: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         wrong()
+
+
+def test_a_trace_of_all_layers_gives_the_same_gradient_as_one_from_the_border() -> None:
+    """Two layers of equal shapes, where the trace of another layer would fit without a word."""
+    same = Geometry(3, padding="same")
+    net = Net((2, 6), (Conv(2, same, "tanh"), Conv(2, same, "tanh")), 1)
+    params, x = init_params(net, 0, "float64"), np.random.default_rng(0).standard_normal((3, 2, 6))
+    yhat, trace = forward(net, params, x)
+    dense = backward(net, params, trace, yhat)
+    found = backward(net, params, trace, yhat, Isolated(below=1))
+    assert found.keys() == dense.keys() - {"0/W", "0/b"}
+    assert all(np.array_equal(found[name], dense[name]) for name in found)
