@@ -10,6 +10,7 @@ The house, its ground floor first; a folder imports those above it in this list 
     keras        weights to and from Keras, reference gradients by TensorFlow, the LSTM layer of Keras with zones
     checks       gradient checks against differences, with a tolerance by dtype
     environment  what this machine has of what the course needs
+    convolution  convolutions by hand, and a small network whose filters can be isolated
     lora         what must be sent over a LoRa link: airtime, changes of active arcs, dual prediction, codes
     experiments  runs that are stored as they finish, swept over seeds, and compared in pairs
     plots        figures
@@ -19,8 +20,8 @@ The house, its ground floor first; a folder imports those above it in this list 
 Six files to read first: `network/cells.py`, `network/forward.py`, `network/backward.py`, `isolation/zones.py`,
 `isolation/plan.py`, `training/loop.py`.
 
-`import lstm_lib` needs NumPy and pandas; `keras`, `experiments`, `checks`, `lora`, `plots`, `lab` and `course` are
-imported by name.
+`import lstm_lib` needs NumPy and pandas; `keras`, `experiments`, `checks`, `convolution`, `lora`, `plots`, `lab` and
+`course` are imported by name.
 """
 
 from lstm_lib.forecaster import Forecaster
