@@ -150,6 +150,8 @@ def docstring(text: str) -> list[str]:
 
 def of_table(value: Any) -> list[str]:
     """What is said of a public name that is a plain value: a docstring of its own it can't have."""
+    if isinstance(value, int | float):
+        return [f"A number: {value}."]
     keys = ", ".join(f"``{key}``" for key in value)
     return [f"A {type(value).__name__} of {len(value)}: {keys}."]
 

@@ -184,3 +184,8 @@ def test_definitions_of_docstrings() -> None:
         "", "``a``", "    one", "    thing", "", "``b``, ``c``, ``d``", "    three", "",
         "And so on:", "", "::", "", "    as it", "      stands", "", "End.", "",
     ]  # fmt: skip
+
+
+def test_a_number_and_a_table_are_said_in_words() -> None:
+    assert book.of_table(0.5) == ["A number: 0.5."]
+    assert book.of_table({"a": 1, "b": 2}) == ["A dict of 2: ``a``, ``b``."]
