@@ -77,7 +77,7 @@ def _mse(case: Case) -> Problem:
         Mistake("missing factor", yhat - y),
         Mistake("missing factor", (yhat - y) / y.size),
         Mistake("summed", 2 * (yhat - y)),
-        Mistake("averaged", 2 * (yhat - y) / len(y), "By what is the sum divided?"),
+        Mistake("divided", 2 * (yhat - y) / len(y)),
         Mistake("squared factor", 2 * (yhat - y) ** 2 / y.size),
         Mistake("squared factor", (yhat - y) ** 2 / y.size),
         Mistake("missing term", 2 * yhat / y.size),
@@ -95,7 +95,7 @@ def _softmax(case: Case) -> Problem:
         Mistake("missing term", p / len(y)),
         Mistake("missing term", -y / len(y)),
         Mistake("missing slope", -y / p / len(y), "This is dp, not ds."),
-        Mistake("averaged", (p - y) / y.size, "The loss is a mean over what?"),
+        Mistake("divided", (p - y) / y.size),
         Mistake("missing slope", (s - y) / len(y)),
         Mistake(
             "squared factor",
@@ -135,7 +135,7 @@ def _loss(case: Case) -> Problem:
         Mistake("missing factor", (loss, dy / 2)),
         Mistake("sign", (loss, -dy)),
         Mistake("half", (loss / 2, dy / 2)),
-        Mistake("averaged", (loss, 2 * (yhat - y) / len(y)), "By what is the sum divided?"),
+        Mistake("divided", (loss, 2 * (yhat - y) / len(y))),
         Mistake("formula", (np.sqrt(loss), dy), "There is no root here."),
     )
     return Problem({"yhat": yhat, "y": y}, (float(loss), dy), mistakes=wrong)
@@ -148,7 +148,7 @@ def _score_error(case: Case) -> Problem:
     wrong = (
         Mistake("summed", p - y),
         Mistake("missing term", p / len(y)),
-        Mistake("averaged", (p - y) / y.size),
+        Mistake("divided", (p - y) / y.size),
     )
     return Problem({"p": p, "y": y}, cross_entropy(p, y)[1], mistakes=wrong)
 

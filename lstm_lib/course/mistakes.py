@@ -46,6 +46,7 @@ KINDS = {
     "other quantity": "This is another quantity's error.",
     "value for error": "This is a value of the forward pass where an error is asked for.",
     "averaged": "It is averaged over the batch where it has to be summed.",
+    "divided": "It is divided by the wrong number: look over what the mean is taken.",
     "summed": "It is summed where it has to be averaged.",
     "summed over gates": "The rows of the gates are added up or mixed.",
     "not summed": "It is not yet summed over the samples.",
