@@ -119,9 +119,10 @@ class Errors:
 
 
 def error_floor(arriving: Array) -> float:
-    """Magnitude below which an error can't change a gradient in this dtype: smallest normal number / epsilon.
+    """Magnitude below which an error is taken for zero: smallest normal number of the dtype / epsilon.
 
-    Scaled down with the arriving error where that is itself small.
+    Beside the errors of the last steps it is lost in rounding. The gradient of a source that is silent in these steps
+    is made of such errors alone, and becomes zero. Scaled down with the arriving error where that is itself small.
     """
     info = np.finfo(arriving.dtype)
     peak = min(1.0, float(max(arriving.max(), -arriving.min()))) if arriving.size else 1.0

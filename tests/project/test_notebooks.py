@@ -40,6 +40,11 @@ def test_equations_are_numbered_by_chapter_in_the_order_of_the_sittings() -> Non
     assert numbers == {chapter: list(range(1, len(found) + 1)) for chapter, found in numbers.items()}
 
 
+def test_no_two_equations_have_the_same_number() -> None:
+    given = [tag for path in NOTEBOOKS for tag in re.findall(r"\\tag\{([^}]+)\}", words(path))]
+    assert sorted(set(given)) == sorted(given)
+
+
 def test_the_equations_that_are_named_are_there() -> None:
     prose = {path.stem: words(path) for path in NOTEBOOKS}
     written = set(re.findall(r"\\tag\{(\d\.\d+)\}", "\n".join(prose.values())))
