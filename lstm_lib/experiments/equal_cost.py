@@ -9,9 +9,9 @@ its seconds, as `predicted_step` gives them for a schedule of plans.
 >>> plan = isolate(spec, zone(spec, layer=0, unit=slice(0, 48)), depth="cut")
 >>> cost = plan.cost(steps=72, batch=64)
 >>> units_of_equal_cost(spec, cost, steps=72, batch=64)
-(39,)
+(41,)
 >>> lookback_of_equal_cost(spec, cost, steps=72, batch=64)
-34
+35
 >>> epochs_of_equal_time(spec, cost, epochs=8, steps=72, batch=64)
 4
 """
