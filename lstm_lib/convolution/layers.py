@@ -166,7 +166,7 @@ def convolve(x: Array, W: Array, b: Array, g: Geometry) -> tuple[Array, Array]:
     >>> y.ravel()
     array([-0.5, -0.5, -0.5, -0.5])
     """
-    if x.ndim != 2 + len(g.axes) or W.shape != (len(b), x.shape[1], *g.shape):
+    if x.ndim != 2 + len(g.axes) or b.ndim != 1 or W.shape != (len(b), x.shape[1], *g.shape):
         wanted = "F", x.shape[1], *g.shape
         raise ValueError(
             f"x {x.shape}, W {W.shape}, b {b.shape} don't fit; expected (B, C, N…), {wanted}, (F,)"
@@ -211,13 +211,18 @@ def convolve_backward(
 def pool(x: Array, g: Geometry, how: Literal["max", "mean"] = "max") -> tuple[Array, Array | None]:
     """The largest or the mean of each patch, channel by channel: (B, C, M…), and which number of it was the largest.
 
-    Places outside the input count for nothing; of equal ones the first counts. Raises ValueError for another `how`.
+    Places outside the input count for nothing; of equal ones the first counts. Raises ValueError for another `how`, for
+    numbers that are whole, and for patches that miss the input.
 
     >>> pool(np.array([[[1.0, 3.0, 2.0, 5.0, 4.0]]]), Geometry(2, stride=2))[0].ravel()
     array([3., 5.])
     """
     if how not in ("max", "mean"):
         raise ValueError(f"how is {how!r}; the choices are max, mean")
+    if x.dtype.kind != "f":
+        raise ValueError(f"x is {x.dtype}; pooling takes floating numbers, as of x.astype('float32')")
+    if not _inside(x, g).all():
+        raise ValueError(f"a patch of {g} holds no number of the input {x.shape[2:]}: it is all padding")
     B, C = x.shape[:2]
     shape = (C, -1, B, *g.output(x.shape[2:]))
     if how == "max":
@@ -262,7 +267,7 @@ def convolve_by_loop(x: Array, W: Array, b: Array, g: Geometry) -> Array:
     True
     """
     padded = np.pad(x, [(0, 0), (0, 0), *g.around(x.shape[2:])])
-    y = np.empty((len(x), len(b), *g.output(x.shape[2:])), np.result_type(x, W))
+    y = np.empty((len(x), len(b), *g.output(x.shape[2:])), np.result_type(x, W, b))
     for n, f, *m in np.ndindex(*y.shape):
         total = b[f]
         for c, *k in np.ndindex(*W.shape[1:]):

@@ -58,6 +58,11 @@ def test_a_convolution_is_what_its_definition_says(name: str, dtype: str) -> Non
     np.testing.assert_array_equal(y, convolve(x, W, b, g)[0])
 
 
+def test_the_loop_keeps_the_fraction_of_a_bias_of_whole_numbers() -> None:
+    x, W = np.ones((1, 1, 3), int), np.ones((1, 1, 2), int)
+    assert convolve_by_loop(x, W, np.array([0.5]), Geometry(2)).ravel().tolist() == [2.5, 2.5]
+
+
 @EACH
 def test_the_gradients_are_those_of_complex_steps(name: str) -> None:
     x, W, b, g = case(name)
@@ -197,6 +202,12 @@ def test_causal_sees_nothing_that_comes_after() -> None:
         ),
         (lambda: convolve(np.ones((1, 2, 9)), np.ones((4, 2, 2)), np.ones(3), Geometry(2)), "don't fit"),
         (lambda: pool(np.ones((1, 1, 4)), Geometry(2), "min"), "how is 'min'; the choices are max, mean"),  # type: ignore[arg-type]
+        (lambda: pool(np.ones((1, 1, 4), int), Geometry(2)), "x is int64; pooling takes floating numbers"),
+        (
+            lambda: pool(np.ones((1, 1, 2)), Geometry(2, dilation=3, padding="same")),
+            "holds no number of the input",
+        ),
+        (lambda: convolve(np.ones((1, 2, 9)), np.ones((4, 2, 2)), np.ones((4, 1)), Geometry(2)), "don't fit"),
     ],
 )
 def test_what_does_not_fit_is_refused(wrong: Any, said: str) -> None:
