@@ -118,7 +118,9 @@ def usual_step(stamps: pd.DatetimeIndex, zone: str = "UTC") -> pd.Timedelta:
     """
     clock = stamps if stamps.tz is None else stamps.tz_convert(zone).tz_localize(None)
     local, plain = (pd.Series(times).diff().mode().min() for times in (clock, stamps))
-    return local if in_days(local) else plain
+    return (
+        local if local != pd.Timedelta(0) and in_days(local) else plain
+    )  # 0: an hour that the clock shows twice
 
 
 def grid(

@@ -218,6 +218,15 @@ WAYS = ["start", "end", "end instants", "end 24", "end instants 24", "two column
         "offset", "unix", "excel", "bare"]  # fmt: skip
 
 
+def test_few_rows_with_an_hour_that_the_clock_shows_twice_have_their_step(tmp_path):
+    rows = ["2019-04-07T02:30:00+10:30", "2019-04-07T02:30:00+09:30", "2019-04-07T03:30:00+09:30"]
+    path = tmp_path / "few.csv"
+    path.write_text("\n".join(["date,load", *(f"{row},{k}" for k, row in enumerate(rows))]) + "\n")
+    series = load_series(path, time="date", timezone="Australia/Adelaide")
+    assert series.index[0] == pd.Timestamp("2019-04-06 16:00", tz="UTC") and series.step == pd.Timedelta("1h")
+    assert series.frame["load"].tolist() == [0, 1, 2]
+
+
 @MANY
 @given(
     zone=st.sampled_from(ZONES), how=st.sampled_from(WAYS), form=st.sampled_from(FORMS), told=st.booleans(),
