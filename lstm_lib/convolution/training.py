@@ -75,7 +75,7 @@ def fit(
 
 def predict(net: Net, params: Params, x: Array, batch: int = 256) -> Array:
     """The outputs (N, O) of many samples, some at a time."""
-    return np.concatenate([forward(net, params, x[k : k + batch])[0] for k in range(0, len(x), batch)])
+    return np.concatenate([forward(net, params, some)[0] for some in batches(x, batch)])
 
 
 def _below(net: Net, params: Params, x: Array, border: int, batch: int = 256) -> Array:
@@ -84,6 +84,4 @@ def _below(net: Net, params: Params, x: Array, border: int, batch: int = 256) ->
         return x
     lower = Net(net.inputs, net.layers[:border], 1)
     head = {name: np.zeros(lower.shapes[name], x.dtype) for name in ("head/W", "head/b")}
-    return np.concatenate(
-        [forward(lower, params | head, x[k : k + batch])[1][-1] for k in range(0, len(x), batch)]
-    )
+    return np.concatenate([forward(lower, params | head, some)[1][-1] for some in batches(x, batch)])

@@ -20,6 +20,7 @@ from lstm_lib.network.losses import mse
 from lstm_lib.network.spec import Params, Spec, init_params
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.rates import as_rate
+from lstm_lib.training.samples import batches
 
 BYTES = 127  # a code's number is sent as a whole number of -127 to 127
 ROOM = 2  # the largest number that can be sent, as a multiple of the largest in training
@@ -102,9 +103,8 @@ def fit_code(
     states = {name: optimizer.init(params) for name, params in model.params.items()}
     rng, made, steps = np.random.default_rng(seed), 0, epochs * -(-len(days) // batch)
     for _ in range(epochs):
-        order = rng.permutation(len(days))
-        for first in range(0, len(days), batch):
-            _, grads = model.gradients(days[order[first : first + batch]])
+        for some in batches(rng.permutation(len(days)), batch):
+            _, grads = model.gradients(days[some])
             for name, state in states.items():
                 optimizer.step(model.params[name], grads[name], state, scale=rate(made / steps))
             made += 1

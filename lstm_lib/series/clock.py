@@ -87,7 +87,7 @@ def refuse(bad: npt.ArrayLike, text: pd.Series, where: str, why: str) -> None:
 
 def in_days(width: pd.Timedelta) -> bool:
     """Whether a step is one or more whole days."""
-    return bool(width % DAY == pd.Timedelta(0))
+    return bool(width != pd.Timedelta(0) and width % DAY == pd.Timedelta(0))
 
 
 def on_clock(local: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
@@ -118,9 +118,7 @@ def usual_step(stamps: pd.DatetimeIndex, zone: str = "UTC") -> pd.Timedelta:
     """
     clock = stamps if stamps.tz is None else stamps.tz_convert(zone).tz_localize(None)
     local, plain = (pd.Series(times).diff().mode().min() for times in (clock, stamps))
-    return (
-        local if local != pd.Timedelta(0) and in_days(local) else plain
-    )  # 0: an hour that the clock shows twice
+    return local if in_days(local) else plain
 
 
 def grid(
