@@ -38,7 +38,8 @@ class Geometry:
         all axes.
     padding : zeros around the input. "valid": none. "same": so many that the output has ceil(N / stride) places, one
         more behind than before where they are odd, as in TensorFlow. "causal", of one axis: all before, so that no
-        place sees what comes after it (van den Oord et al., 2016, arXiv:1609.03499).
+        place sees what comes after it (van den Oord et al., 2016, arXiv:1609.03499). Or a pair for each axis, how many
+        before and how many behind, such as ((1, 0), (2, 2)).
 
     Raises ValueError that names the argument, what was given and what is allowed.
 
@@ -51,7 +52,7 @@ class Geometry:
     kernel: Sizes | int
     stride: Sizes | int = 1
     dilation: Sizes | int = 1
-    padding: Literal["valid", "same", "causal"] = "valid"
+    padding: Literal["valid", "same", "causal"] | tuple[tuple[int, int], ...] = "valid"
     axes: tuple[tuple[int, int, int], ...] = field(init=False, repr=False)  # kernel, stride, dilation of each
 
     def __post_init__(self) -> None:
@@ -68,8 +69,11 @@ class Geometry:
                     f"{name} takes a whole number of at least 1, or one for each of 1 or 2 axes; got {given[name]!r}"
                 )
         object.__setattr__(self, "axes", tuple(zip(*sizes.values(), strict=True)))
-        if self.padding not in PADDINGS:
-            raise ValueError(f"padding is {self.padding!r}; the choices are {', '.join(PADDINGS)}")
+        if self.padding not in PADDINGS and not _pairs(self.padding, len(kernel)):
+            raise ValueError(
+                f"padding is {self.padding!r}; the choices are {', '.join(PADDINGS)}, and zeros before and behind, a "
+                f"pair for each of the {len(kernel)} axes, such as {((1, 0),) * len(kernel)}"
+            )
         if self.padding == "causal" and len(self.axes) == 2:
             raise ValueError("padding 'causal' is for one axis, time; a picture has no before")
 
@@ -93,10 +97,12 @@ class Geometry:
         for n, reach, (_, stride, _) in zip(sizes, self.reach, self.axes, strict=True):
             short = max(0, (-(-n // stride) - 1) * stride + reach - n) if self.padding == "same" else 0
             found.append((short // 2, short - short // 2))
-            if n + short < reach:
-                raise ValueError(
-                    f"an input of {sizes} is smaller than a patch, {self.reach}; take padding='same'"
-                )
+        if not isinstance(self.padding, str):
+            found = list(self.padding)
+        if any(n + sum(zeros) < reach for n, zeros, reach in zip(sizes, found, self.reach, strict=True)):
+            raise ValueError(
+                f"an input of {sizes} is smaller than a patch, {self.reach}; take padding='same'"
+            )
         return found
 
     def output(self, sizes: Sizes) -> Sizes:
@@ -104,6 +110,12 @@ class Geometry:
         around = self.around(sizes)
         spans = (n + sum(zeros) - reach for n, zeros, reach in zip(sizes, around, self.reach, strict=True))
         return tuple(span // stride + 1 for span, (_, stride, _) in zip(spans, self.axes, strict=True))
+
+
+def _pairs(padding: Any, axes: int) -> bool:
+    """Whether it is a pair of numbers of zeros for each axis."""
+    pairs = isinstance(padding, tuple) and all(isinstance(p, tuple) and len(p) == 2 for p in padding)
+    return pairs and len(padding) == axes and all(is_whole(n, 0) for pair in padding for n in pair)
 
 
 # ---------------------------------------------------------------------------------------------------------- patches
@@ -184,6 +196,7 @@ def convolve_backward(
     g: Geometry,
     rows: Any = slice(None),
     down: bool = True,
+    cut: bool = False,
 ) -> tuple[Array, Array, Array | None]:
     """dW and db of the filters `rows`, and dx (B, C, N…), from the error dy (B, F, M…) of the output.
 
@@ -191,7 +204,7 @@ def convolve_backward(
     ----------
     patches : from `convolve`. shape : of its x.
     rows : the filters that are not isolated, a slice or positions; the others' work is left out.
-    down : whether the error of x is wanted; else None.
+    down : whether the error of x is wanted; else None. cut : no error passes through the isolated filters.
 
     >>> x, W = np.arange(5.0).reshape(1, 1, 5), np.array([[[1.0, -1.0]]])
     >>> y, patches = convolve(x, W, np.zeros(1), Geometry(2))
@@ -204,7 +217,8 @@ def convolve_backward(
     # y = W @ patches + b
     dW = (some @ patches.T).reshape(-1, *W.shape[1:])
     db = some.sum(axis=1)
-    dx = fold(W.reshape(len(W), -1).T @ errors, shape, g) if down else None
+    through = (W[rows], some) if cut else (W, errors)
+    dx = fold(through[0].reshape(len(through[1]), -1).T @ through[1], shape, g) if down else None
     return dW, db, dx
 
 

@@ -1,8 +1,9 @@
 """A small convolutional network: its layers, its passes, and what isolation leaves out of them.
 
 Nouns: a `Net` is a row of `Conv` and `Pool` layers and a dense head; `Isolated` says which filters rest, and below
-which layer everything does. Isolated filters have no weight gradient and no update; their errors still flow, as at
-depth `skip` of a recurrent network. What comes out below the border is computed once and remembered, as at `cache`.
+which layer everything does. Isolated filters have no weight gradient and no update; errors flow through them at depth
+`skip`, and not at `cut`, as in a recurrent network. What comes out below the border is computed once and remembered, as
+at `cache`.
 
 Parameters: "0/W" (F, C, K…) and "0/b" (F,) for each layer with weights, "head/W" (O, what comes out), "head/b" (O,).
 """
@@ -19,7 +20,7 @@ import numpy as np
 from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import softmax
 from lstm_lib.network.losses import LOSSES
-from lstm_lib.network.spec import Params
+from lstm_lib.network.spec import Params, is_whole
 
 from .layers import Geometry, Sizes, convolve, convolve_backward, pool, pool_backward
 
@@ -40,6 +41,10 @@ class Conv:
     geometry: Geometry
     activation: Literal["relu", "tanh", "linear"] = "relu"
 
+    def __post_init__(self) -> None:
+        if not is_whole(self.filters, 1):
+            raise ValueError(f"filters takes a whole number of at least 1, got {self.filters!r}")
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -54,6 +59,8 @@ class Isolated:
     """What rests.
 
     below : every layer below this one, its output remembered. filters : of other layers, by number, which filters.
+    depth : "skip", errors pass through isolated filters and the others keep their gradient; or "cut", they don't, and
+        the layers below get an approximation.
 
     >>> Isolated(below=2, filters={3: (0, 5)}).filters[3]
     (0, 5)
@@ -61,6 +68,11 @@ class Isolated:
 
     below: int = 0
     filters: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    depth: Literal["skip", "cut"] = "skip"
+
+    def __post_init__(self) -> None:
+        if self.depth not in ("skip", "cut"):
+            raise ValueError(f"depth is {self.depth!r}; the choices for filters are skip, cut")
 
     def resting(self, k: int) -> tuple[int, ...]:
         """The isolated filters of a layer that is not below the border."""
@@ -100,6 +112,8 @@ class Net:
         for given, what, choices in checked:
             if given not in choices:
                 raise ValueError(f"{what} is {given!r}; the choices are {', '.join(choices)}")
+        if not is_whole(self.outputs, 1):
+            raise ValueError(f"outputs takes a whole number of at least 1, got {self.outputs!r}")
         assert self.sizes  # refuses inputs that are too small
 
     @property
@@ -124,7 +138,11 @@ class Net:
         return found | {"head/W": (self.outputs, math.prod(self.sizes[-1])), "head/b": (self.outputs,)}
 
     def active(self, isolated: Isolated) -> dict[str, Any]:
-        """Parameter -> the rows of it that learn; ValueError for layers and filters that aren't there."""
+        """Parameter -> the rows of it that learn.
+
+        Raises ValueError for layers and filters that aren't there, and for a layer that rests altogether at depth
+        "cut" above one that learns, which no error would reach.
+        """
         if not 0 <= isolated.below <= len(self.layers):
             raise ValueError(f"below is {isolated.below}; the network has {len(self.layers)} layers")
         shapes = self.shapes
@@ -132,6 +150,11 @@ class Net:
             known = range(shapes.get(f"{k}/b", (0,))[0])
             if absent := sorted(set(resting).difference(known)):
                 raise ValueError(f"layer {k} has no filters {absent}, it has {len(known)}")
+            if isolated.depth == "cut" and len(set(resting)) == len(known) and self.lowest(isolated) < k:
+                raise ValueError(
+                    f"layer {k} rests altogether, and at depth 'cut' no error passes it, while layers below it are to "
+                    f"learn; give below={k + 1}, or depth='skip'"
+                )
         found: dict[str, Any] = {}
         for name, (rows, *_) in shapes.items():
             layer = name.split("/")[0]
@@ -165,8 +188,9 @@ class Net:
                 continue
             one = 2 * math.prod(self.shapes[f"{k}/W"][1:]) * math.prod(self.sizes[k + 1][1:])  # of a filter
             counts["forward"] += layer.filters * one
-            counts["error"] += layer.filters * one * (k > lowest)
-            counts["weights"] += (layer.filters - len(set(isolated.resting(k)))) * one
+            learn = layer.filters - len(set(isolated.resting(k)))
+            counts["error"] += (learn if isolated.depth == "cut" else layer.filters) * one * (k > lowest)
+            counts["weights"] += learn * one
         return counts
 
 
@@ -241,6 +265,7 @@ def backward(
             continue
         error = error * ACTIVATIONS[layer.activation][1](y)
         rows, W = active[f"{k}/W"], params[f"{k}/W"]
-        made = convolve_backward(error, kept, W, x.shape, layer.geometry, rows, down=down or k > last)
+        how = {"down": down or k > last, "cut": isolated.depth == "cut"}
+        made = convolve_backward(error, kept, W, x.shape, layer.geometry, rows, **how)
         grads[f"{k}/W"], grads[f"{k}/b"], error = made
     return grads | ({"x": error} if down else {})

@@ -31,6 +31,8 @@ GEOMETRIES = {
     "causal": ((12,), Geometry(3, dilation=2, padding="causal")),
     "causal, a stride": ((12,), Geometry(3, stride=2, padding="causal")),
     "one number": ((5,), Geometry(1)),
+    "pairs": ((7,), Geometry(3, stride=2, padding=((4, 1),))),
+    "picture, pairs": ((8, 5), Geometry((3, 2), stride=(2, 1), padding=((0, 2), (1, 3)))),
     "picture": ((7, 5), Geometry((3, 2))),
     "picture, strides": ((9, 6), Geometry((3, 2), stride=(2, 3))),
     "picture, same": ((8, 5), Geometry((2, 4), stride=(3, 2), padding="same")),
@@ -89,8 +91,9 @@ def tensorflows(name: str, x: Any, W: Any, b: Any, dy: Any) -> tuple[Any, list[A
         given = [tf.Variable(a) for a in (W, b, x)]
         inputs = tf.transpose(given[2], [0, *range(2, 2 + axes), 1])
         kernel = tf.transpose(given[0], [*range(2, 2 + axes), 1, 0])
-        if g.padding == "causal":
-            inputs = tf.pad(inputs, [[0, 0], [g.reach[0] - 1, 0], [0, 0]])
+        pairs = [(g.reach[0] - 1, 0)] if g.padding == "causal" else g.padding
+        if not isinstance(pairs, str):
+            inputs = tf.pad(inputs, [[0, 0], *map(list, pairs), [0, 0]])
         y = tf.nn.convolution(
             inputs, kernel, strides, "SAME" if g.padding == "same" else "VALID", dilations=dilations
         )
@@ -190,6 +193,12 @@ def test_causal_sees_nothing_that_comes_after() -> None:
         (lambda: Geometry((2, 2), stride=(1, 2, 3)), r"stride takes .* got \(1, 2, 3\)"),
         (lambda: Geometry(2, dilation=1.5), "dilation takes"),  # type: ignore[arg-type]
         (lambda: Geometry(2, padding="full"), "padding is 'full'; the choices are valid, same, causal"),  # type: ignore[arg-type]
+        (
+            lambda: Geometry((2, 2), padding=((1, 0),)),
+            r"a pair for each of the 2 axes, such as \(\(1, 0\), \(1, 0\)\)",
+        ),
+        (lambda: Geometry(2, padding=((1, -1),)), "zeros before and behind"),
+        (lambda: Geometry(5, padding=((1, 1),)).output((2,)), r"an input of \(2,\) is smaller than a patch"),
         (lambda: Geometry((2, 2), padding="causal"), "padding 'causal' is for one axis"),
         (
             lambda: Geometry(4).output((3,)),

@@ -15,6 +15,7 @@ from lstm_lib.convolution import (
     Net,
     Pool,
     backward,
+    convolve,
     fit,
     forward,
     init_params,
@@ -44,6 +45,10 @@ REST = {
     "below": Isolated(below=1),
     "below and filters": Isolated(below=1, filters={1: (1, 3)}),
     "the head alone": Isolated(below=2),
+}
+CUT = {
+    "cut": Isolated(filters={0: (0, 2), 1: (1, 3)}, depth="cut"),
+    "cut above a border": Isolated(below=1, filters={1: (0, 1, 2, 3)}, depth="cut"),
 }
 
 
@@ -111,12 +116,69 @@ def network_below(params: Any, x: Any, border: int) -> Any:
     return _below(LINE, params, x, border, batch=5)
 
 
+def test_at_depth_cut_no_error_passes_through_an_isolated_filter() -> None:
+    """Differences of a loss in which what the isolated filters of the upper layer say stays what it was."""
+    (x, y), params, rest = data(LINE), params_of(LINE), CUT["cut"]
+    first, second = (layer for layer in LINE.layers if isinstance(layer, Conv))
+    yhat, trace = forward(LINE, params, x)
+    grads = backward(LINE, params, trace, LOSSES["linear"](yhat, y)[1], rest, down=True)
+
+    def loss(W: Any, b: Any) -> float:
+        low = np.maximum(convolve(x, W, b, first.geometry)[0], 0)
+        high = np.maximum(convolve(low, params["1/W"], params["1/b"], second.geometry)[0], 0)
+        high[:, [1, 3]] = trace[1][2][:, [1, 3]]
+        scores = high.reshape(len(x), -1) @ params["head/W"].T + params["head/b"]
+        return float(LOSSES["linear"](scores, y)[0])
+
+    assert grads["0/W"].shape == (1, 1, 3) and grads["1/W"].shape == (2, 3, 2)
+    for k in range(3):
+        ends = []
+        for step in (1e-6, -1e-6):
+            W = params["0/W"].copy()
+            W[1, 0, k] += step
+            ends.append(loss(W, params["0/b"]))
+        assert grads["0/W"][0, 0, k] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5)
+    whole = backward(LINE, params, trace, LOSSES["linear"](yhat, y)[1])
+    np.testing.assert_allclose(grads["1/W"], whole["1/W"][[0, 2]], rtol=1e-12)  # above, nothing changes
+    assert np.abs(grads["0/W"] - whole["0/W"][[1]]).max() > 1e-3
+
+
+@pytest.mark.parametrize(("x", "y", "how", "said"), [
+    (np.ones((0, 1, 24), "float32"), np.ones((0, 2)), {}, r"x is \(0, 1, 24\) of float32; expected at least"),
+    (np.ones((4, 2, 24), "float32"), np.ones((4, 2)), {}, r"x is \(4, 2, 24\) .* sample of \(1, 24\)"),
+    (np.ones((4, 1, 24), int), np.ones((4, 2)), {}, "of int64; expected .* floating numbers"),
+    (np.full((4, 1, 24), np.nan), np.ones((4, 2)), {}, "96 of 96 numbers of x are not finite"),
+    (np.ones((4, 1, 24)), np.ones(4), {}, r"y is \(4,\); the linear head takes \(4, 2\)"),
+    (np.ones((4, 1, 24)), np.full((4, 2), np.inf), {}, "8 of 8 numbers of y are not finite"),
+    (np.ones((4, 1, 24)), np.ones((4, 2)), {"batch": 0}, "batch must be a whole number of at least 1, got 0"),
+    (np.ones((4, 1, 24)), np.ones((4, 2)), {"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+    (np.ones((4, 1, 24)), np.ones((4, 2)), {"rate": "fast"}, "rate is 'fast'; the choices are constant, cosine"),
+])  # fmt: skip
+def test_samples_and_settings_that_do_not_fit_are_refused(x: Any, y: Any, how: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        fit(LINE, x, y, **how)
+
+
+def test_classes_and_batches_that_do_not_fit_are_refused() -> None:
+    x, params = np.ones((2, 2, 9, 7)), init_params(PICTURE)
+    with pytest.raises(ValueError, match=r"y has the classes \[3\]; the head has 0 to 2"):
+        fit(PICTURE, x, np.array([0, 3]))
+    with pytest.raises(ValueError, match=r"y is \(2, 1\); the softmax head takes \(2, 3\) or classes \(2,\)"):
+        fit(PICTURE, x, np.zeros((2, 1)))
+    with pytest.raises(ValueError, match="at least one sample"):
+        predict(PICTURE, params, x[:0])
+    with pytest.raises(ValueError, match="batch must be a whole number"):
+        predict(PICTURE, params, x, batch=0)
+    with pytest.raises(ValueError, match="numbers of x are not finite"):
+        predict(PICTURE, params, x * np.nan)
+
+
 @pytest.mark.parametrize(
     "optimizer", [Adam(lr=0.05), Adam(lr=0.05, weight_decay=0.1, clip_norm=0.1, amsgrad=True)]
 )
-@pytest.mark.parametrize("what", REST)
+@pytest.mark.parametrize("what", REST | CUT)
 def test_what_rests_is_bit_for_bit_what_it_was(what: str, optimizer: Adam) -> None:
-    rest, (x, y) = REST[what], data(LINE, "float32", 40)
+    rest, (x, y) = (REST | CUT)[what], data(LINE, "float32", 40)
     before = init_params(LINE, 3)
     after, history = fit(LINE, x, y, epochs=3, batch=8, seed=3, isolated=rest, optimizer=optimizer)
     assert history["epoch"].tolist() == [1, 2, 3]
@@ -139,10 +201,10 @@ def test_isolating_nothing_is_the_plain_training_bit_for_bit() -> None:
     assert all((plain[k] == nothing[k]).all() for k in plain)
 
 
-@pytest.mark.parametrize("what", REST)
+@pytest.mark.parametrize("what", REST | CUT)
 def test_flops_are_those_of_the_products_that_are_made(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rest, (x, y), params, made = (
-        REST[what],
+        (REST | CUT)[what],
         data(LINE),
         params_of(LINE),
         {"forward": 0, "error": 0, "weights": 0},
@@ -154,10 +216,10 @@ def test_flops_are_those_of_the_products_that_are_made(what: str, monkeypatch: p
         made["forward"] += 2 * W.size * found[1].shape[1]
         return found
 
-    def counted_back(dy: Any, patches: Any, W: Any, *others: Any, down: bool) -> Any:
-        found = back(dy, patches, W, *others, down=down)
+    def counted_back(dy: Any, patches: Any, W: Any, *others: Any, down: bool, cut: bool) -> Any:
+        found = back(dy, patches, W, *others, down=down, cut=cut)
         made["weights"] += 2 * found[0].size * patches.shape[1]
-        made["error"] += 2 * W.size * patches.shape[1] * down
+        made["error"] += 2 * (found[0] if cut else W).size * patches.shape[1] * down
         return found
 
     monkeypatch.setattr(network, "convolve", counted)
@@ -194,6 +256,13 @@ def test_it_learns_what_a_plain_head_cannot() -> None:
         (lambda: Net((1, 8), (), 1, head="max"), "head is 'max'; the choices are linear, softmax"),  # type: ignore[arg-type]
         (lambda: Net((1, 8), (Conv(1, Geometry(2), "cos"),), 1), "activation is 'cos'"),  # type: ignore[arg-type]
         (lambda: Net((1, 8), (Conv(1, Geometry(9)),), 1), "smaller than a patch"),
+        (lambda: Net((1, 8), (), 0), "outputs takes a whole number of at least 1, got 0"),
+        (lambda: Conv(2.5, Geometry(2)), "filters takes a whole number of at least 1, got 2.5"),  # type: ignore[arg-type]
+        (lambda: Isolated(depth="hold"), "depth is 'hold'; the choices for filters are skip, cut"),  # type: ignore[arg-type]
+        (
+            lambda: LINE.active(Isolated(filters={1: (0, 1, 2, 3)}, depth="cut")),
+            "layer 1 rests altogether, and at depth 'cut' no error passes it, .* give below=2, or depth='skip'",
+        ),
         (lambda: LINE.active(Isolated(below=3)), "below is 3; the network has 2 layers"),
         (lambda: LINE.active(Isolated(filters={0: (1, 7)})), r"layer 0 has no filters \[7\], it has 3"),
         (lambda: LINE.active(Isolated(filters={5: (1,)})), r"layer 5 has no filters \[1\], it has 0"),
