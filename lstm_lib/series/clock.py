@@ -112,13 +112,15 @@ def local_days(stamps: pd.DatetimeIndex, zone: str, width: pd.Timedelta) -> pd.D
 
 
 def usual_step(stamps: pd.DatetimeIndex, zone: str = "UTC") -> pd.Timedelta:
-    """The most frequent difference between neighbours, of several the smallest; NaT for a single stamp.
+    """The most frequent difference between neighbours, of several the smallest; 0 where all are the same.
 
-    Days are counted on the clock of the zone, where one may have 23 hours.
+    A stamp that is repeated makes no step of 0. Days are counted on the clock of the zone, where one may have 23 hours.
     """
     clock = stamps if stamps.tz is None else stamps.tz_convert(zone).tz_localize(None)
-    local, plain = (pd.Series(times).diff().mode().min() for times in (clock, stamps))
-    return local if in_days(local) else plain
+    gaps = (pd.Series(times).diff().abs() for times in (clock, stamps))
+    local, plain = (its[its > pd.Timedelta(0)].mode().min() for its in gaps)
+    step = local if in_days(local) else plain
+    return pd.Timedelta(0) if pd.isna(step) else step
 
 
 def grid(

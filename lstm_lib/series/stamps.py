@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series.clock import Mask, in_days, local_days, on_clock, refuse, runs, usual_step
+from lstm_lib.series.clock import DAY, Mask, in_days, local_days, on_clock, refuse, runs, usual_step
 from lstm_lib.series.refusal import SeriesError, choose, length
 from lstm_lib.series.spelling import parse
 
@@ -23,6 +23,7 @@ Repeated = Literal["refuse", "first", "last", "missing"]
 _PLACES = ("Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York", "Australia/Sydney")
 _CLOCKS = "If it is the change of the clocks, export the series in UTC or at a fixed offset."
 _EXPORT = "Export the series in UTC or at a fixed offset, and give that zone: timezone='UTC', or 'Etc/GMT-1' for UTC+1"
+_HOUR = pd.Timedelta(hours=1)
 _REMEDY = f"{_EXPORT}; or give clock_change='missing' to leave such rows out."
 
 
@@ -87,13 +88,15 @@ def read_stamps(
         raise SeriesError(f"{error} Perhaps {beside}." if beside else str(error)) from None
     stamps, rounding = _round(stamps, rounded)
     notes += rounding
-    offset, keep = stamps.tz is not None, np.ones(len(text), bool)
-    width = usual_step(stamps, local or zone) if step is None else length(step, "step")
-    spelt = stamps
+    offset, keep, spelt = stamps.tz is not None, np.ones(len(text), bool), stamps
+    clock = (
+        stamps if offset or local in (None, zone) else _localise(stamps, zone, pd.Timedelta(0)).at.dropna()
+    )
+    width = usual_step(clock, local or zone) if step is None else length(step, "step")
     if offset:
         stamps = _before(stamps, width, local or zone) if stamped == "end" else stamps
     else:
-        read, note = _local_starts(stamps, zone, width, stamped, step)
+        read, width, note = _local_starts(stamps, zone, width, stamped, step, local or zone)
         notes += note
         stamps, gone, twice, _ = read
         if clock_change == "refuse":
@@ -116,6 +119,8 @@ def read_stamps(
     ahead = np.append(again[1:], False)  # the next row has the same stamp
     chosen = ~ahead if repeated == "last" else ~again
     keep[np.flatnonzero(keep)[~chosen]] = False
+    if stamped == "end" and step is None:
+        _refuse_untold(stamps[chosen], width, text[keep], where, local or zone)
     return Stamps(stamps[chosen], keep, (again | ahead)[chosen], doubtful, offset, notes)
 
 
@@ -157,7 +162,7 @@ def _offer_places(
     """
     read, doubtful = list[str](), dict[str, Mask]()
     for place in _PLACES:
-        its, _ = _local_starts(clock, place, width, stamped, None)
+        its, *_ = _local_starts(clock, place, width, stamped, None, place)
         if its.plain():
             read.append(place)
         elif not (bad & ~(its.twice | its.told)).any():
@@ -183,6 +188,33 @@ def _offer_places(
 # ------------------------------------------------------------------------------------------------- local clocks
 
 
+def _refuse_untold(
+    starts: pd.DatetimeIndex, width: pd.Timedelta, text: pd.Series, where: str, zone: str
+) -> None:
+    """Refuse ends of periods if the rows don't tell their width, which was taken off them: the starts would be wrong.
+
+    So it is with few rows around a change of the clocks: if the starts have another step, as where a day has 23 hours;
+    and with two rows, for which a day of 23 hours is no other than a period of 23 hours.
+    """
+    if len(starts) < 2:
+        return
+    step, also = usual_step(starts, zone), ""
+    if step == width:
+        if len(starts) > 2 or in_days(step) or (step + _HOUR) % DAY > 2 * _HOUR or step < DAY - _HOUR:
+            return
+        step, also = step.round("1D"), " and the place with that clock, such as timezone='Europe/Paris'"
+    one, two = (_written(its) for its in ((step, width) if in_days(step) else (width, step)))
+    why = f"marks the end of a period, and so few rows don't tell whether one lasts {one} or {two}, where clocks change"
+    refuse([True], text, where, f"{why}: give step={one!r}{also}, or step={two!r}.")
+
+
+def _written(width: pd.Timedelta) -> str:
+    """A step as an argument: "1D", "23h"."""
+    units = {"D": DAY, "h": _HOUR, "min": pd.Timedelta("1min")}
+    fits = (f"{width // unit}{name}" for name, unit in units.items() if not width % unit)
+    return next(fits, f"{width.total_seconds():g}s")
+
+
 def _before(stamps: pd.DatetimeIndex, width: pd.Timedelta, zone: str) -> pd.DatetimeIndex:
     """Ends of periods to their starts: a day on the local clock, where the stamps are such days."""
     days = local_days(stamps, zone, width)
@@ -190,27 +222,28 @@ def _before(stamps: pd.DatetimeIndex, width: pd.Timedelta, zone: str) -> pd.Date
 
 
 def _local_starts(
-    stamps: pd.DatetimeIndex, zone: str, width: pd.Timedelta, stamped: str, step: object
-) -> tuple[_Read, tuple[str, ...]]:
-    """Local stamps to the instants at which their periods start.
+    stamps: pd.DatetimeIndex, zone: str, width: pd.Timedelta, stamped: str, step: object, local: str
+) -> tuple[_Read, pd.Timedelta, tuple[str, ...]]:
+    """Local stamps to the instants at which their periods start; the width of these; a note.
 
     A stamp at the end is what the clock shows at that instant, or what it showed at the start, and the step added: the
     two differ at a change of the clocks alone. The second is taken where it is plain and proven by the file, and the
-    first isn't plain; and for whole days.
+    first isn't plain; and for whole days, if it makes days on the local clock, or neither does.
     """
     read = _localise(stamps, zone, width)
     if stamped == "start":
-        return read, ()
+        return read, width, ()
     added = _localise(stamps - width, zone, width)
-    proven = added.plain() and bool(added.told.any() or read.gone.any())
     if in_days(width):
-        return added, ()
-    if proven and not read.plain():
+        ends = (read.at - width, _before(read.at, width, local)) if read.plain() and added.plain() else ()
+        days = (its for its in (added.at, *ends) if local_days(its, local, width) is not None)
+        return (added._replace(at=next(days, added.at)) if ends else added), width, ()
+    if added.plain() and not read.plain() and (added.told.any() or read.gone.any()):
         note = f"at the change of the clocks a stamp is the clock at the start of its period and {width} more"
-        return added, (note,)
-    plain = read.at[~(read.gone | read.twice)]  # steps of instants: those on the clock may be longer
-    width = usual_step(plain) if step is None and len(plain) > 1 else width
-    return read._replace(at=read.at - width), ()
+        return added, width, (note,)
+    here = read.at[~read.gone]  # steps of instants: those on the clock may be longer
+    width = usual_step(here) if step is None and len(here) > 1 else width
+    return read._replace(at=read.at - width), width, ()
 
 
 def _localise(stamps: pd.DatetimeIndex, zone: str, width: pd.Timedelta) -> _Read:
