@@ -263,7 +263,9 @@ def _localise(stamps: pd.DatetimeIndex, zone: str, width: pd.Timedelta) -> _Read
         midnight = np.asarray(stamps == stamps.normalize())
         late = late.where(~midnight, on_clock(stamps, zone))
         return _Read(late, gone & ~midnight, twice & ~midnight, told)
-    step = usual_step(stamps)
+    step = (
+        pd.Series(stamps).diff().mode().min()
+    )  # 0 where stamps are repeated: then a repeated one is no second hour
     for begin, end in runs(twice):
         half, since = (end - begin) // 2, stamps[begin:end] - stamps[begin]
         whole = half * step == late[begin] - early[begin]

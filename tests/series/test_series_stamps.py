@@ -257,6 +257,14 @@ def test_ends_that_dont_tell_how_long_a_period_is_are_refused_until_it_is_said(t
     assert not series.inserted or name == "an hour left out"
 
 
+def test_stamps_that_are_repeated_throughout_dont_show_an_hour_twice(tmp_path):
+    hours = pd.date_range("2014-04-06 02:30", periods=5, freq="1h")
+    path = write(tmp_path / "twice.csv", np.repeat(hours, 2))
+    for stamped in ("start", "end"):
+        with pytest.raises(SeriesError, match="2014-04-06 02:30:00' occurs twice"):
+            load_series(path, timezone="Australia/Adelaide", stamped=stamped, repeated="last")
+
+
 def test_ends_of_local_days_are_read_however_they_are_written(tmp_path):
     days = pd.date_range("2019-10-04", periods=6, tz="Australia/Adelaide")
     ends = {"later by 24 h": days + pd.Timedelta("24h"), "at midnight": days + pd.DateOffset(days=1)}
@@ -275,7 +283,7 @@ def test_ends_of_local_days_are_read_however_they_are_written(tmp_path):
 def test_one_stamp_alone_is_no_series(tmp_path, stamp, times):
     path = write(tmp_path / "one.csv", [stamp] * times)
     for stamped in ("start", "end"):
-        with pytest.raises(SeriesError, match="only 1 row|occurs twice"):
+        with pytest.raises(SeriesError, match=r"only 1 row|occurs twice"):
             load_series(path, stamped=stamped, repeated="first", timezone="Europe/Paris")
 
 
