@@ -39,7 +39,7 @@ from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lstm_lib.lab.runs import FOLDERS
-from lstm_lib.series.reading import data_folder
+from lstm_lib.series.files import data_folder
 from tools.lab import environment, has_display, one_port
 
 TEMPLATE = Path(__file__).resolve().parent / "app_template"

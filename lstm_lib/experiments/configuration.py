@@ -21,7 +21,7 @@ import numpy as np
 
 from lstm_lib.network.spec import Spec, is_whole
 from lstm_lib.series import SequenceSplit, Series, Split, load_series, sequences, windows
-from lstm_lib.series.reading import file_of
+from lstm_lib.series.files import file_of
 from lstm_lib.series.sequences import windows_of
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.rates import RATES

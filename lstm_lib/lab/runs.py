@@ -27,8 +27,8 @@ from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.isolation.zones import read_zone
 from lstm_lib.network.spec import is_whole
 from lstm_lib.series import Series, SeriesError, Split, Windows, naive_forecasts
+from lstm_lib.series.files import file_of
 from lstm_lib.series.layouts import EMBEDDED
-from lstm_lib.series.reading import file_of
 from lstm_lib.training.record import Record
 
 FOLDERS = (

@@ -81,6 +81,6 @@ def test_more_threads_than_cores_are_too_many(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_series_that_is_not_there_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("lstm_lib.series.reading.PACKAGED", tmp_path)
+    monkeypatch.setattr("lstm_lib.series.files.PACKAGED", tmp_path)
     assert "make_sceaux.py" in row("series sceaux")["verdict"]
     assert env.verdict(env.environment()).startswith("Not ready. series sceaux is unreadable")

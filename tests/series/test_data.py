@@ -135,9 +135,7 @@ def own(folder, name="mine.csv"):
 def installed(monkeypatch, folder):
     """As if the package stood in `folder`, without a checkout around it."""
     monkeypatch.delenv("LSTM_LIB_DATA", raising=False)
-    monkeypatch.setattr(
-        "lstm_lib.series.reading.__file__", str(folder / "lstm_lib" / "series" / "reading.py")
-    )
+    monkeypatch.setattr("lstm_lib.series.files.__file__", str(folder / "lstm_lib" / "series" / "files.py"))
 
 
 def test_a_folder_of_ones_own_hides_no_embedded_series(tmp_path, monkeypatch):
@@ -186,7 +184,7 @@ def test_in_a_checkout_it_is_its_data_folder(tmp_path, monkeypatch):
 
 
 def test_an_embedded_file_that_is_lost_is_named_with_its_remedy(tmp_path, monkeypatch):
-    monkeypatch.setattr("lstm_lib.series.reading.PACKAGED", tmp_path)
+    monkeypatch.setattr("lstm_lib.series.files.PACKAGED", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"sceaux.csv.gz is missing. Install .* data/make_sceaux.py"):
         load_series("sceaux")
 
