@@ -23,7 +23,7 @@ from .backend import keras, tf
 from .compiled import MATRICES
 from .moments import Moments
 from .running import run
-from .storing import load, save
+from .storing import InCheckpoint, load, save
 from .variables import ArcVariables
 from .zoned import ZonedLSTM, ZoneLike
 
@@ -54,6 +54,9 @@ class IsolatedLSTM(ZonedLSTM):
     variables: weights taken from a model at one zone are refused at another. What is saved can be loaded at any zone,
     moments included; a file of a model of keras.layers.LSTM can be loaded where it has one LSTM. To load a model,
     `import lstm_lib.keras` first. A file for keras.layers.LSTM is that of `isolate_layer(model, name, None)`.
+    A tf.train.Checkpoint of the layer or its model brings back all arcs at its own zone, and is refused at another before
+    anything is written; one of an optimiser alone knows no zone. `model.set_state_tree` refuses a tree of another zone
+    only after it has written what is trained, since Keras asks nobody before: load a file instead.
 
     Raises ValueError, by name, for an argument that isn't supported, a depth, a span, a dtype or a zone that isn't
     one; for a zone's text when the layer is built, since only then the number of inputs is known.
@@ -71,6 +74,7 @@ class IsolatedLSTM(ZonedLSTM):
         self, units: int, zone: ZoneLike = None, depth: str = "skip", span: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(units, zone, depth, span, **kwargs)
+        self.in_checkpoint = InCheckpoint(self)
 
     # --------------------------------------------------------------------------------------------- the weights
 

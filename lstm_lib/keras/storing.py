@@ -4,10 +4,12 @@ Beside kernel, recurrent kernel and bias in the layout of keras.layers.LSTM a fi
 and the moments held for isolated arcs. The moments of active arcs stand in the optimiser's own part of the file, by
 variable, and fit that zone alone. So the layer takes that zone while Keras loads the optimiser, and then its own again.
 Keras loads layers before the optimiser, and the parts of the optimiser after it (`rebuilding.Lineage`).
+A tf.train.Checkpoint has the same beside the variables that it writes, and goes back to its own zone alone.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from lstm_lib.network.cells import Array
 
+from .backend import tf
 from .compiled import MATRICES
 from .rebuilding import lineage
 
@@ -53,6 +56,42 @@ def load(layer: Any, store: Any) -> str | None:
     layer.set_weights(weights)
     layer.moments.from_a_file(found)
     return elsewhere
+
+
+class InCheckpoint(tf.train.experimental.PythonState):  # type: ignore[misc]
+    """What a tf.train.Checkpoint keeps of a layer. It is asked before any variable is written.
+
+    A checkpoint has active arcs by the number of their variable, and isolated ones not at all. Here all stand with
+    their zone; at another one the checkpoint is refused.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+
+    def serialize(self) -> bytes:
+        """What `save` writes."""
+        file, found = io.BytesIO(), dict[str, Array]()
+        save(self.layer, found)
+        np.savez(file, **found)
+        return file.getvalue()
+
+    def deserialize(self, string_value: bytes) -> None:
+        """Take it; ValueError for a checkpoint of another zone, or a layer that isn't built."""
+        layer = self.layer
+        with np.load(io.BytesIO(string_value), allow_pickle=False) as file:
+            found = dict(file)
+        if not found:
+            return
+        zone = found["zone"].tobytes().decode()
+        if not layer.built or zone != str(layer.zone):
+            has = f"isolates {str(layer.zone)!r}" if layer.built else "isn't built"
+            raise ValueError(
+                f"this checkpoint was written while layer {layer.name!r} isolated {zone!r}; now it {has}, and the "
+                "checkpoint would give variables those of other arcs. Give it that zone first, "
+                f"set_zone({zone!r}, model=model), or save and load with Keras: model.save_weights"
+            )
+        layer.set_weights([found[str(k)] for k in range(len(MATRICES))])
+        layer.moments.from_a_file(found)
 
 
 def _lend(layer: Any, zone: str, model: Any, optimizer: Any) -> None:
