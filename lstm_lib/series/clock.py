@@ -32,7 +32,7 @@ def zone_of(timezone: str) -> str:
     """Return the name of a time zone if there is one."""
     try:
         ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError, TypeError) as error:
         raise SeriesError(
             f"There is no time zone {timezone!r}. Valid: 'UTC', a place such as 'Europe/Paris', or a fixed offset "
             "such as 'Etc/GMT-1' (that is UTC+1: the sign is reversed)."

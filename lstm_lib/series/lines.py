@@ -36,6 +36,14 @@ _KINDS = (
     (b"PAR1\x15", "a Parquet file; let its name end in .parquet"),
     (b"SQLite format 3", "a database of SQLite; export the table as CSV"),
     (b"\x89HDF", "an HDF5 file; save the table as CSV"),
+    (b"CDF\x01", "a netCDF file; save the table as CSV"),
+    (b"MATLAB 5.0", "a file of MATLAB; save the table as CSV"),
+    (b"ARROW1\0", "an Arrow file; save the table as CSV"),
+    (b"\x93NUMPY", "an array of NumPy; save it as CSV with its stamps"),
+    (b"\x80\x04\x95", "a pickle of Python; save the table as CSV"),
+    (b"\x80\x05\x95", "a pickle of Python; save the table as CSV"),
+    (b"\x89PNG\r", "a picture; export the numbers as CSV"),
+    (b"\xff\xd8\xff", "a picture; export the numbers as CSV"),
 )
 _PAGE = re.compile(rb"\s*<(!doctype|html|head|body|table|\?xml|!--)", re.IGNORECASE)
 _JSON = re.compile(rb'\s*(\{\s*("|\})|\[\s*[\[{"])')

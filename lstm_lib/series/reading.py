@@ -166,9 +166,10 @@ def load_series(
             notes += [f"{len(clocks)} columns, called like times of day, read as one"] + [note] * bool(note)
             kept, goal = {"": target or "value"}, target or "value"
         else:
-            goal = goal or the_target(
-                [new for old, new in kept.items() if not numbers.is_text(old, lines)], aside, where
-            )
+            left = [new for old, new in kept.items() if not numbers.is_text(old, lines)]
+            if refusal and not (goal or left):
+                raise SeriesError(refusal)
+            goal = goal or the_target(left, aside, where)
             values = values[:, [k for k, old in enumerate(renamed) if old in kept]]
         stamps = read_stamps(
             text, clock, where, stamp_format, clock_change, repeated,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Literal
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,7 @@ def parse(text: pd.Series, form: str | None, where: str, stamped: str) -> tuple[
         return (dates if dates.tz is None else dates.tz_convert("UTC")), ()
     words = text.astype(object).where(text.notna(), "").astype(str)
     if form in ("unix", "excel"):
+        words = words.str.replace(r"^(\d{4,}),(?=\d+$)", r"\1.", regex=True)  # no thousands: a decimal comma
         refuse(~words.str.fullmatch(_NUMBER), text, where, f"is not a stamp; expected a number, as {form!r}.")
         stamps, notes = _numbers(words, str(form), where)
         refuse(stamps.isna(), text, where, f"is not a stamp; as {form!r} it is out of range.")
@@ -66,6 +68,8 @@ def parse(text: pd.Series, form: str | None, where: str, stamped: str) -> tuple[
         refuse(
             stamps.isna(), text, where, f"is not a stamp; expected the form {form!r}.{_ends(words, stamped)}"
         )
+        if "%Z" in form:
+            _refuse_other_half_year(words, stamps, form, text, where)
         return (stamps if "%z" in form.lower() else stamps.tz_localize(None)), notes
     if words.str.fullmatch(_NUMBER).all() and not words.str.fullmatch(r"\d{8}").all():
         return _recognised_numbers(words, text, where)
@@ -266,6 +270,20 @@ def _periods(
         )
     note = f"stamps are periods, such as {words.iloc[0]!r}; the begin was taken"
     return _only(first, fits.to_numpy(bool)), (note,)
+
+
+def _refuse_other_half_year(
+    words: pd.Series, stamps: pd.DatetimeIndex, form: str, text: pd.Series, where: str
+) -> None:
+    """Refuse a name such as CET in summer, when clocks of that name show CEST: it may be either."""
+    named = words.str.findall(r"\b[A-Z]{3,4}\b").str[-1].fillna("UTC")
+    for name in set(named) & available_timezones():
+        shown = stamps.tz_convert(name)
+        other = np.asarray(shown.strftime("%Z") != name) & (named == name).to_numpy()
+        utc = f"{shown[int(np.argmax(other))]:%z}"
+        why = f"says {name}, and clocks there are at UTC{utc} then, by another name. Put the letters into the form"
+        how = f"stamp_format={form.replace('%Z', name)!r}, and give the zone that is meant, stamps_in='Etc/GMT-1' or"
+        refuse(other, text, where, f"{why}, {how} timezone={name!r}.")
 
 
 def _periods_or_offsets(words: pd.Series, offset: Mask, text: pd.Series, where: str) -> None:

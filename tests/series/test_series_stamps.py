@@ -72,6 +72,11 @@ REFUSED = {
     "a directive twice": (HOURS, {"stamp_format": "%d.%m.%Y %H:%M - %d.%m.%Y %H:%M"}, r"'%d' more than once"),
     "no year": (HOURS, {"stamp_format": "%H:%M"}, r"has no year.*time="),
     "no half of the day": (HOURS, {"stamp_format": "%Y-%m-%d %I:%M"}, r"need %p"),
+    "a name of winter in summer": ([f"2020-07-01 0{h}:00 CET" for h in range(3)],
+                                   {"stamp_format": "%Y-%m-%d %H:%M %Z"},
+                                   r"UTC\+0200 then.*stamp_format='%Y-%m-%d %H:%M CET'.*stamps_in='Etc/GMT-1'"),
+    "no name of a zone": (HOURS, {"timezone": 1}, r"no time zone 1\. Valid: 'UTC'"),
+    "a comma that may group": (["43,831", "43,832"], {"stamp_format": "excel"}, r"'43' is|line 2 has|'43,831'"),
     "a sign alone": (HOURS, {"stamp_format": "%Y-%m-%d %"}, r"stamp_format='%Y-%m-%d %'"),
     "24:00 at the start": (["2016-01-01 23:00", "2016-01-01 24:00"], {}, r"not a stamp.*stamped='end'"),
     "year 9999": (["9999-12-31 22:00", "9999-12-31 23:00"], {"timezone": "America/New_York"}, r"is not a stamp"),
@@ -274,6 +279,21 @@ def test_ends_of_local_days_are_read_however_they_are_written(tmp_path):
     paris = {"timezone": "Europe/Paris", "stamps_in": "UTC", "stamped": "end"}
     series = load_series(write(tmp_path / "days.csv", PARIS), **paris)
     assert [f"{t:%d %H:%M}" for t in series.local] == ["26 00:00", "27 00:00", "28 00:00"]
+
+
+def test_other_ways_to_write_a_number_and_a_zone(tmp_path):
+    hours = pd.date_range("2020-07-01", periods=4, freq="h", tz="UTC")
+    days = [f"{44013 + k / 24:.9f}".replace(".", ",") for k in range(4)]
+    (tmp_path / "comma.csv").write_text("\n".join(["time;load", *(f"{d};{k}" for k, d in enumerate(days))]))
+    series = load_series(tmp_path / "comma.csv", separator=";", decimal=",", stamp_format="excel")
+    assert (series.index == hours).all()
+    named = write(tmp_path / "named.csv", [f"{t:%Y-%m-%d %H:%M} CET" for t in hours])
+    series = load_series(named, stamp_format="%Y-%m-%d %H:%M CET", stamps_in="Etc/GMT-1")
+    assert (series.index == hours - pd.Timedelta("1h")).all()
+    for zone, by in (("UTC", 0), ("EST", 5)):
+        named = write(tmp_path / "named.csv", [f"{t:%Y-%m-%d %H:%M} {zone}" for t in hours])
+        series = load_series(named, stamp_format="%Y-%m-%d %H:%M %Z")
+        assert (series.index == hours + pd.Timedelta(hours=by)).all()
 
 
 @pytest.mark.parametrize(
