@@ -70,7 +70,7 @@ class InCheckpoint(tf.train.experimental.PythonState):  # type: ignore[misc]
 
     def serialize(self) -> bytes:
         """What `save` writes."""
-        file, found = io.BytesIO(), dict[str, Array]()
+        file, found = io.BytesIO(), dict[str, Any]()
         save(self.layer, found)
         np.savez(file, **found)
         return file.getvalue()
