@@ -54,7 +54,7 @@ class IsolatedLSTM(ZonedLSTM):
     variables: weights taken from a model at one zone are refused at another. What is saved can be loaded at any zone,
     moments included; a file of a model of keras.layers.LSTM can be loaded where it has one LSTM. To load a model,
     `import lstm_lib.keras` first. A file for keras.layers.LSTM is that of `isolate_layer(model, name, None)`.
-    A tf.train.Checkpoint of the layer or its model brings back all arcs at its own zone, and is refused at another before
+    A tf.train.Checkpoint of layer or model brings back all arcs at its own zone and is refused at another before
     anything is written; one of an optimiser alone knows no zone. `model.set_state_tree` refuses a tree of another zone
     only after it has written what is trained, since Keras asks nobody before: load a file instead.
 
