@@ -81,7 +81,7 @@ def table(students: dict[str, list[Path]]) -> pd.DataFrame:
 def summary(found: pd.DataFrame) -> pd.DataFrame:
     """How many are right, a row a student and a column a chapter.
 
-    >>> found = pd.DataFrame({"02.c": ["right", "wrong"], "02.h": ["right", "-"]}, index=["ann", "bob"])
+    >>> found = pd.DataFrame({"02.do": ["right", "wrong"], "02.dc": ["right", "-"]}, index=["ann", "bob"])
     >>> print(summary(found).to_string())
              02
     ann  2 of 2

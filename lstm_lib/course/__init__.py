@@ -1,7 +1,7 @@
 """The checks of the course's exercises.
 
     from lstm_lib import course
-    course.check("02.dz_f", mine)     # right, or what kind of wrong; asked again, a hint; a third time, the equation
+    course.check("02.dz_f", mine)     # right, or what kind of wrong; a second mistake gets a hint, a third the equation
     course.progress()                 # a table of all chapters; course.progress("02") a bar
 
 The nouns are in `exercise.py`; the kinds of mistakes, in words, in `mistakes.py`; the exercises, one row each, in

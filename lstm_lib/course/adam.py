@@ -35,15 +35,18 @@ def faulty(
         kept, added = (1 - b1, b1) if fault == "weights of m exchanged" else (b1, 1 - b1)
         m = kept * m + (1 if fault == "m adds g" else added) * g
         g2 = g if fault == "g for g²" else g * g
-        v = b2 * v + (1 if fault == "v adds g²" else 1 - b2) * g2
+        kept = beta1 if fault == "β₁ in v" else b2
+        v = kept * v + (1 if fault == "v adds g²" else 1 - kept) * g2
         with np.errstate(all="ignore"):
             c1, c2 = 1 - b1**t, 1 - b2**t
             c1, c2 = (1 - b1 if fault == "m without t" else c1), (1 - b2 if fault == "v without t" else c2)
             c1, c2 = (c2, c1) if fault == "corrections exchanged" else (c1, c2)
             m_hat = m if fault in ("no correction", "no correction of m") else m / c1
             v_hat = v if fault in ("no correction", "no correction of v") else v / c2
-            if fault == "corrected twice":
-                m, v = m_hat, v_hat
+            if fault in ("corrected twice", "m corrected twice"):
+                m = m_hat
+            if fault in ("corrected twice", "v corrected twice"):
+                v = v_hat
             if fault == "multiplied":
                 m_hat, v_hat = m * c1, v * c2
             below = {
@@ -74,6 +77,9 @@ FAULTS = {
     "t from 2": ("count of steps", "Which t has the first step?"),
     "t from 0": ("count of steps", "Which t has the first step?"),
     "β exchanged": ("swapped", "β₁ and β₂."),
+    "β₁ in v": ("formula", "In v: which of the two β?"),
+    "m corrected twice": ("formula", "The corrected m must not go into the next step."),
+    "v corrected twice": ("formula", "The corrected v must not go into the next step."),
     "corrections exchanged": ("swapped", "The corrections of m and v."),
     "weights of m exchanged": ("swapped", "In m: what is kept and what is added."),
     "m adds g": ("missing factor", "In m."),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .exercise import Case, Exercise, Mistake, Problem
+from .exercise import CASES, Case, Exercise, Mistake, Problem
 from .sequences import MATRICES, network
 
 
@@ -39,7 +39,7 @@ def _clip(case: Case) -> Problem:
     n = network(case)
     g = {name: n.p[name] for name in MATRICES}
     norm = np.sqrt(sum((a * a).sum() for a in g.values()))
-    limit = norm / 3 if case.B > 1 else 2 * norm
+    limit = norm / 10 if case.seed == 1 else 2 * norm  # a large gradient and a small one
     shrink = min(1, limit / norm)
     each = {k: a * min(1, limit / np.linalg.norm(a)) for k, a in g.items()}
     wrong = (
@@ -50,15 +50,22 @@ def _clip(case: Case) -> Problem:
         Mistake(
             "formula",
             {k: np.clip(a, -limit, limit) for k, a in g.items()},
-            "The entries are cut off one by one.",
+            "The entries are cut off one by one, which turns the gradient.",
         ),
         Mistake("formula", g, "A large gradient is to shrink."),
         Mistake("missing factor", {k: a / norm for k, a in g.items()}),
+        Mistake("missing factor", {k: a * min(1, limit) for k, a in g.items()}, "Where is the norm?"),
+        Mistake("formula", {k: a * max(1, limit / norm) for k, a in g.items()},
+                "The smaller of two numbers, not the larger."),
+        Mistake("formula", {k: a * min(1, limit / sum(np.linalg.norm(a) for a in g.values())) for k, a in g.items()},
+                "A common norm is not the sum of the norms."),
+        Mistake("formula", {k: a * min(1, limit / np.abs(np.concatenate([a.ravel() for a in g.values()])).max())
+                            for k, a in g.items()}, "This is the largest entry, not the norm."),
         Mistake("inverse", {k: a * max(1, norm / limit) for k, a in g.items()}),
         Mistake(
             "missing factor", {k: a * min(1, limit / norm**2) for k, a in g.items()}, "A norm has a root."
         ),
-    )
+    )  # fmt: skip
     return Problem({"grads": g, "limit": limit}, {k: a * shrink for k, a in g.items()}, mistakes=wrong)
 
 
@@ -161,7 +168,7 @@ EXERCISES = (
     Exercise(
         "03.bound",
         "how many times as fast a step is at most, if a part with this share of the work costs nothing",
-        "(3.9)",
+        "(3.9): at most 1 / (1 - s) times as fast",
         "What is left takes 1 - s of the time.",
         _bound,
         ("share",),
@@ -195,5 +202,6 @@ EXERCISES = (
         "One norm over all arrays; one factor for all of them.",
         _clip,
         ("grads", "limit"),
+        cases=(CASES[0], CASES[0]._replace(seed=2)),
     ),
 )

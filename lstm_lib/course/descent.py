@@ -24,7 +24,9 @@ def momentum(gradient: Callable[[Array], Array], w: Array, steps: int, fault: st
         g = gradient(path[-1])
         before = u
         u = {"averaged": BETA * u + (1 - BETA) * g, "no memory": g, "sum": u + g}.get(fault, BETA * u + g)
-        step = {"no rate": u, "old u": LR * before, "gradient": LR * g}.get(fault, LR * u)
+        step = {"no rate": u, "old u": LR * before, "gradient": LR * g, "ahead": LR * (BETA * u + g)}.get(
+            fault, LR * u
+        )
         path.append(path[-1] + step if fault == "uphill" else path[-1] - step)
     return np.array(path)
 
@@ -45,9 +47,12 @@ def rmsprop(gradient: Callable[[Array], Array], w: Array, steps: int, fault: str
                 "no root": v + EPS,
                 "eps in the root": np.sqrt(v + EPS),
                 "no eps": np.sqrt(v),
+                "eps at the weight": np.sqrt(v),
                 "own size": np.abs(g) + EPS,
             }.get(fault, np.sqrt(v) + EPS)
-            step = (1 if fault == "no rate" else LR) * g / below
+            step = (1 if fault == "no rate" else LR) * g / below + (
+                -EPS if fault == "eps at the weight" else 0
+            )
         path.append(path[-1] + step if fault == "uphill" else path[-1] - step)
     return np.array(path)
 
@@ -55,6 +60,7 @@ def rmsprop(gradient: Callable[[Array], Array], w: Array, steps: int, fault: str
 MOMENTUM = {
     "uphill": ("sign", "The step goes uphill."),
     "averaged": ("formula", "Here the gradients are added up, not averaged."),
+    "ahead": ("formula", "The mean of the next step is not yet there (that would be Nesterov's form)."),
     "no memory": ("missing term", "What is left of the steps before?"),
     "gradient": ("formula", "The step is made of the gradient alone."),
     "sum": ("missing factor", "Nothing is ever forgotten."),
@@ -70,6 +76,7 @@ RMSPROP = {
     "no root": ("formula", "v has the unit of a squared gradient."),
     "eps in the root": ("formula", "Where does ε stand: under the root or beside it?"),
     "no eps": ("missing term", "Below the fraction line."),
+    "eps at the weight": ("formula", "Parentheses: ε stands below the fraction line."),
     "own size": ("formula", "Below stands the size of this gradient alone: what of those before?"),
     "no rate": ("missing factor", "How long is a step?"),
 }
@@ -140,6 +147,7 @@ def _left(case: Case) -> Problem:
     right = (1 - lr * decay) ** n
     wrong = (
         Mistake("missing factor", (1 - decay) ** n, "How much does a single step take off?"),
+        Mistake("formula", n * (1 - lr * decay), "Each step multiplies what is left; how do n of them act?"),
         Mistake("formula", 1 - n * lr * decay, "Each step takes off a part of what is left."),
         Mistake("inverse", 1 - right, "What is left, not what is lost."),
         Mistake("formula", np.exp(-lr * decay * n), "Close, but a step is not infinitely short."),

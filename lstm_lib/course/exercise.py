@@ -73,7 +73,7 @@ class Exercise:
     hint : said at the second call. problem : of a case.
     takes : the parameters of a function, in order. notebook : the case of an answer that is no function, None where it
     has to be one. cases : those at which a function is called.
-    names : of the entries of a tuple.
+    names : of the entries of a tuple. reads : what is compared of what a function returns; None, all of it.
     """
 
     name: str
@@ -85,6 +85,7 @@ class Exercise:
     notebook: Case | None = None
     cases: tuple[Case, ...] = CASES
     names: tuple[str, ...] = ()
+    reads: Callable[[Any], Any] | None = None
 
     @property
     def sheet(self) -> str:

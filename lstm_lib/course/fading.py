@@ -83,7 +83,7 @@ EXERCISES = (
     Exercise(
         "02.dh_below",
         "dh of a layer that has another one above it",
-        "(2.20)",
+        "(2.20): dh = Wx_aboveᵀ dz_above + Whᵀ dz_later",
         "Two uses, two terms: the gates of the layer above at the same step, its own gates at the next one.",
         _below,
         ("Wx_above", "dz_above", "Wh", "dz_later"),
@@ -107,7 +107,7 @@ EXERCISES = (
     Exercise(
         "02.n99",
         "how many steps hold 99 % of the error",
-        "(2.22)",
+        "(2.22): n = log 0.01 / log r",
         "The last n steps hold the share 1 - rⁿ.",
         _steps,
         ("r",),
@@ -120,7 +120,7 @@ EXERCISES = (
             "a": "How much of the error is left after nine steps, if a step keeps 0.99 of it?",
             "b": "The forward pass runs over the whole sequence, whatever the span.",
         },
-        "(2.22)",
+        "(2.22): n = log 0.01 / log r",
         "Which share of the error lies within the last n steps?",
     ),
 )

@@ -173,7 +173,7 @@ def _other_slopes(gate: str) -> More:
 def _gate(gate: str) -> Exercise:
     return of_step(
         f"dz_{gate}",
-        "(2.8), with the slope (2.1)",
+        f"(2.8): dz_{gate} = d{gate} " + ("(1 - g²)" if gate == "g" else f"{gate} (1 - {gate})"),
         "The activation acts on each entry alone: the error times the slope (2.1), written with the gate's own value.",
         f"d{gate} {gate}",
         _slope(gate),
@@ -184,6 +184,12 @@ def _gate(gate: str) -> Exercise:
 def _without_slopes(n: SimpleNamespace) -> Array:
     """The errors of the gates below each other, as if the activations had the slope 1."""
     return np.concatenate([n.df, n.di, n.do, n.dg])
+
+
+def _exchanged(n: SimpleNamespace) -> Array:
+    """dz with the values of f and i exchanged."""
+    slope = ACTIVATIONS["sigmoid"].slope
+    return np.concatenate([n.df * slope(n.i), n.di * slope(n.f), n.dz_o, n.dz_g / n.i * n.f])
 
 
 def _matrix_mistakes(n: SimpleNamespace, of: str) -> tuple[Mistake, ...]:
@@ -216,7 +222,6 @@ def _bias_mistakes(n: SimpleNamespace) -> tuple[Mistake, ...]:
     single = [Mistake("one sample", n.dz[:, k]) for k in range(B if B > 1 else 0)]
     return (
         Mistake("not summed", n.dz),
-        Mistake("not summed", n.dz.sum(axis=1, keepdims=True), "Its shape is to be (4H,)."),
         Mistake("averaged", n.dz.mean(axis=1)),
         Mistake("summed over gates", n.dz.sum(axis=0)),
         *single,
@@ -270,37 +275,20 @@ EXERCISES = (
             "a": "The cell state has two uses; one of them is in this very step.",
             "c": "Does the forget gate's line ask whether there is a later step?",
         },
-        "(2.9)",
+        "(2.9): dc = dc_later + dh o (1 - tanh(c)²)",
         "Put zero in the place of dc_later and read the lines once more.",
-    ),
-    of_step(
-        "c",
-        "(4)",
-        "What is kept of the old state, and what is added.",
-        "f c_prev i g",
-        lambda n: ({"f": n.f, "c_prev": n.c_prev}, {"i": n.i, "g": n.g}),
-        title="c, the cell state",
-    ),
-    of_step(
-        "h",
-        "(6)",
-        "The output gate opens on the squashed cell state.",
-        "o tc",
-        lambda n: ({"o": n.o, "tc": n.tc},),
-        lambda n: (Mistake("missing factor", n.o * n.c, "The cell state is not squashed."),),
-        title="h, the output",
     ),
     of_factor(
         "do",
-        "(2.4)",
+        "(2.4): do = dh tc",
         "h",
         "dh tc",
         lambda n: (Mistake("missing factor", n.dh * n.c, "h holds tanh(c), not c."), *_of_gate("o")(n)),
     ),
-    of_factor("dtc", "(2.4)", "h", "dh o"),
+    of_factor("dtc", "(2.4): dtc = dh o", "h", "dh o"),
     of_step(
         "dc",
-        "(2.5)",
+        "(2.5): dc = dc_later + dtc (1 - tc²)",
         "c is used twice: by the next step, and by tanh in this one.",
         "dc_later dtc tc",
         lambda n: ({"dc_later": n.dc_later}, {"dtc": n.dtc, "slope": 1 - n.tc**2}),
@@ -308,38 +296,39 @@ EXERCISES = (
     ),
     of_step(
         "dfc",
-        "(2.6)",
+        "(2.6): dfc = dc",
         "A sum has the slope 1 in each of its terms.",
         "dc",
         more=lambda n: (Mistake("squared factor", n.dc * n.f), Mistake("squared factor", n.dc * n.fc)),
     ),
     of_step(
         "dig",
-        "(2.6)",
+        "(2.6): dig = dc",
         "A sum has the slope 1 in each of its terms.",
         "dc",
         more=lambda n: (Mistake("squared factor", n.dc * n.i), Mistake("squared factor", n.dc * n.ig)),
     ),
     of_factor(
         "df",
-        "(2.7)",
+        "(2.7): df = dfc c_prev",
         "fc",
         "dfc c_prev",
         lambda n: (Mistake("time index", n.dfc * n.c), *_of_gate("f")(n)),
     ),
     of_factor(
         "dc_prev",
-        "(2.7)",
+        "(2.7): dc_prev = dfc f",
         "fc",
         "dfc f",
         lambda n: (Mistake("other gate", n.dfc * n.i), Mistake("road", n.dc_later * n.f)),
     ),
-    of_factor("di", "(2.7)", "ig", "dig g", _of_gate("i")),
-    of_factor("dg", "(2.7)", "ig", "dig i", _of_gate("g")),
+    of_factor("di", "(2.7): di = dig g", "ig", "dig g", _of_gate("i")),
+    of_factor("dg", "(2.7): dg = dig i", "ig", "dig i", _of_gate("g")),
     *(_gate(gate) for gate in "fiog"),
     of_step(
         "dz",
-        "(2.9)",
+        "(2.9): dc = dc_later + dh o (1 - tc²); dz_f = dc c_prev f (1 - f), dz_i = dc g i (1 - i), "
+        "dz_o = dh tc o (1 - o), dz_g = dc i (1 - g²)",
         "Insert the lines into each other; f, i and g get their error from dc, o from dh.",
         "dh dc_later f i o g c_prev tc",
         more=lambda n: (
@@ -357,13 +346,14 @@ EXERCISES = (
                 "What comes up from h is missing in dc.",
             ),
             Mistake("time index", np.concatenate([n.dz_f / n.c_prev * n.c, n.dz_i, n.dz_o, n.dz_g])),
+            Mistake("other gate", _exchanged(n), "f and i have changed places."),
         ),
         axes=("gates", "B"),
         title="dz, the four errors below each other",
     ),
     of_step(
         "dWx",
-        "(2.11)",
+        "(2.11): dWx = dz xᵀ",
         "A weight is used by every sample: the sum over them is a product of matrices.",
         "dz x",
         more=lambda n: _matrix_mistakes(n, "x"),
@@ -371,7 +361,7 @@ EXERCISES = (
     ),
     of_step(
         "dWh",
-        "(2.11)",
+        "(2.11): dWh = dz h_prevᵀ",
         "A weight is used by every sample: the sum over them is a product of matrices.",
         "dz h_prev",
         more=lambda n: _matrix_mistakes(n, "h_prev"),
@@ -379,7 +369,7 @@ EXERCISES = (
     ),
     of_step(
         "db",
-        "(2.12)",
+        "(2.12): db is the sum of the columns of dz",
         "A bias is a weight whose input is 1 in every sample.",
         "dz",
         more=_bias_mistakes,
@@ -387,7 +377,7 @@ EXERCISES = (
     ),
     of_step(
         "dx",
-        "(2.13)",
+        "(2.13): dx = Wxᵀ dz",
         "An input enters every row: the sum over the rows of all gates.",
         "Wx dz",
         more=lambda n: _input_mistakes(n, "Wx"),
@@ -395,7 +385,7 @@ EXERCISES = (
     ),
     of_step(
         "dh_prev",
-        "(2.13)",
+        "(2.13): dh_prev = Whᵀ dz",
         "An input enters every row: the sum over the rows of all gates.",
         "Wh dz",
         more=lambda n: (

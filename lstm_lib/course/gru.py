@@ -59,16 +59,18 @@ def forward(cell: str) -> Any:
             return np.asarray(z * h_prev + (1 - z) * g)
 
         other = U_g @ (s.r * h_prev) if cell == "gru" else s.r * (U_g @ h_prev)
+        seen = s.z * s.u if cell == "gru" else U_g @ (s.z * h_prev)
+        exchanged = np.tanh(part[2] + seen)  # the candidate, if z stands where r is meant
         wrong = [
             Mistake("swapped", (1 - s.z) * h_prev + s.z * s.g, "z and 1 - z: z says how much of the old h stays."),
+            Mistake("swapped", h(s.r, exchanged), "They are r and z."),
             Mistake("other gate", h(s.r, s.g), "r stands where z is meant."),
             Mistake("missing term", s.z * h_prev, "The candidate."),
             Mistake("missing term", (1 - s.z) * s.g, "The old h."),
             Mistake("missing factor", s.z * h_prev + s.g, "Of the candidate."),
             Mistake("formula", h(s.z, np.tanh(part[2] + U_g @ h_prev + b_g)), "The candidate does not see r."),
             Mistake("formula", h(s.z, np.tanh(part[2] + other + b_g)), "This resets on the other side of the product."),
-            Mistake("other gate", h(s.z, np.tanh(part[2] + (s.z * s.u if cell == "gru" else U_g @ (s.z * h_prev)))),
-                    "In the candidate: z stands where r is meant."),
+            Mistake("other gate", h(s.z, exchanged), "In the candidate: z stands where r is meant."),
             Mistake("formula", h(s.z, sigmoid(np.arctanh(s.g))), "The candidate takes tanh."),
         ]  # fmt: skip
         if cell == "gru":

@@ -37,7 +37,7 @@ def _activation(name: str) -> Exercise:
     return Exercise(
         f"02.slope_{name}",
         f"the slope of {name} at z",
-        "(2.1)",
+        {"sigmoid": "(2.1): σ' = σ (1 - σ)", "tanh": "(2.1): tanh' = 1 - tanh²"}[name],
         "Differentiate, and write what you get with the function's own value.",
         problem,
         ("z",),
@@ -62,7 +62,6 @@ def _head(case: Case) -> Problem:
         mistake("averaged", 0, right[0] / case.B),
         mistake("not summed", 1, ds),
         mistake("averaged", 1, ds.mean(axis=1)),
-        mistake("not summed", 1, ds.sum(axis=1, keepdims=True)),
         mistake("summed over gates", 1, ds.sum(axis=0)),
         mistake("averaged", 2, right[2] / case.B),
     )
@@ -155,6 +154,7 @@ def _score_error(case: Case) -> Problem:
 
 def _classes(case: Case) -> Problem:
     y, edges = np.random.default_rng(case.seed).normal(size=(40 * case.B, 1)), np.array([-0.4, 0.5])
+    y[:2, 0] = edges  # targets on an edge
     number = (y >= edges).sum(axis=1)
     right = np.eye(3)[number]
     wrong = (
@@ -164,7 +164,10 @@ def _classes(case: Case) -> Problem:
         Mistake("missing term", np.eye(3)[2 * (number == 2)], "The middle class is missing."),
         Mistake("missing term", np.eye(3)[(number > 0).astype(int)], "The highest class is missing."),
         Mistake("transposed", right.T),
-    )
+        Mistake("formula", np.eye(3)[(y > edges).sum(axis=1)], "In which class is a target that lies on an edge?"),
+        Mistake("missing term", np.hstack([y < edges[0], y >= edges[0], y >= edges[1]]) * 1.0,
+                "A target can be in one class alone."),
+    )  # fmt: skip
     return Problem({"y": y, "edges": edges}, right, mistakes=wrong)
 
 
@@ -174,7 +177,7 @@ EXERCISES = (
     Exercise(
         "02.dyhat",
         "dyhat, the error of the forecast for the mean squared error",
-        "(2.17)",
+        "(2.17): dyhat = 2 (yhat - y) / n, n entries in all",
         "The mean runs over all entries, samples and outputs; its square has the slope 2.",
         _mse,
         ("yhat", "y"),
@@ -182,7 +185,7 @@ EXERCISES = (
     Exercise(
         "02.ds",
         "ds, the error of the scores for softmax with cross-entropy",
-        "(2.19)",
+        "(2.19): ds = (p - y) / B",
         "Put dp in front of (2.18): the probability in the denominator meets itself.",
         _softmax,
         ("p", "y"),
@@ -190,7 +193,7 @@ EXERCISES = (
     Exercise(
         "02.jacobian",
         "the Jacobian of the softmax",
-        "(2.18)",
+        "(2.18): row j, column k is p_j (δ_jk - p_k)",
         "Own numerator if j = k, and the denominator always.",
         _jacobian,
         ("p",),
@@ -198,7 +201,7 @@ EXERCISES = (
     Exercise(
         "02.head",
         "dW, db and dh of the head",
-        "(2.11), (2.12) and (2.13) with ds in the place of dz",
+        "(2.11), (2.12) and (2.13) with ds in the place of dz: dW = ds hᵀ, db the sum of its columns, dh = Wᵀ ds",
         "From ds on the head is a matrix as any other.",
         _head,
         ("W", "h", "ds"),
@@ -207,7 +210,7 @@ EXERCISES = (
     Exercise(
         "03.mse",
         "the mean squared error and its derivative",
-        "(2.17)",
+        "(2.17): dyhat = 2 (yhat - y) / n, n entries in all",
         "The mean runs over all entries; its square has the slope 2.",
         _loss,
         ("yhat", "y"),
@@ -216,7 +219,7 @@ EXERCISES = (
     Exercise(
         "03.ds",
         "the error of the scores for softmax with cross-entropy",
-        "(2.19)",
+        "(2.19): ds = (p - y) / B",
         "The loss is a mean over the samples.",
         _score_error,
         ("p", "y"),
@@ -224,7 +227,7 @@ EXERCISES = (
     Exercise(
         "03.classes",
         "the class of each target, a 1 in its column",
-        "p and y of (2.19)",
+        "section 6: a 1 in the column of the class",
         "How many edges has a target reached? That is the number of its class. Then a row of the identity matrix.",
         _classes,
         ("y", "edges"),

@@ -24,7 +24,9 @@ def folder() -> Path:
 
 
 def read(sheet: str) -> dict[str, Any]:
-    """Exercise -> {"done": whether it was ever right, "wrong": wrong answers since}, of one notebook.
+    """Exercise -> {"done": whether it was ever right, "wrong": the wrong answers since}, of one notebook.
+
+    An answer is kept as a few letters that tell it from others.
 
     A file that is missing or broken is an empty one.
     """
@@ -37,18 +39,21 @@ def read(sheet: str) -> dict[str, Any]:
         return {}
     if not isinstance(stored, dict):
         return {}
-    return {str(k): {"done": v.get("done") is True, "wrong": v["wrong"] if type(v.get("wrong")) is int else 0}
+    return {str(k): {"done": v.get("done") is True, "wrong": v["wrong"] if isinstance(v.get("wrong"), list) else []}
             for k, v in stored.items() if isinstance(v, dict)}  # fmt: skip
 
 
-def note(name: str, right: bool) -> int:
-    """Keep that an exercise was answered; how many wrong answers in a row that makes."""
+def note(name: str, right: bool, given: str) -> int:
+    """Keep that an exercise was answered; how many different wrong answers that makes since the last right one.
+
+    given : tells this answer from others. An answer that is given again counts once.
+    """
     sheet = name.partition(".")[0]
     known = read(sheet)
-    before = known.get(name, {"done": False, "wrong": 0})
-    wrong = 0 if right else before["wrong"] + 1
+    before = known.get(name, {"done": False, "wrong": []})
+    wrong = [] if right else [*(old for old in before["wrong"] if old != given), given]
     write(sheet, known | {name: {"done": before["done"] or right, "wrong": wrong}})
-    return int(wrong)
+    return len(wrong)
 
 
 def write(sheet: str, known: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ KINDS = {
     "type": "This is no answer of the kind that is asked for.",
     "dtype": "The numbers are of the wrong dtype.",
     "shape": "The shape is wrong.",
+    "axis": "The numbers are right, but an axis of length 1 is too many or missing: look for `keepdims`.",
     "names": "Its entries have other names.",
     "count": "It has another number of entries.",
     "nan": "There are values in it that are no finite numbers.",
@@ -59,6 +60,9 @@ KINDS = {
     "first step lost": "The first time step is left out.",
     "last step lost": "The last time step is left out.",
     "averaged over time": "It is averaged over the time steps where it has to be summed.",
+    "trace": "What the steps have kept is not what the trace has to hold.",
+    "zero of a line": "The zero of a line is not added: it changes no value, but it stands for the error of the line.",
+    "not given": "A function of NumPy is called where one is given.",
     "road": "One of the two roads back through time is closed.",
     "time index": "A state is taken from the wrong side of the time step: of now where the step before is meant, "
     "or the other way round.",

@@ -23,6 +23,7 @@ from . import (
     isolation,
     kept,
     lora,
+    passes,
     price,
     recurrent,
     sequences,
@@ -31,9 +32,23 @@ from . import (
 )
 from .exercise import Exercise
 from .judge import judge
+from .values import digest
 
 FILES = (
-    *(start, chains, recurrent, forward, gradients, heads, fading, sequences, truncated, counts, gru_time),
+    *(
+        start,
+        chains,
+        recurrent,
+        forward,
+        gradients,
+        heads,
+        fading,
+        passes,
+        sequences,
+        truncated,
+        counts,
+        gru_time,
+    ),
     *(adam, descent, energy, isolation, price, convolutions, lora),
 )
 EXERCISES: dict[str, Exercise] = {row.name: row for file in FILES for row in file.EXERCISES}
@@ -63,7 +78,8 @@ class Verdict:
 def check(name: str, mine: Any) -> Verdict:
     """Say whether an answer is right, and if not what kind of wrong.
 
-    Asked again after a wrong answer it gives a hint, and from the third time on names the equation.
+    A second wrong answer gets a hint, too, and from the third on also the equation. The same answer given again is no
+    new one: it is told the same once more.
 
     Parameters
     ----------
@@ -88,7 +104,10 @@ def check(name: str, mine: Any) -> Verdict:
     """
     exercise = _named(name)
     finding = judge(exercise, mine)
-    wrong = 0 if finding.kind == "empty" else kept.note(name, right=not finding.kind)
+    given = finding.given or digest(
+        finding.text
+    )  # of a function that ends in an error there is only what was said
+    wrong = 0 if finding.kind == "empty" else kept.note(name, not finding.kind, given)
     text = f"{name} is right."
     if finding.kind:
         text = f"{name} is not right yet. {finding.text}"

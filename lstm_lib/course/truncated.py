@@ -65,6 +65,8 @@ def _tbptt(case: Case) -> Problem:
                 "Losses before the block have been sent back already."),
         Mistake("off by one", _summed(n, [(s, end - K2 - 1) for s, end in _blocks(T)])),
         Mistake("off by one", _summed(n, [(s, end - K2 + 1) for s, end in _blocks(T)])),
+        Mistake("one step", _summed(n, [(s, end - K2) for s, end in _blocks(T)[-K1:]]),
+                "Only the last walk counts: it is overwritten where it has to be added up."),
         Mistake("averaged over time", {k: g / T for k, g in right.items()}),
     )  # fmt: skip
     given = {"w": n.weights, "traces": n.traces, "from_head": n.from_head, "k1": K1, "k2": K2}
@@ -89,7 +91,7 @@ EXERCISES = (
             "a": "Which error does an average make smaller: that of chance, or one that all windows share?",
             "c": "The terms that are left out are not the same as more noise.",
         },
-        "(3.4)",
+        "(3.4): bias = E[dW of the span] - E[dW], minus the terms left out",
         "The mean over windows tends to an expectation. To which one?",
     ),
 )

@@ -77,13 +77,13 @@ def reads(node: ast.AST) -> set[str]:
 def answer(notebook: Any, cell: int, expression: str, replaced: tuple[str, str] | None = None) -> Any:
     """What a check is given: its expression, run on the statements before it that it needs.
 
-    replaced : a text and another in its place, in the cell of the answer; the text has to stand there once.
+    replaced : a text and another in its place, in the cell of the answer; the last that has the text, once.
     """
     before = [c.source for c in notebook.cells[: cell + 1] if c.cell_type == "code"]
     if replaced is not None:
-        (at,) = (
+        at = [
             k for k, source in enumerate(before) if source.count(replaced[0]) == 1 and "# solution" in source
-        )
+        ][-1]
         before[at] = before[at].replace(*replaced)
     statements = [
         s for source in before for s in ast.parse(source).body if not isinstance(s, ast.Expr | ast.Assert)

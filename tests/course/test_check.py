@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from lstm_lib import course
 from lstm_lib.course import kept
 from lstm_lib.course.exercise import Case, Exercise, Problem, product
-from lstm_lib.course.judge import compare, judge
+from lstm_lib.course.judge import judge
 from lstm_lib.course.mistakes import KINDS, candidates
+from lstm_lib.course.values import compare
 from tests.course.solutions import SHEETS, answer, checks, sheet_of, solved
 from tests.project.test_imports import HEAVY
 
@@ -153,7 +154,7 @@ def test_odd_numbers_are_told(name: str) -> None:
     assert told(right + 1j) == "dtype"
     assert told(np.rint(right).astype(int)) in {"dtype", "zero"}
     assert told(right[:-1]) == "shape"
-    assert told(right[None]) == "shape"
+    assert told(right[None]) == "axis"
     assert told(float(right.flat[0])) == "shape"
     assert told(right.tolist()) == ""  # a list of the right numbers is right
     spoiled.flat[-1] = right.flat[-1] + 0.1
@@ -229,13 +230,34 @@ def test_hints_come_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> N
     wrong = np.ones((3, 2))
     course.check("02.dz_f", ...)  # a gap is no try
     capsys.readouterr()
-    first, second, third = (course.check("02.dz_f", wrong).text for _ in range(3))
+    first, second, third = (course.check("02.dz_f", k * wrong).text for k in (1, 2, 3))
     assert row.hint not in first and row.equation not in first
     assert row.hint in second and row.equation not in second
     assert row.hint in third and row.equation in third
     assert capsys.readouterr().out == "".join(text + "\n" for text in (first, second, third))
     assert course.check("02.dz_f", row.problem(row.notebook).answer)  # type: ignore[arg-type]
     assert course.check("02.dz_f", wrong).text == first  # begins anew
+
+
+SAME = {
+    "an array": ("02.dz_f", lambda k: np.full((3, 2), float(k))),
+    "a function": ("02.dz_f", lambda k: lambda df, f: k * df),
+    "one that ends in an error": ("02.dz_f", lambda k: lambda df, f: df @ [k, *range(k)]),
+    "one of a nest": ("03.forward_sequence", lambda k: lambda p, xs: (xs[0] * k, [])),
+    "a letter": ("02.quiz_abs", lambda k: "acd"[k - 1]),
+}
+
+
+@pytest.mark.parametrize(("name", "make"), SAME.values(), ids=list(SAME))
+def test_a_cell_that_is_run_again_uses_no_hint_up(name: str, make: Any) -> None:
+    row = course.EXERCISES[name]
+    first = course.check(name, make(1)).text
+    assert [course.check(name, make(1)).text for _ in range(3)] == [first] * 3  # made anew, and equal
+    assert f"Hint: {row.hint}" in (second := course.check(name, make(2)).text)
+    assert (
+        course.check(name, make(1)).text == first + second[second.index("\nHint") :]
+    )  # no step back, either
+    assert f"Equation: {row.equation}" in course.check(name, make(3)).text
 
 
 def test_no_text_gives_the_answer_away() -> None:
@@ -280,7 +302,7 @@ def test_progress_is_kept_in_a_small_file_a_notebook(folder: Path) -> None:
         solve(name)
     course.check("02.dz_f", 1)  # what was right once stays done
     assert sorted(path.name for path in folder.iterdir()) == ["02.json", "07.json"]
-    assert json.loads((folder / "02.json").read_text())["02.dz_i"] == {"done": True, "wrong": 0}
+    assert json.loads((folder / "02.json").read_text())["02.dz_i"] == {"done": True, "wrong": []}
     assert course.progress().table["done"].to_dict() == {
         "00": 0,
         "01": 0,
@@ -320,9 +342,8 @@ def test_a_broken_file_is_an_empty_one(folder: Path, content: str) -> None:
 
 def test_a_folder_that_cannot_be_written_is_no_error(folder: Path) -> None:
     folder.write_text("a file stands in the place of the folder")
-    for _ in range(2):
-        course.check("07.snr", lambda m_hat, v_hat: m_hat)
-    assert "Hint" in course.check("07.snr", lambda m_hat, v_hat: m_hat).text
+    course.check("07.snr", lambda m_hat, v_hat: m_hat)
+    assert "Hint" in course.check("07.snr", lambda m_hat, v_hat: v_hat).text
     solve("07.snr")
     assert repr(course.progress("07")).endswith("1 of 2")  # as long as the kernel runs
     assert folder.read_text() == "a file stands in the place of the folder"

@@ -88,10 +88,13 @@ def test_every_gap_is_filled_by_the_stored_solution_and_by_nothing_else(
         assert not judge(EXERCISES[name], answer(solved(sheet), cell, expression)).kind
         with contextlib.suppress(TypeError, AttributeError, ValueError):  # what `...` upsets is a gap, too
             finding = judge(EXERCISES[name], answer(edition[sheet], cell, expression))
-            assert finding.kind in {"empty", "raises", "type", "names", "zero"}, name
+            assert finding.kind in {"empty", "raises", "type", "names", "zero", "trace"}, name
 
 
-@pytest.mark.parametrize("sheet", [sheet for sheet in SHEETS if "01" <= sheet[:2] <= "06"])
+COURSE = [sheet for path in PATHS if "01" <= (sheet := path.stem.partition("_")[0])[:2] <= "06"]
+
+
+@pytest.mark.parametrize("sheet", COURSE)
 def test_there_is_a_task_every_ten_cells(sheet: str) -> None:
     cells = solved(sheet).cells
     tasks = [
@@ -99,6 +102,45 @@ def test_there_is_a_task_every_ten_cells(sheet: str) -> None:
         if cell.cell_type == "code" and ("# solution: " in cell.source or "solution" in cell.metadata.get("tags", ()))
     ]  # fmt: skip
     assert max(b - a for a, b in zip([0, *tasks], [*tasks, len(cells) - 1], strict=True)) <= 10
+
+
+REFUSES = re.compile(r"^\s*assert |\.require\(|side_by_side\(", re.M)
+
+
+@pytest.mark.parametrize("sheet", [sheet for sheet in COURSE if sheet in SHEETS])
+def test_a_check_comes_before_whatever_else_refuses_an_answer(sheet: str) -> None:
+    """Between a gap and its check nothing raises: a student reads the diagnosis, not an AssertionError."""
+    source = "\n".join(cell.source for cell in solved(sheet).cells if cell.cell_type == "code")
+    for _, name, _ in checks(solved(sheet)):
+        before = source[: source.index(f'course.check("{name}"')]
+        written = before.rindex("# end\n")
+        assert not REFUSES.search(before, written), name
+
+
+def hidden(sheet: str) -> set[str]:
+    """The numbers of the equations that the students' edition leaves to be found."""
+    prose = "\n".join(cell.source for cell in solved(sheet).cells if cell.cell_type == "markdown")
+    asked = [line for line in prose.splitlines() if r"= \;?" in line]
+    return {*re.findall(r"\\tag\{(\d\.\d+)\}", "".join(part[2] for part in student.PROSE.finditer(prose))),
+            *re.findall(r"\((\d\.\d+)\)", "".join(asked))}  # fmt: skip
+
+
+def test_the_last_hint_has_the_equation_that_the_student_was_to_find() -> None:
+    """In the students' edition its number would lead to a gap."""
+    found = set().union(*(hidden(sheet) for sheet in COURSE))
+    assert {"2.1", "2.9", "2.19", "3.14", "3.23"} <= found
+    for name, exercise in EXERCISES.items():
+        if found & set(re.findall(r"\d\.\d+", exercise.equation.partition(":")[0])):
+            assert len(exercise.equation.partition(": ")[2]) > 5, name
+
+
+def test_of_the_gaps_of_chapter_02_at_least_a_third_are_derivations() -> None:
+    """What is to be derived does not stand above its gap."""
+    asked = [EXERCISES[name] for sheet in ("02a", "02b") for _, name, _ in checks(solved(sheet))]
+    derived = [
+        row for row in asked if (hidden("02a") | hidden("02b")) & set(re.findall(r"\d\.\d+", row.equation))
+    ]
+    assert len(derived) >= len(asked) / 3
 
 
 def test_a_check_stands_below_its_gap_and_a_bar_below_the_check(edition: dict[str, Any]) -> None:
