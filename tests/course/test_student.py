@@ -134,13 +134,13 @@ def test_the_last_hint_has_the_equation_that_the_student_was_to_find() -> None:
             assert len(exercise.equation.partition(": ")[2]) > 5, name
 
 
-def test_of_the_gaps_of_chapter_02_at_least_a_third_are_derivations() -> None:
+def test_most_answers_of_chapter_02_are_derived() -> None:
     """What is to be derived does not stand above its gap."""
     asked = [EXERCISES[name] for sheet in ("02a", "02b") for _, name, _ in checks(solved(sheet))]
     derived = [
         row for row in asked if (hidden("02a") | hidden("02b")) & set(re.findall(r"\d\.\d+", row.equation))
     ]
-    assert len(derived) >= len(asked) / 3
+    assert len(derived) > len(asked) / 2
 
 
 def test_a_check_stands_below_its_gap_and_a_bar_below_the_check(edition: dict[str, Any]) -> None:
