@@ -193,6 +193,17 @@ class Net:
             counts["weights"] += learn * one
         return counts
 
+    def remembered(self, isolated: Isolated, samples: int, dtype: str = "float32") -> int:
+        """Bytes that `fit` remembers: what comes out below the border, of all samples. Without a border nothing is.
+
+        >>> net = Net((1, 8, 8), (Conv(4, Geometry((3, 3))), Pool(Geometry((2, 2), stride=2))), outputs=10)
+        >>> net.remembered(Isolated(below=1), samples=1000)  # 4 channels of 6 x 6
+        576000
+        """
+        self.active(isolated)  # refuses a border that isn't there
+        numbers = math.prod(self.sizes[isolated.below]) if isolated.below else 0
+        return samples * numbers * np.dtype(dtype).itemsize
+
 
 def init_params(net: Net, seed: int = 0, dtype: str = "float32") -> Params:
     """Uniform in ± √(6 / (fan in + fan out)) (Glorot and Bengio, 2010, equation 16), biases 0, drawn in float64."""

@@ -21,6 +21,7 @@ from lstm_lib.convolution import (
     init_params,
     network,
     predict,
+    training,
 )
 from lstm_lib.network.losses import LOSSES
 
@@ -287,3 +288,17 @@ def test_a_trace_of_all_layers_gives_the_same_gradient_as_one_from_the_border() 
     found = backward(net, params, trace, yhat, Isolated(below=1))
     assert found.keys() == dense.keys() - {"0/W", "0/b"}
     assert all(np.array_equal(found[name], dense[name]) for name in found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("below", [0, 1, 2, 3])
+def test_what_is_remembered_is_counted(below: int, dtype: str) -> None:
+    x, _ = data(PICTURE, dtype)
+    params = init_params(PICTURE, dtype=dtype)
+    held = training._below(PICTURE, params, x, below)
+    assert PICTURE.remembered(Isolated(below=below), len(x), dtype) == (held.nbytes if below else 0)
+
+
+def test_nothing_is_counted_for_a_border_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match="below is 4; the network has 3 layers"):
+        PICTURE.remembered(Isolated(below=4), 1)
