@@ -83,6 +83,7 @@ TARGETS = {
     "lora/sending": ("lora/sending", set()),
     "convolution/layers": ("convolution/layers convolution/network", CHECKS),
     "convolution/network": ("convolution/network", CHECKS),
+    "convolution/training": ("convolution/network", CHECKS | {"_check_targets"}),
 }
 
 # What may be mistaken for what: a word becomes the next one of its row, the last one the first.

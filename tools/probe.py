@@ -155,7 +155,8 @@ def convolutions() -> Group:
         conv.Conv(3, g((2, 1))),
     )
     line = conv.Conv(4, g(3, 2, 1, "causal")), conv.Pool(g(2, 2), "mean"), conv.Conv(2, g(2, 1, 2), "linear")
-    for inputs, layers in (((2, 7, 8), flat), ((2, 19), line)):
+    pairs = conv.Conv(4, g((3, 2), (2, 1), padding=((2, 0), (0, 1)))), flat[1], flat[2]
+    for inputs, layers in (((2, 7, 8), flat), ((2, 19), line), ((2, 8, 7), pairs)):
         for head in ("linear", "softmax"):
             net = conv.Net(inputs, layers, 3, head)
             drawn = conv.init_params(net, 1, "float64")
@@ -166,10 +167,22 @@ def convolutions() -> Group:
                 f"{net.sizes} {net.shapes}",
                 {"yhat": yhat} | conv.backward(net, params, trace, dy, down=True),
             )
-            for below, filters in ((0, {0: (1,)}), (0, {0: (0, 1, 2, 3)}), (1, {2: (1,)}), (2, {})):
-                rests, x = conv.Isolated(below, filters), rng.standard_normal((6, *net.sizes[below]))
-                yhat, trace = conv.forward(net, params, x, below)
-                yield f"{below} {filters} {net.flops(rests)}", conv.backward(net, params, trace, yhat, rests)
+            rests = (
+                (0, {0: (1,)}),
+                (0, {0: (0, 1, 2, 3)}),
+                (1, {2: (1,)}),
+                (2, {}),
+                (0, {0: (1,), 2: (0,)}, "cut"),
+            )
+            for rest in (conv.Isolated(*some) for some in rests):
+                x = rng.standard_normal((6, *net.sizes[rest.below]))
+                yhat, trace = conv.forward(net, params, x, rest.below)
+                counted = net.flops(rest), net.remembered(rest, 6)
+                yield f"{rest} {counted}", conv.backward(net, params, trace, yhat, rest)
+                x, y = rng.standard_normal((7, *inputs)), rng.dirichlet(np.ones(3), 7)
+                fitted, history = conv.fit(net, x, y, epochs=2, batch=3, isolated=rest, params=params)
+                made = {"loss": history["loss"].to_numpy(), "yhat": conv.predict(net, fitted, x, batch=4)}
+                yield f"fit {rest} {list(history)}", fitted | made
 
 
 OPTIONS: tuple[dict[str, Any], ...] = (
