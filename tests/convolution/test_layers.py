@@ -31,6 +31,8 @@ GEOMETRIES = {
     "causal": ((12,), Geometry(3, dilation=2, padding="causal")),
     "causal, a stride": ((12,), Geometry(3, stride=2, padding="causal")),
     "one number": ((5,), Geometry(1)),
+    "same, nothing to add": ((7,), Geometry(1, padding="same")),
+    "same, a stride above the kernel": ((8,), Geometry(2, stride=4, padding="same")),
     "pairs": ((7,), Geometry(3, stride=2, padding=((4, 1),))),
     "picture, pairs": ((8, 5), Geometry((3, 2), stride=(2, 1), padding=((0, 2), (1, 3)))),
     "picture": ((7, 5), Geometry((3, 2))),
@@ -198,6 +200,7 @@ def test_causal_sees_nothing_that_comes_after() -> None:
             r"a pair for each of the 2 axes, such as \(\(1, 0\), \(1, 0\)\)",
         ),
         (lambda: Geometry(2, padding=((1, -1),)), "zeros before and behind"),
+        (lambda: Geometry(2, padding=[(1, 1)]), "zeros before and behind"),  # type: ignore[arg-type]
         (lambda: Geometry(5, padding=((1, 1),)).output((2,)), r"an input of \(2,\) is smaller than a patch"),
         (lambda: Geometry((2, 2), padding="causal"), "padding 'causal' is for one axis"),
         (
