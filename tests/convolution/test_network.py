@@ -302,3 +302,17 @@ def test_what_is_remembered_is_counted(below: int, dtype: str) -> None:
 def test_nothing_is_counted_for_a_border_that_is_not_there() -> None:
     with pytest.raises(ValueError, match="below is 4; the network has 3 layers"):
         PICTURE.remembered(Isolated(below=4), 1)
+
+
+def test_the_rate_runs_over_all_steps_of_all_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def noted(part: float) -> float:
+        seen.append(part)
+        return 0.0
+
+    monkeypatch.setitem(training.RATES, "noted", noted)
+    trained, _ = fit(LINE, *data(LINE), epochs=3, batch=5, rate="noted")
+    assert seen == [k / 9 for k in range(9)]  # three batches of the twelve samples
+    for name, p in init_params(LINE, dtype="float64").items():
+        np.testing.assert_array_equal(trained[name], p)
