@@ -316,3 +316,10 @@ def test_the_rate_runs_over_all_steps_of_all_epochs(monkeypatch: pytest.MonkeyPa
     assert seen == [k / 9 for k in range(9)]  # three batches of the twelve samples
     for name, p in init_params(LINE, dtype="float64").items():
         np.testing.assert_array_equal(trained[name], p)
+
+
+def test_weights_are_drawn_as_wide_as_both_fans_say() -> None:
+    drawn = init_params(Net((3, 9), (Conv(64, Geometry(5)),), outputs=7))
+    for name, fans in {"0/W": 5 * (3 + 64), "head/W": 64 * 5 + 7}.items():
+        limit = (6 / fans) ** 0.5
+        assert 0.98 * limit < abs(drawn[name]).max() <= limit * (1 + 1e-6)
