@@ -33,7 +33,8 @@ def curves(
         is left out on a logarithmic axis.
     xlabel, ylabel : what the axes show, with its unit.
     log : which axes are logarithmic: "", "x", "y" or "xy".
-    limits : label -> y, drawn as thin horizontal lines with the label above their right end.
+    limits : label -> y, drawn as thin dashed lines on top of all others, so that a line that runs along one doesn't
+        hide it, with the label above their right end.
     points : names among `lines` that are drawn as marks without a line.
     marks : of every value: "" for none, "equal", or "nested": large and small in turn, so that one line on top of
         another shows as a mark within a mark.
@@ -54,7 +55,7 @@ def curves(
         ax.plot(x, y, **thin)
         ax.annotate(label, (x[-1], y[-1]), (4, 0), color="#555555", va="center", **beside)
     for label, limit in (limits or {}).items():
-        ax.axhline(limit, **thin)
+        ax.axhline(limit, color=PALETTE["black"], lw=1, ls=(0, (6, 4)), zorder=3)
         ax.annotate(label, (0.995, limit), (0, 3), **at_end)
     for k, (name, given) in enumerate(lines.items()):
         x, y = given if isinstance(given, tuple) else (np.arange(1, len(given) + 1), given)

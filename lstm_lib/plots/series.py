@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from lstm_lib.series import RULES, Series, Split
 
-from .look import PALETTE, SEQUENCE, Look, canvas, date_axis, given_or_new, legend_above, line
+from .look import PALETTE, SEQUENCE, Look, canvas, date_axis, given_or_new, legend_above, line, zone_name
 
 SEASONS = {"Dec-Feb": (12, 1, 2), "Mar-May": (3, 4, 5), "Jun-Aug": (6, 7, 8), "Sep-Nov": (9, 10, 11)}
 PARTS: dict[str, Look] = {
@@ -70,13 +70,13 @@ def profiles(series: Series) -> Figure:
     look = {"color": PALETTE["blue"], "label": "mean", "errorbar": ("pi", 50), "err_kws": band}
     sns.lineplot(x=week, y=target, ax=left, **look)
     left.set_xticks(range(0, 168, 24), ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], ha="left")
-    left.set(xlabel=f"hour of the week ({series.timezone})", ylabel=_label(series, series.target))
+    left.set(xlabel=f"hour of the week ({zone_name(series.timezone)})", ylabel=_label(series, series.target))
     for k, (name, months) in enumerate(SEASONS.items()):
         within = np.asarray(local.month.isin(months))
         day = pd.Series(target[within]).groupby(hour[within]).mean()
         right.plot(day.index, day, label=name, **line(k, marks=False))
     right.set_xticks(range(0, 25, 6))
-    right.set_xlabel(f"hour of the day ({series.timezone})")
+    right.set_xlabel(f"hour of the day ({zone_name(series.timezone)})")
     for ax in (left, right):
         legend_above(ax, columnspacing=1)
     return fig
