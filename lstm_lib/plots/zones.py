@@ -139,7 +139,7 @@ def product_map(plan: Plan, layer: int = 0, ax: Axes | None = None) -> Figure:
 def zone_maps(
     tables: Mapping[str, pd.DataFrame], log: Collection[str] = (), axes: Sequence[Axes] | None = None
 ) -> Figure:
-    """Heat maps side by side: a row a zone, a column an epoch; dark is large, with a scale of its own each.
+    """Heat maps side by side: a row a zone, a column an epoch; yellow is large, with a scale of its own each.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def zone_maps(
     axes = panels(axes, 1, len(tables), size=(3.1 * len(tables) + 0.6, 4.2), sharey=True)
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         norm = mpl.colors.LogNorm() if title in log else mpl.colors.Normalize()
-        look = {"cmap": "cividis_r", "norm": norm, "cbar_kws": {"location": "bottom", "aspect": 25}}
+        look = {"cmap": "cividis", "norm": norm, "cbar_kws": {"location": "bottom", "aspect": 25}}
         sns.heatmap(table, xticklabels=-(-len(table.columns) // 6), yticklabels=True, ax=ax, **look)
         ax.set(xlabel="epoch", ylabel="")
         ax.grid(visible=False)
