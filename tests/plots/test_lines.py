@@ -35,6 +35,13 @@ def test_curves_have_the_axes_that_are_asked_for(log: str) -> None:
     assert ax.get_legend() is None  # one line needs no name beside the axis
 
 
+def test_a_limit_is_drawn_on_top_of_a_line_that_runs_along_it() -> None:
+    figure = plots.curves({"a": (X, 3 + 0 * X)}, "step", "distance", limits={"end": 3.0})
+    limit, along = figure.axes[0].lines
+    assert limit.get_zorder() > along.get_zorder()
+    assert limit.get_linestyle() == "--"  # what lies below shows through
+
+
 def test_values_alone_are_counted_from_one() -> None:
     (line,) = plots.curves({"a": np.array([3.0, 2.0])}, "epoch", "loss").axes[0].lines
     assert line.get_xydata().tolist() == [[1, 3], [2, 2]]
