@@ -265,7 +265,7 @@ EXERCISES = (
          {"a": "What is |2 + iε| for a tiny ε, and what is its imaginary part?",
           "c": "NumPy knows the absolute value of a complex number. Of what kind is it?"},
          "(2.2): Im f(z + iε) / ε", "|a + ib| is the root of a² + b²."),
-    quiz("02.quiz_zeros", "what the derivative of the loss by zero[c] is", "a",
+    quiz("02.quiz_zeros", "what the derivative of the loss by the zero of c is", "a",
          {"b": "The zero is a number like any other: what if it were a little more than zero?",
           "c": "Follow the sum c + its zero on: which lines read it?"},
          "section 2: the derivative by the zero is the error of its line", "Which lines come after that of c?"),
