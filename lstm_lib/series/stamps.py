@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series.clock import DAY, Mask, in_days, local_days, on_clock, refuse, runs, usual_step
+from lstm_lib.series.clock import DAY, Mask, changes, in_days, local_days, on_clock, refuse, runs, usual_step
 from lstm_lib.series.refusal import SeriesError, choose, length
 from lstm_lib.series.spelling import parse
 
@@ -194,11 +194,15 @@ def _refuse_untold(
     """Refuse ends of periods if the rows don't tell their width, which was taken off them: the starts would be wrong.
 
     So it is with few rows around a change of the clocks: if the starts have another step, as where a day has 23 hours;
-    and with two rows, for which a day of 23 hours is no other than a period of 23 hours.
+    if several steps are as frequent there, since an end written as the start and the step more is half an hour or an
+    hour off; and with two rows, for which a day of 23 hours is no other than a period of 23 hours.
     """
     if len(starts) < 2:
         return
     step, also = usual_step(starts, zone), ""
+    apart = pd.Series(starts).diff().mode()
+    if step == width and len(apart) > 1 and changes(starts[0] - apart.max(), starts[-1], zone):
+        width = apart.max()
     if step == width:
         if len(starts) > 2 or in_days(step) or (step + _HOUR) % DAY > 2 * _HOUR or step < DAY - _HOUR:
             return
