@@ -6,6 +6,7 @@ The house, its ground floor first; a folder imports those above it in this list 
     isolation    zones of arcs, and plans: what is left to do when a zone is isolated
     series       an energy series: read, checked, cut into windows and folds; forecasts to beat, scores
     training     Adam, `fit` and the record it leaves, schedules of plans, statistics that choose zones, timing
+    forecasting  what a forecaster reads of a series, and its file
     forecaster   all of it in one object, with the habits of scikit-learn
     keras        weights to and from Keras, reference gradients by TensorFlow, the LSTM layer of Keras with zones
     checks       gradient checks against differences, with a tolerance by dtype

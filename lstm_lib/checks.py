@@ -24,7 +24,7 @@ import pandas as pd
 from lstm_lib.network.backward import backward
 from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import forward
-from lstm_lib.network.losses import LOSSES
+from lstm_lib.network.losses import loss_of
 from lstm_lib.network.spec import Params, Spec
 
 Loss = Callable[[Params], Any]
@@ -287,10 +287,10 @@ def gradient_check(
     def loss(at: Params) -> Any:
         start = [tuple(at[f"{k}/{name}0"] for name in states) for k in range(spec.layers)]
         yhat, _ = forward(spec, {k: at[k] for k in params}, at["x"], initial=start)
-        return LOSSES[spec.head](yhat, y)[0]
+        return loss_of(spec)(yhat, y)[0]
 
     yhat, trace = forward(spec, params, x, initial=initial)
-    grads = backward(spec, params, trace, LOSSES[spec.head](yhat, y)[1], also=("x", "state"))
+    grads = backward(spec, params, trace, loss_of(spec)(yhat, y)[1], also=("x", "state"))
     if method == "projection":
         ours, reference = (
             {"along one direction": np.array([s])} for s in projection(loss, point, grads, seed)

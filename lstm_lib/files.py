@@ -12,10 +12,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
+
+import numpy as np
 
 try:
     import fcntl
@@ -23,6 +26,11 @@ except ImportError:  # Windows, which doesn't remove a file that is open anyway
     fcntl = None  # type: ignore[assignment]
 
 PIECE = re.compile(r".+\.[0-9a-f]{8}\.unfinished")
+T = TypeVar("T")
+
+
+class Foreign(ValueError):
+    """A file of another kind or version; nothing of it is damaged."""
 
 
 @contextmanager
@@ -94,3 +102,36 @@ def _remove_abandoned(piece: Path) -> None:
     if fcntl is None:
         with suppress(OSError):
             piece.unlink()
+
+
+def read_arrays(path: str | Path, what: str, writer: str, read: Callable[[Mapping[str, Any]], T]) -> T:
+    """What `read` makes of the arrays of an `.npz` file that holds one called "about", once all of it is there.
+
+    Parameters
+    ----------
+    what, writer : what the file should hold and what writes such files, for the messages: "record", "Record.save".
+
+    Raises FileNotFoundError; `Foreign` for a file of another kind, and where `read` does; ValueError for a damaged one.
+    """
+    path = Path(path)
+    if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
+        path = path.with_name(f"{path.name}.npz")
+    with path.open("rb") as file:
+        try:
+            fits = zipfile.is_zipfile(file) and "about.npy" in zipfile.ZipFile(file).namelist()
+        except Exception:  # a list of contents that can't be read
+            fits = False
+        if not fits:
+            raise Foreign(f"{path} is not a {what}; expected a file written by {writer}")
+        try:
+            if bad := zipfile.ZipFile(file).testzip():  # NumPy reads no further than a header says
+                raise ValueError(f"{bad} fails its checksum")
+            file.seek(0)
+            with np.load(file) as folder:
+                return read(folder)
+        except Foreign as error:
+            raise Foreign(f"{path}: {error}") from None
+        except Exception as error:  # NumPy, zipfile and json have an error for each kind of damage
+            raise ValueError(
+                f"{path} can't be read as a {what}, it is damaged or was edited: {error}"
+            ) from error

@@ -19,7 +19,7 @@ from lstm_lib.network.step import step_backward, step_forward
 # Largest accepted difference between two orders of the same sums, relative to the largest entry of the array.
 ROUNDING = {"float64": 1e-12, "float32": 1e-4}
 
-# Every kind of network: all cells, one to three layers, both heads, the last or every output.
+# Every kind of network: all cells, one to three layers, all heads, the last or every output.
 KINDS = {
     f"{cell}-{len(units)}-{head}-{output}": ll.Spec(2, units, 3, cell, head, output)
     for cell, units, head, output in product(CELLS, ((3,), (2, 4), (3, 2, 2)), HEADS, OUTPUTS)
@@ -34,7 +34,7 @@ class Case(NamedTuple):
     spec: ll.Spec
     params: dict[str, Any]
     x: Any  # (B, T, D)
-    y: Any  # shape of yhat; probabilities for the softmax head
+    y: Any  # shape of yhat; probabilities for the softmax head, one for all quantiles of a target value
     dy: Any  # shape of yhat: an error of the forecast that no loss made
     initial: list[tuple[Any, ...]]  # the states of each layer: (h, c), or (h,)
 
@@ -68,7 +68,7 @@ def build(spec: ll.Spec, T: int = 5, B: int = 3, seed: int = 0, dtype: str = "fl
     size = {name: 0.1 if name.endswith("/p") else 0.6 for name in spec.shapes}
     params = {name: (normal(*shape) * size[name]).astype(dtype) for name, shape in spec.shapes.items()}
     out = (B, spec.outputs) if spec.output == "last" else (B, T, spec.outputs)
-    y = normal(*out)
+    y = normal(*out[:-1], out[-1] // max(1, len(spec.levels)))
     if spec.head == "softmax":
         y = np.exp(y) / np.exp(y).sum(axis=-1, keepdims=True)
     initial = [tuple(normal(B, H) for _ in spec.row.states) for H in spec.units]

@@ -19,10 +19,11 @@ import numpy as np
 
 from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import softmax
-from lstm_lib.network.losses import LOSSES
 from lstm_lib.network.spec import Params, is_whole
 
 from .layers import Geometry, Sizes, convolve, convolve_backward, pool, pool_backward
+
+HEADS = ("linear", "softmax")
 
 ACTIVATIONS: dict[
     str, tuple[Callable[[Any], Any], Callable[[Any], Any]]
@@ -108,7 +109,7 @@ class Net:
         named = [
             (layer.activation, "activation", ACTIVATIONS) for layer in self.layers if isinstance(layer, Conv)
         ]
-        checked: list[tuple[str, str, Collection[str]]] = [(self.head, "head", LOSSES), *named]
+        checked: list[tuple[str, str, Collection[str]]] = [(self.head, "head", HEADS), *named]
         for given, what, choices in checked:
             if given not in choices:
                 raise ValueError(f"{what} is {given!r}; the choices are {', '.join(choices)}")

@@ -1,5 +1,5 @@
-"""The exercises of notebook 05: what is said of a series, how many windows it has, and how good a forecast is. The
-answers are those of pandas and of `lstm_lib.series.metrics`.
+"""The exercises of notebooks 05 and 05b: what is said of a series, how many windows it has, how good a forecast is and
+how sure. The answers are those of pandas and of the package.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lstm_lib.network.losses import pinball
 from lstm_lib.series.scores import metrics
 
 from .exercise import Case, Exercise, Mistake, Problem
@@ -82,6 +83,44 @@ def _skill(case: Case) -> Problem:
     return Problem({"y": y, "yhat": yhat, "naive": naive}, metrics(y, yhat, naive)["skill"], mistakes=wrong)
 
 
+def _margin(case: Case) -> Problem:
+    rng = np.random.default_rng(case.seed + 10)
+    n, level = (39, 0.9) if case.B > 1 else (19, 0.8)
+    scores = rng.permutation(np.round(rng.gamma(2.0, size=n) + 0.01 * np.arange(n), 3))
+    ranked = np.sort(scores)
+    k = int(np.ceil((n + 1) * level))
+    wrong = (
+        Mistake("off by one", float(ranked[k]), "The smallest score is number 1, at index 0."),
+        Mistake(
+            "off by one",
+            float(ranked[k - 2]),
+            "n + 1 hours are ranked: the n of the validation part and the new one.",
+        ),
+        Mistake("formula", float(np.sort(scores)[::-1][k - 1]), "The smallest first."),
+        Mistake("formula", float(scores[k - 1]), "The scores have to be ranked first."),
+        Mistake("formula", float(scores.max()), "That holds every hour that was seen."),
+        Mistake("formula", float(np.sort(scores)[n - k]), "Of the share inside, not of the share outside."),
+    )
+    return Problem({"scores": scores, "level": level}, float(ranked[k - 1]), mistakes=wrong)
+
+
+def _pinball(case: Case) -> Problem:
+    rng, tau = np.random.default_rng(case.seed), 0.9
+    y, yhat = rng.normal(size=(case.B, 1)), rng.normal(size=(case.B, case.H))
+    yhat[0, :2] = y[0, 0] + 1, y[0, 0] - 1
+    right, above = pinball(yhat, np.repeat(y, case.H, axis=1), levels=(tau,))[1], yhat > y
+    y = np.repeat(y, case.H, axis=1)
+    wrong = (
+        Mistake("sign", -right, "The derivative with respect to yhat, not to y."),
+        Mistake("missing factor", right * right.size, "The loss is a mean over all entries."),
+        Mistake("formula", (above - (1 - tau)) / right.size, "What lies below y costs tau a unit."),
+        Mistake("formula", right * (yhat - y), "That is the loss; its slope doesn't grow with the distance."),
+        Mistake("formula", ((yhat < y) - tau) / right.size, "On which side is yhat too high?"),
+        Mistake("missing term", above / right.size, "What lies below y costs something, too."),
+    )
+    return Problem({"yhat": yhat, "y": y, "tau": tau}, right, mistakes=wrong)
+
+
 EXERCISES = (
     Exercise(
         "05.autocorrelation",
@@ -125,5 +164,32 @@ EXERCISES = (
         "One minus a ratio of two errors.",
         _skill,
         ("y", "yhat", "naive"),
+    ),
+    Exercise(
+        "05.margin",
+        "the margin of a split-conformal interval",
+        "its definition in section 2 of notebook 05b",
+        "Rank the scores; which of them is it, counted from 1? And in Python, from 0?",
+        _margin,
+        ("scores", "level"),
+    ),
+    Exercise(
+        "05.d_pinball",
+        "the derivative of the mean pinball loss",
+        "the loss in section 4 of notebook 05b",
+        "Two straight lines meet at yhat = y: what is the slope of each?",
+        _pinball,
+        ("yhat", "y", "tau"),
+    ),
+    quiz(
+        "05.quiz_test",
+        "what a large p says",
+        "c",
+        {
+            "a": "Of equal forecasts a test finds small values seldom; it never shows that they are equal.",
+            "b": "p is no probability that one of them is better.",
+        },
+        "section 5 of notebook 05b",
+        "What would a longer test part have to bring?",
     ),
 )

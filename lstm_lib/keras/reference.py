@@ -167,8 +167,13 @@ def _forward(spec: Spec, p: dict[str, Any], starts: dict[str, Any], steps: dict[
 
 
 def _loss(spec: Spec, yhat: Any, y: Any) -> Any:
-    if yhat.shape != y.shape:
-        raise ValueError(f"y has shape {tuple(y.shape)}; expected {tuple(yhat.shape)}")
+    expected = (*yhat.shape[:-1], yhat.shape[-1] // max(1, len(spec.levels)))
+    if tuple(y.shape) != expected:
+        raise ValueError(f"y has shape {tuple(y.shape)}; expected {expected}")
+    if spec.head == "quantiles":
+        e = tf.repeat(y, len(spec.levels), axis=-1) - yhat
+        tau = tf.constant(spec.levels * y.shape[-1], yhat.dtype)
+        return tf.reduce_mean(tf.maximum(tau * e, (tau - 1) * e))
     if spec.head == "softmax":
         return -tf.reduce_mean(tf.reduce_sum(y * tf.math.log(yhat), axis=-1))
     return tf.reduce_mean(tf.square(yhat - y))

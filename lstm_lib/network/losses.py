@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .cells import Array
-from .spec import refuse_masked
+from .spec import Spec, refuse_masked, spread
+
+Loss = Callable[..., tuple[Any, Array]]
 
 
 def mse(yhat: Array, y: Array, weights: Array | None = None) -> tuple[Any, Array]:
@@ -92,6 +96,53 @@ def cross_entropy(yhat: Array, y: Array, weights: Array | None = None) -> tuple[
     return -(share * y * np.log(p)).sum(), share * (yhat - y)
 
 
+def pinball(
+    yhat: Array, y: Array, weights: Array | None = None, levels: Sequence[float] | None = None
+) -> tuple[Any, Array]:
+    """Mean pinball loss of forecasts of quantiles, and its derivative (Koenker and Bassett 1978).
+
+    For a quantile of level τ, with e = yhat - y, the loss is (1[e > 0] - τ) e: what lies above y costs 1 - τ a unit,
+    what lies below τ. Its derivative is (1[e > 0] - τ) / n, which is 0 on the average where a share τ of the y lies
+    below yhat; at e = 0, where there is none, -τ / n is taken.
+
+    Parameters
+    ----------
+    yhat : (B, K Q) or (B, T, K Q), the Q quantiles of the first target value, then those of the second, and so on.
+    y : (B, K) or (B, T, K). weights : as for `mse`.
+    levels : (Q,), of the quantiles; None spreads them evenly, (k + 1/2) / Q: the median alone where there is one each.
+
+    >>> loss, dy = pinball(np.array([[1.0, 3.0]]), np.array([[2.0]]), levels=(0.1, 0.9))
+    >>> round(float(loss), 3), dy.round(3).tolist()
+    (0.1, [[-0.05, 0.05]])
+    """
+    refuse_masked(yhat=yhat, y=y, weights=weights)
+    Q = len(levels) if levels is not None else max(1, yhat.shape[-1] // max(1, y.shape[-1]))
+    if y.shape[:-1] != yhat.shape[:-1] or y.shape[-1] * Q != yhat.shape[-1]:
+        raise ValueError(
+            f"yhat has shape {yhat.shape} but y has shape {y.shape}; with {Q} quantiles y must have shape "
+            f"{(*yhat.shape[:-1], yhat.shape[-1] // Q)}"
+        )
+    tau = np.tile(np.asarray(spread(Q) if levels is None else levels, yhat.real.dtype), y.shape[-1])
+    residual = yhat - np.repeat(y, Q, axis=-1)
+    if weights is None:
+        slope = ((residual.real > 0) - tau) / residual.size
+    else:
+        share = _shares(weights, yhat)
+        residual[~share[..., 0].astype(bool)] = 0
+        slope = ((residual.real > 0) - tau) * share / residual.shape[-1]
+    slope = slope.astype(yhat.real.dtype)
+    return (slope * residual).sum(), slope
+
+
+def loss_of(spec: Spec) -> Loss:
+    """The loss of a network: that of its head, for its levels.
+
+    >>> loss_of(Spec(1, (3,), 2)) is mse
+    True
+    """
+    return partial(pinball, levels=spec.levels) if spec.head == "quantiles" else LOSSES[spec.head]
+
+
 def _shares(weights: Array, yhat: Array) -> Array:
     """Weights as shares of the whole, with an axis for the outputs."""
     weights, total = np.asarray(weights, yhat.real.dtype), float(np.sum(weights))
@@ -103,4 +154,5 @@ def _shares(weights: Array, yhat: Array) -> Array:
     return (weights / total).astype(yhat.real.dtype)[..., None]
 
 
-LOSSES = {"linear": mse, "softmax": cross_entropy}  # the loss that fits each head
+# The loss that fits each head.
+LOSSES: dict[str, Loss] = {"linear": mse, "softmax": cross_entropy, "quantiles": pinball}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import DTypeLike
 
 from .cells import Array, Cell, get_cell
 
-HEADS = ("linear", "softmax")
+HEADS = ("linear", "softmax", "quantiles")
 OUTPUTS = ("last", "every")
 Params = dict[str, Array]
 
@@ -29,6 +30,15 @@ def is_whole(number: object, least: int) -> bool:
     (True, False, False, False)
     """
     return isinstance(number, int | np.integer) and not isinstance(number, bool) and bool(number >= least)
+
+
+def spread(Q: int) -> tuple[float, ...]:
+    """Q levels of quantiles, evenly spread.
+
+    >>> spread(2)
+    (0.25, 0.75)
+    """
+    return tuple((k + 0.5) / Q for k in range(Q))
 
 
 def refuse_masked(**arrays: Any) -> None:
@@ -56,8 +66,10 @@ class Spec:
     units : H of each layer, lowest first; one entry in `units` a layer.
     outputs : O, width of the head.
     cell : a row of `CELLS`: "standard", "brief", "rnn", "gru", "gru_v3" or "peephole".
-    head : "linear", or "softmax" whose outputs are probabilities.
+    head : "linear", "softmax" whose outputs are probabilities, or "quantiles", a linear one with the pinball loss.
     output : "last" gives (B, O) from the last step, "every" gives (B, T, O).
+    levels : of the quantiles of each target value, above 0, below 1 and rising; O is a multiple of their number.
+        Without any, those of one target value, spread evenly. For other heads none.
 
     Raises ValueError that names the field, what was given and the valid choices.
 
@@ -74,6 +86,7 @@ class Spec:
     cell: str = "standard"
     head: str = "linear"
     output: str = "last"
+    levels: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         units = tuple(self.units) if isinstance(self.units, Iterable) else (self.units,)
@@ -94,6 +107,22 @@ class Spec:
         for name, choice, choices in (("head", self.head, HEADS), ("output", self.output, OUTPUTS)):
             if choice not in choices:
                 raise ValueError(f"Spec.{name} is {choice!r}; the choices are {', '.join(choices)}")
+        levels = tuple(float(level) for level in self.levels)
+        if self.head == "quantiles":
+            levels = levels or spread(self.outputs)
+            fit = self.outputs % len(levels) == 0
+        else:
+            fit = not levels
+        if not fit or not all(low < high for low, high in pairwise((0.0, *levels, 1.0))):
+            raise ValueError(
+                f"Spec.levels is {self.levels!r}; expected rising numbers above 0 and below 1, of which "
+                f"outputs={self.outputs} is a multiple, for head='quantiles', and none for other heads"
+            )
+        object.__setattr__(self, "levels", levels)
+
+    def __repr__(self) -> str:
+        named = {name: value for name, value in vars(self).items() if name != "levels" or value}
+        return f"Spec({', '.join(f'{name}={value!r}' for name, value in named.items())})"
 
     @property
     def row(self) -> Cell:

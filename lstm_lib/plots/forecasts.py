@@ -15,7 +15,12 @@ from .look import PALETTE, date_axis, given_or_new, legend_above, line
 
 
 def forecast(
-    times: pd.DatetimeIndex, actual: Array, forecasts: Mapping[str, Array], unit: str, ax: Axes | None = None
+    times: pd.DatetimeIndex,
+    actual: Array,
+    forecasts: Mapping[str, Array],
+    unit: str,
+    ax: Axes | None = None,
+    bands: Mapping[str, tuple[Array, Array]] | None = None,
 ) -> Figure:
     """Measured series and forecasts over time.
 
@@ -25,6 +30,7 @@ def forecast(
     actual : (N,) measured values; NaN leaves a gap.
     forecasts : name -> (N,) values, in the same unit.
     unit : of all values.
+    bands : name -> low and high (N,), of intervals such as those of `Forecaster.forecast(series, level=0.9)`.
 
     >>> import numpy as np
     >>> times = pd.date_range("2010-01-01", periods=3, freq="h", tz="UTC")
@@ -38,9 +44,35 @@ def forecast(
     ax.plot(times, actual, color=PALETTE["black"], lw=1.6, label="measured")
     for k, (name, values) in enumerate(forecasts.items()):
         ax.plot(times, values, lw=1.3, label=name, **line(k, marks=False))
+    for k, (name, (low, high)) in enumerate((bands or {}).items()):
+        ax.fill_between(times, low, high, color=line(k)["color"], alpha=0.25, lw=0, label=name)
     ax.set_ylabel(f"power ({unit})")
     date_axis(ax, times.tz)
-    legend_above(ax, len(forecasts) + 1)
+    legend_above(ax, len(forecasts) + len(bands or {}) + 1)
+    return fig
+
+
+def drivers(table: pd.DataFrame, unit: str, ax: Axes | None = None) -> Figure:
+    """What a forecast depends on: hours before it × inputs, the darker the more.
+
+    Parameters
+    ----------
+    table : from `lstm_lib.forecasting.drivers.drivers`. unit : of the target.
+
+    >>> fig = drivers(pd.DataFrame({"power": [1.0, 2.0]}, pd.Index([1.0, 0.0], name="hours before")), "kW")
+    >>> fig.axes[0].get_xlabel()
+    'hours before the forecast'
+    >>> import matplotlib.pyplot as plt
+    >>> plt.close(fig)
+    """
+    fig, ax = given_or_new(ax, (9, 1.2 + 0.35 * len(table.columns)))
+    mesh = ax.pcolormesh(
+        table.index, range(len(table.columns)), table.T, cmap="cividis_r", vmin=0, shading="nearest"
+    )
+    ax.set_yticks(range(len(table.columns)), list(table.columns))
+    ax.invert_xaxis()
+    ax.set_xlabel("hours before the forecast")
+    fig.colorbar(mesh, ax=ax, label=f"moves it by ({unit})")
     return fig
 
 

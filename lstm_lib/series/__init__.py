@@ -27,9 +27,13 @@ The modules, lowest first; each imports only those above it:
     reading    load_series: from a name or path to a Series
     options    what load_series can be told, as texts
     splits     what a series is cut into
+    known      what is known in advance of the hours to be forecast
     cutting    windows and folds
     sequences  stretches with a target at every step, and streams of them
     forecasts  the baselines
+    opponents  what compare is given, as forecasts of a part
+    intervals  how far a forecast may be off
+    differences  whether one forecast is better than another
     scores     the measures
 """
 

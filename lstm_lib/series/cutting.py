@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_lib.series.known import with_known
 from lstm_lib.series.refusal import SeriesError, choose, count, several
 from lstm_lib.series.splits import Rows, Split, Windows
 from lstm_lib.series.table import Series
@@ -31,6 +32,7 @@ def windows(
     steps: Literal["last", "all"] = "last",
     every: int = 1,
     dtype: npt.DTypeLike = "float32",
+    known: str | Sequence[str] = (),
 ) -> Split:
     """Cut a series into windows, in three parts in order of time.
 
@@ -44,6 +46,8 @@ def windows(
     steps : "last" forecasts the row `horizon` ahead (S = 1), "all" every row up to it (S = horizon).
     every : take every so-many-th window, counted from the first row of each part.
     dtype : of the scaled arrays, float32 or float64.
+    known : what is known of the hours to be forecast, further inputs for each step: "hour" and "weekday" of the
+        calendar, columns such as the temperature of a weather forecast (its past is the stand-in). Never the target.
 
     Scaling is (value - mean) / sd with the mean and sd (over n, not n - 1) of the training rows. A window is dropped if
     a row it reads or is compared with is missing (`gap`), or lies in another part (`border`, also where both hold). So
@@ -77,6 +81,7 @@ def windows(
     ((2, 2, 1), (2, 1), 1.5)
     """
     borders, offsets = borders_of(series, split), offsets_of(lookback, horizon, steps)
+    series, inputs = knowing(series, known, inputs, offsets - lookback + 1)
     return cut(series, borders, lookback, offsets, every, inputs, target, dtype)
 
 
@@ -94,6 +99,7 @@ def folds(
     steps: Literal["last", "all"] = "last",
     every: int = 1,
     dtype: npt.DTypeLike = "float32",
+    known: str | Sequence[str] = (),
 ) -> list[Split]:
     """Splits with a rolling origin: each is tested on the stretch that follows what it knows, the last on the end.
 
@@ -103,7 +109,7 @@ def folds(
     valid, test : the share of the rows in each validation part and each test part.
     training : "growing" trains on all rows before the validation part, "fixed" on as many as the first fold has, so
         that old rows are left behind.
-    lookback, horizon, inputs, target, steps, every, dtype : as for `windows`.
+    lookback, horizon, inputs, target, steps, every, dtype, known : as for `windows`.
 
     Returns
     -------
@@ -123,15 +129,16 @@ def folds(
     choose(training, ("growing", "fixed"), "way of training")
     n = len(series.frame)
     held, tested = round(n * valid), round(n * test)
-    known = n - number * tested - held  # rows that the first fold trains on
-    if not (0 < valid < 1 and 0 < test < 1) or min(held, tested, known) < 1:
+    begun = n - number * tested - held  # rows that the first fold trains on
+    if not (0 < valid < 1 and 0 < test < 1) or min(held, tested, begun) < 1:
         raise SeriesError(
-            f"{where}number={number}, valid={valid!r}, test={test!r} leave {known} of {n} rows to train the first "
+            f"{where}number={number}, valid={valid!r}, test={test!r} leave {begun} of {n} rows to train the first "
             "fold on; each has to be above 0, and valid + number x test below 1."
         )
-    result, offsets = [], offsets_of(lookback, horizon, steps)
-    for end in range(known, n - held, tested):  # of the training rows
-        borders = (end - known if training == "fixed" else 0, end, end + held, end + held + tested)
+    result, offsets = list[Split](), offsets_of(lookback, horizon, steps)
+    series, inputs = knowing(series, known, inputs, offsets - lookback + 1)
+    for end in range(begun, n - held, tested):  # of the training rows
+        borders = (end - begun if training == "fixed" else 0, end, end + held, end + held + tested)
         result.append(cut(series, borders, lookback, offsets, every, inputs, target, dtype))
     return result
 
@@ -152,6 +159,17 @@ def borders_of(series: Series, split: Sequence[float], call: str = "windows") ->
         )
     n = len(series.frame)
     return 0, round(n * shares[0]), round(n * (shares[0] + shares[1])), n
+
+
+def knowing(
+    series: Series, known: str | Sequence[str], inputs: Sequence[str] | None, ahead: Rows
+) -> tuple[Series, Sequence[str] | None]:
+    """The series with what is known of the hours ahead, and the inputs with it."""
+    if not known:
+        return series, inputs
+    more = with_known(series, known, ahead)
+    new = [str(column) for column in more.frame if column not in series.frame]
+    return more, None if inputs is None else [*inputs, *new]
 
 
 def offsets_of(lookback: int, horizon: int, steps: str) -> Rows:

@@ -20,6 +20,7 @@ from lstm_lib.series.sequences import Sequences, SequenceSplit, windows_of
 from lstm_lib.series.splits import Split, Windows
 
 DAY = pd.Timedelta(days=1)
+NAIVE = ("last value", "same hour yesterday", "same hour last week")
 CHUNK = 1024  # windows that are laid flat at a time
 
 
@@ -44,8 +45,8 @@ def naive_forecasts(part: Windows | Sequences) -> pd.DataFrame:
     part = windows_of(part)
     series, rows = part.series, part.target_rows
     origin = np.broadcast_to(rows[:, :1] - part.ahead[0], rows.shape)
-    sources = {"last value": origin}
-    for name, period in (("same hour yesterday", DAY), ("same hour last week", 7 * DAY)):
+    sources = {NAIVE[0]: origin}
+    for name, period in zip(NAIVE[1:], (DAY, 7 * DAY), strict=True):
         if period % series.step == pd.Timedelta(0):
             lag = period // series.step
             sources[name] = rows + lag * ((origin - rows) // lag)  # as many periods back as reach the origin

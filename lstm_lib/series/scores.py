@@ -1,9 +1,10 @@
-"""How good a forecast is: five measures, on rows that all forecasts share, as a whole or by step, hour or target."""
+"""How good a forecast is, on rows that all forecasts share, as a whole or by step, hour or target."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +12,13 @@ import pandas as pd
 
 from lstm_lib.network.spec import refuse_masked
 from lstm_lib.series.clock import Array, Mask, Values
-from lstm_lib.series.forecasts import naive_forecasts
+from lstm_lib.series.differences import best_naive, days_of, diebold_mariano, peak_error, share_between
+from lstm_lib.series.forecasts import NAIVE
+from lstm_lib.series.intervals import Intervals, check_level, intervals
+from lstm_lib.series.opponents import Given, opponents
 from lstm_lib.series.refusal import SeriesError, choose
-from lstm_lib.series.sequences import Sequences, windows_of
-from lstm_lib.series.splits import Windows
+from lstm_lib.series.sequences import Sequences, SequenceSplit, windows_of
+from lstm_lib.series.splits import Split, Windows
 
 
 def metrics(
@@ -95,38 +99,47 @@ def _rms(error: Values) -> float:
     return float(np.sqrt((error**2).mean()))
 
 
-@runtime_checkable
-class Forecasts(Protocol):
-    """What forecasts a part in both ways, in the target's unit."""
-
-    def predict(self, part: Any, way: Literal["windows", "pass"]) -> npt.ArrayLike: ...  # noqa: D102
-
-
 def compare(
-    part: Windows | Sequences,
-    forecasts: Mapping[str, npt.ArrayLike | Forecasts],
+    part: Windows | Sequences | Split | SequenceSplit,
+    forecasts: Mapping[str, Given],
     baseline: str = "last value",
     by: Literal["horizon", "hour", "target"] | None = None,
+    level: float | None = None,
+    test: bool = False,
 ) -> pd.DataFrame:
     """Score forecasts of `part` next to the naive ones, on the same rows: those where none is missing.
 
     Parameters
     ----------
-    part : windows; of sequences, the windows that they are compared on.
+    part : windows; of sequences, the windows that they are compared on; of a split, its test part.
     forecasts : name -> (N, O) in the target's unit, such as {"LSTM": split.unscale(yhat)}; or name -> something that
         predicts in both ways, such as a `Forecaster`: then there is a row for each, "LSTM, from windows" and "LSTM, in
-        one pass" (`lstm_lib.predict` says what that is).
-    baseline : the forecast that skill is relative to.
+        one pass" (`lstm_lib.predict` says what that is); or, where a split is given, a function of a split, such as
+        `ridge_forecast`.
+    baseline : the forecast that skill and the test are relative to.
     by : score by "horizon" (how many steps ahead), by "hour" (of the forecast moment, in local time) or by "target" (if
         there are several). Measures that a group doesn't have are NaN, such as nrmse and skill of solar power at night.
+    level : of intervals around every forecast, such as 0.9, measured on the validation part of the split that is then
+        given for `part`; values are given as a pair (of valid, of test). See `lstm_lib.series.intervals`.
+    test : whether it is better, and in what else it errs.
 
     Returns
     -------
     DataFrame, a row for each forecast with the columns of `metrics`, or with `by` a row for each forecast and group.
-    `n` is the number of common rows (by hour: of values). mase is relative to the training rows.
+    `n` is the number of common rows (by hour: of values). mase is relative to the training rows. With a level:
 
-    Raises SeriesError as `metrics` does, for an unknown baseline, and for a forecast with stamps (a DataFrame) that are
-    not those of `part`.
+    coverage, width : the share of values inside the split-conformal intervals, and the mean of high - low.
+    coverage_low, coverage_high : where the share may lie, 95 %, by a bootstrap over weeks of days (not with `by`).
+    adaptive_coverage, adaptive_width : of the intervals that adapt over time.
+
+    With test:
+
+    bias : mean of yhat - y. peak : mean error of the highest value of a day (not by hour).
+    skill_best : 1 - rmse / rmse of the naive forecast that is the best one at each step.
+    dm, p : statistic and p of the test of Diebold and Mariano against the baseline, by days; dm below 0 is better.
+
+    Raises SeriesError as `metrics` does, for an unknown baseline, for a forecast with stamps (a DataFrame) that are
+    not those of `part`, and for a level without what it is measured on.
 
     >>> from lstm_lib.series import load_series, ridge_forecast, windows
     >>> split = windows(load_series("fontana"))
@@ -137,44 +150,46 @@ def compare(
     same hour yesterday  3.92  5.28   0.21  1.37  -0.10  1242
     same hour last week  5.64  7.61   0.30  1.98  -0.59  1242
     ridge                2.67  3.53   0.14  0.93   0.26  1242
+    >>> table = compare(split, {"ridge": ridge_forecast}, level=0.9)
+    >>> table.loc["ridge", ["rmse", "coverage", "width"]].round(2).tolist()
+    [3.53, 0.87, 10.58]
     """
-    given, part = part, windows_of(part)
+    split = part if isinstance(part, Split | SequenceSplit) else None
+    given = part.test if isinstance(part, Split | SequenceSplit) else part
+    part = windows_of(given)
     if not isinstance(part, Windows) or not isinstance(forecasts, Mapping):
         raise SeriesError(
             "compare() takes a part of a split, such as split.test, and a dict of forecasts, such as "
             f'{{"LSTM": values}}; got {type(part).__name__} and {type(forecasts).__name__}.'
         )
+    if level is not None and split is None:
+        raise SeriesError(
+            f"level={check_level(level)} measures intervals on the validation part; give compare() the split."
+        )
     _refuse_masked(forecasts)
-    naive, where = naive_forecasts(part), f"the {part.name} part"
-    table = {name: naive[name] for name in dict.fromkeys(naive.columns.get_level_values(0))} | {
-        f"{name}{says}": forecast
-        for name, values in forecasts.items()
-        for says, forecast in _ways(values, given)
-    }
+    table = {one.name: one for one in opponents(given, forecasts, split, level)}
     choose(baseline, table, "forecast")
-    shape, arrays = (len(part), part.outputs), dict[str, Values]()
-    for name, values in table.items():
-        array, stamps = np.asarray(values, dtype=np.float64), getattr(values, "index", None)
-        if array.size != np.prod(shape) or len(array) != len(part):
-            raise SeriesError(
-                f"Forecast {name!r} has shape {array.shape}; expected {shape}, a row for each window of {where}."
-            )
-        if isinstance(stamps, pd.DatetimeIndex) and not stamps.equals(part.times):
-            raise SeriesError(
-                f"Forecast {name!r} is for the stamps {stamps[0]} to {stamps[-1]}; {where} has "
-                f"{part.times[0]} to {part.times[-1]}, in order of time."
-            )
-        arrays[name] = array.reshape(shape)
-    common = np.logical_and.reduce([~np.isnan(array).any(axis=1) for array in arrays.values()])
+    missing = [np.isnan(one.values).any(axis=1) for one in table.values()]
+    common = ~np.logical_or.reduce(missing)
     if not common.any():
-        names = ", ".join(map(repr, arrays))
-        raise SeriesError(f"There is no row of {where} that has all of the forecasts {names}.")
+        names = ", ".join(map(repr, table))
+        raise SeriesError(f"There is no row of the {part.name} part that has all of the forecasts {names}.")
     actual = part.actual[common]
-    arrays = {name: array[common] for name, array in arrays.items()}
+    arrays = {name: one.values[common] for name, one in table.items()}
     steps = np.broadcast_to(np.repeat(part.steps_apart, len(part.ahead)), actual.shape)
     apart = steps if np.isfinite(steps).all() else None  # no two neighbouring rows to train on
+    more = _More(part, common, actual, arrays, baseline, test)
+    if level is not None and split is not None:
+        before, ahead = windows_of(split.valid).actual, np.tile(part.ahead, len(part.target_names))
+        for name, one in table.items():
+            bounds = tuple(side[common] for side in one.bounds)
+            more.bands[name] = intervals(one.before, before, bounds, actual, ahead, level)
     if by is None:
-        scores = {name: metrics(actual, array, arrays[baseline], apart) for name, array in arrays.items()}
+        everything = np.ones(actual.shape, bool)
+        scores = {
+            name: metrics(actual, array, arrays[baseline], apart) | more.scores(name, everything, None)
+            for name, array in arrays.items()
+        }
         return pd.DataFrame(scores).T.astype({"n": int})
     labels = _labels(part, common, by)
     rows: dict[tuple[str, Any], dict[str, float]] = {}
@@ -184,16 +199,52 @@ def compare(
             wide = None if apart is None else apart[at]
             scored = _scores(actual[at], array[at], arrays[baseline][at], wide)
             rows[name, group] = scored | {"n": at.sum() if by == "hour" else len(actual)}
+            rows[name, group] |= more.scores(name, at, by)
     index = pd.MultiIndex.from_tuples(rows, names=["forecast", by])
     return pd.DataFrame(list(rows.values()), index=index).astype({"n": int})
 
 
-def _ways(values: npt.ArrayLike | Forecasts, part: Windows | Sequences) -> list[tuple[str, npt.ArrayLike]]:
-    """A forecast as it is, or those that something makes, with what to add to their name."""
-    if not isinstance(values, Forecasts):
-        return [("", values)]
-    says: dict[str, Literal["windows", "pass"]] = {", from windows": "windows", ", in one pass": "pass"}
-    return [(name, values.predict(part, way=way)) for name, way in says.items()]
+@dataclass
+class _More:
+    """The measures of intervals and of differences, of the common rows."""
+
+    part: Windows
+    common: Mask
+    actual: Values
+    arrays: Mapping[str, Values]
+    baseline: str
+    test: bool
+
+    def __post_init__(self) -> None:
+        self.bands = dict[str, Intervals]()
+        self.days = days_of(self.part)[self.common]
+
+    def scores(self, name: str, at: Mask, by: str | None) -> dict[str, float]:
+        """Of one forecast, for the values (n, O) that are in a group."""
+        found: dict[str, float] = {}
+        if name in self.bands:
+            band = self.bands[name]
+            found = {"coverage": float(band.inside[at].mean()), "width": float(band.width[at].mean())}
+            if by is None:
+                found["coverage_low"], found["coverage_high"] = share_between(band.inside, self.days)
+            found["adaptive_coverage"] = float(band.adaptive_inside[at].mean())
+            found["adaptive_width"] = float(band.adaptive_width[at].mean())
+        return found | (self._differences(name, at, by) if self.test else {})
+
+    def _differences(self, name: str, at: Mask, by: str | None) -> dict[str, float]:
+        error, yhat = (self.arrays[name] - self.actual)[at], self.arrays[name]
+        naive = best_naive(self.actual, {k: a for k, a in self.arrays.items() if k in NAIVE})
+        reference, other = ((a - self.actual)[at] for a in (naive, self.arrays[self.baseline]))
+        days = np.broadcast_to(self.days[:, None], at.shape)[at]
+        columns = np.asarray(at.any(axis=0)) & (by != "hour")
+        dm, p = diebold_mariano(error**2, other**2, days)
+        return {
+            "bias": float(error.mean()),
+            "peak": peak_error(self.part, self.common, self.actual, yhat, columns),
+            "skill_best": 1 - _rms(error) / _rms(reference) if _rms(reference) > 0 else np.nan,
+            "dm": dm,
+            "p": p,
+        }
 
 
 def _labels(part: Windows, common: Mask, by: str) -> Array:

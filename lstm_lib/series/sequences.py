@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lstm_lib.series.clock import Array, Values
-from lstm_lib.series.cutting import borders_of, cut, offsets_of
+from lstm_lib.series.cutting import borders_of, cut, knowing, offsets_of
 from lstm_lib.series.refusal import SeriesError, count
 from lstm_lib.series.splits import Rows, Split, Windows
 from lstm_lib.series.table import Series
@@ -218,6 +218,7 @@ def sequences(
     target: str | Sequence[str] | None = None,
     steps: Literal["last", "all"] = "last",
     dtype: npt.DTypeLike = "float32",
+    known: str | Sequence[str] = (),
 ) -> SequenceSplit:
     """Cut a series into sequences, in the parts and with the scaling of `windows`.
 
@@ -233,7 +234,7 @@ def sequences(
         with k1 = k2 = length, Williams and Peng 1990): `fit` runs as many streams side by side as a batch has samples,
         and the warm-up counts nothing only where a stream begins or the series has a gap.
     lookback : of the windows that forecasts are compared on, `split.windows`.
-    horizon, split, inputs, target, steps, dtype : as for `windows`.
+    horizon, split, inputs, target, steps, dtype, known : as for `windows`.
 
     A sequence reads no missing row, and no step that counts has a missing target; none crosses from one part into
     another. Raises SeriesError as `windows` does, and for a warm-up that is not shorter than the sequence.
@@ -272,6 +273,7 @@ def sequences(
             f"warmup={warmup} has to be less than length={length}: no step would have a target."
         )
     borders, ahead = borders_of(series, split, "sequences"), offsets_of(1, horizon, steps)
+    series, inputs = knowing(series, known, inputs, ahead)
     compared = cut(series, borders, lookback, offsets_of(lookback, horizon, steps), 1, inputs, target, dtype)
     counted = np.arange(
         warmup + ahead[0], length + ahead[-1]

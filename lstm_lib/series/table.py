@@ -40,6 +40,7 @@ class Series:
     calendar : the features that were added by `with_calendar`.
     notes : what was recognised and what was done, a sentence each.
     found : what reading the file found, for `check`.
+    known : what is known in advance, and stands beside it for hours ahead, as "air +1" (`windows(..., known=...)`).
     stamped : whether the file's stamps marked the "start" or the "end" of their periods; those of `frame` are starts.
 
     Raises SeriesError if the frame is not as described.
@@ -63,6 +64,7 @@ class Series:
     notes: tuple[str, ...] = ()
     found: tuple[faults.Finding, ...] = ()
     stamped: Literal["start", "end"] = "start"
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         where, index = f"Series {self.name!r}: ", self.frame.index
@@ -110,9 +112,11 @@ class Series:
 
     @property
     def measured(self) -> list[str]:
-        """The columns that are not calendar features."""
+        """The columns that are neither calendar features nor values of hours ahead."""
         waves = {f"{feature}_{wave}" for feature in self.calendar for wave in ("sin", "cos")}
-        return [str(column) for column in self.frame.columns if column not in waves]
+        ahead = {*self.known, *(f"{name}_{wave}" for name in self.known for wave in ("sin", "cos"))}
+        names = [str(column) for column in self.frame.columns if column not in waves]
+        return [name for name in names if name.rpartition(" +")[0] not in ahead] if ahead else names
 
     def unit_of(self, column: str) -> str:
         """The unit of a column, or "" if it isn't known; SeriesError for a column that isn't there.
@@ -213,7 +217,9 @@ class Series:
             notes = (*notes, f"periods of {after} were counted from midnight in {clock}, the first one's")
         if read := [column for column in done["sum"] if self._look({}).meter(column)]:
             notes = (*notes, f"{listed(read)} reads like a meter; its readings were added up as asked")
-        return replace(self, frame=frame, calendar=(), notes=notes, found=()).with_calendar(*self.calendar)
+        return replace(self, frame=frame, calendar=(), known=(), notes=notes, found=()).with_calendar(
+            *self.calendar
+        )
 
     def _periods(self, width: pd.Timedelta, clock: str) -> tuple[pd.DatetimeIndex, np.ndarray, np.ndarray]:
         """The starts of the periods in UTC, the period of each row, and how many rows each has when it is whole."""

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from lstm_lib.files import replacing
+from lstm_lib.files import read_arrays, replacing
 from lstm_lib.network.cells import Array
-from lstm_lib.network.losses import LOSSES
+from lstm_lib.network.losses import loss_of
 from lstm_lib.network.spec import Params, Spec, check_params, copy_params
 from lstm_lib.network.trace import Workspace
 from lstm_lib.series import Sequences
@@ -156,7 +156,7 @@ class Record:
             yhat = predict(self.spec, checkpoint.params, valid, work=work, engine=self.config.get("engine"))
             valid = windows_of(valid)
             y = valid.take(np.arange(len(valid)))[1]
-            row["valid_loss"] = float(LOSSES[self.spec.head](yhat, y)[0])
+            row["valid_loss"] = float(loss_of(self.spec)(yhat, y)[0])
             if self.spec.head == "linear":
                 row["valid_rmse"] = float(np.sqrt(row["valid_loss"]) * getattr(valid, "scale", 1.0))
         measure = "train_loss" if valid is None else "valid_loss"
@@ -197,38 +197,19 @@ class Record:
 
         Raises FileNotFoundError, and ValueError with the path for a file of another kind or edition and a damaged one.
         """
-        path = Path(path)
-        if not path.is_file() and path.with_name(f"{path.name}.npz").is_file():
-            path = path.with_name(f"{path.name}.npz")  # as `save` names it
-        with path.open("rb") as file:
-            try:
-                is_record = zipfile.is_zipfile(file) and "about.npy" in zipfile.ZipFile(file).namelist()
-            except Exception:  # a list of contents that can't be read
-                is_record = False
-            if not is_record:
-                raise ValueError(f"{path} is not a record; expected a file written by Record.save")
-            try:
-                return cls._read(file)
-            except Exception as error:  # NumPy, zipfile and json have an error for each kind of damage
-                raise ValueError(
-                    f"{path} can't be read as a record, it is damaged or was edited: {error}"
-                ) from error
+        return read_arrays(path, "record", "Record.save", cls._read)
 
     @classmethod
-    def _read(cls, file: IO[bytes]) -> Record:
-        if bad := zipfile.ZipFile(file).testzip():  # NumPy reads no further than a header says
-            raise ValueError(f"{bad} fails its checksum")
-        file.seek(0)
-        with np.load(file) as folder:
-            about = json.loads(str(folder["about"]))
-            if (version := about.get("version", 1)) > VERSION:
-                raise ValueError(
-                    f"it has version {version}, this lstm_lib reads up to {VERSION}: install the newest"
-                )
-            groups: dict[str, dict[str, Any]] = {}
-            for key in folder.files:
-                group, _, name = key.partition(":")
-                groups.setdefault(group, {})[name] = folder[key]
+    def _read(cls, folder: Mapping[str, Any]) -> Record:
+        about = json.loads(str(folder["about"]))
+        if (version := about.get("version", 1)) > VERSION:
+            raise ValueError(
+                f"it has version {version}, this lstm_lib reads up to {VERSION}: install the newest"
+            )
+        groups: dict[str, dict[str, Any]] = {}
+        for key in folder:
+            group, _, name = key.partition(":")
+            groups.setdefault(group, {})[name] = folder[key]
         counts = {k: int(t) if t.ndim == 0 else t for k, t in groups["t"].items()}
         state = AdamState(groups["m"], groups["v"], counts, groups.get("v_max"))
         chosen = about.get("chosen")

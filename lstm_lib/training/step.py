@@ -19,7 +19,7 @@ from lstm_lib.network.backward import backward
 from lstm_lib.network.cells import Array
 from lstm_lib.network.compiled_loops import announced
 from lstm_lib.network.forward import forward
-from lstm_lib.network.losses import LOSSES
+from lstm_lib.network.losses import loss_of
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.network.trace import Trace, Workspace, shares_of
 
@@ -130,7 +130,7 @@ class Step:
         known = 0 if plan is None else plan.cached
         output = None if weights is None else "every"
         yhat, trace = forward(self.spec, params, x, self.work, initial, known=known, output=output)
-        loss, dy = LOSSES[self.spec.head](yhat, y, weights)
+        loss, dy = loss_of(self.spec)(yhat, y, weights)
         if not np.isfinite(loss):
             raise NotFinite(f"loss is {loss}")
         grads = backward(self.spec, params, trace, dy, plan)

@@ -11,11 +11,20 @@ from lstm_lib.keras import IsolatedLSTM, batches, from_keras, keras, sequence_ba
 from lstm_lib.keras.convert import KINDS as CONVERTED
 from tests.cases import KINDS, build, identical, same
 
-IN_KERAS = {name: spec for name, spec in KINDS.items() if spec.cell in CONVERTED}
+# A layer of Keras knows no loss: a head of quantiles comes back as a linear one.
+IN_KERAS = {name: k for name, k in KINDS.items() if k.cell in CONVERTED and k.head != "quantiles"}
 LSTM, GRU, RNN, DENSE = keras.layers.LSTM, keras.layers.GRU, keras.layers.SimpleRNN, keras.layers.Dense
 
 
 # ---------------------------------------------------------------------------------------- weights both ways
+
+
+def test_a_head_of_quantiles_is_a_linear_one_there():
+    case, model = made(KINDS["gru-1-quantiles-last"], "float64")
+    spec, params = from_keras(model)
+    assert (spec.head, spec.levels) == ("linear", ())
+    identical(params, case.params)
+    same(case.forward()[0], model(case.x).numpy(), 1e-13)
 
 
 @pytest.fixture(params=IN_KERAS)

@@ -33,14 +33,14 @@ class Isolated(NamedTuple):
 
 
 def random_specs(most_units: int = 6) -> st.SearchStrategy[ll.Spec]:
-    """Networks of every cell, one to three layers, both heads, the last or every output."""
+    """Networks of every cell, one to three layers, all heads, the last or every output."""
     return st.builds(
         lambda D, units, *rest: ll.Spec(D, tuple(units), *rest),
         st.integers(1, 3),
         st.lists(st.integers(1, most_units), min_size=1, max_size=3),
         st.integers(1, 3),
         st.sampled_from([*CELLS]),
-        st.sampled_from(["linear", "softmax"]),
+        st.sampled_from(["linear", "softmax", "quantiles"]),
         st.sampled_from(["last", "every"]),
     )
 

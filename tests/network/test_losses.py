@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import lstm_lib as ll
-from lstm_lib.network.losses import LOSSES
+from lstm_lib.network.losses import LOSSES, loss_of, pinball
+from lstm_lib.network.spec import HEADS
 from tests.cases import build, identical, same
 
 
@@ -110,7 +111,43 @@ def test_softmax_is_finite_adds_up_and_knows_no_common_shift(scores):
 def test_every_head_has_its_loss():
     assert LOSSES["linear"] is ll.mse
     assert LOSSES["softmax"] is ll.cross_entropy
-    assert len(LOSSES) == 2
+    assert LOSSES["quantiles"] is pinball
+    assert tuple(LOSSES) == HEADS
+    spec = ll.Spec(1, (2,), 4, head="quantiles", levels=(0.1, 0.8))
+    yhat, y = np.random.default_rng(3).standard_normal((2, 5, 4))
+    assert loss_of(spec)(yhat, y[:, :2])[0] == pinball(yhat, y[:, :2], levels=(0.1, 0.8))[0]
+
+
+@pytest.mark.parametrize("shape", [(400, 2), (40, 10, 2)])
+def test_the_constant_of_least_pinball_loss_is_the_quantile(shape):
+    """Of 400 numbers; where no quantile is a number itself, its derivative changes sign there alone."""
+    y, levels = np.random.default_rng(2).gamma(2.0, size=shape), (0.101, 0.5, 0.901)
+    found = np.quantile(y.reshape(-1, 2), levels, axis=0, method="inverted_cdf").T.ravel()
+    for shift, sign in ((-1e-9, -1), (1e-9, 1)):
+        _, dy = pinball(np.broadcast_to(found + shift, (*shape[:-1], 6)), y, levels=levels)
+        assert np.sign(dy.reshape(-1, 6).sum(axis=0)).tolist() in ([sign] * 6, [sign, 0, sign] * 2)
+    assert dy.dtype == np.float64
+
+
+def test_pinball_by_hand():
+    loss, dy = pinball(np.array([[1.0, 5.0]]), np.array([[3.0]]), levels=(0.2, 0.9))
+    assert loss == pytest.approx((0.2 * 2 + 0.1 * 2) / 2)
+    same(dy, np.array([[-0.1, 0.05]]))
+    assert pinball(np.array([[3.0]]), np.array([[3.0]]), levels=(0.2,))[1].tolist() == [[-0.2]]
+
+
+def test_levels_that_do_not_fit_are_refused():
+    for wrong in ((0.9, 0.1), (0.5, 0.5), (0.0, 0.5), (0.5, 1.0), (0.1, 0.5, 0.9)):
+        with pytest.raises(
+            ValueError, match=r"Spec.levels is .* expected rising numbers above 0 and below 1"
+        ):
+            ll.Spec(1, (2,), 4, head="quantiles", levels=wrong)
+    with pytest.raises(ValueError, match="none for other heads"):
+        ll.Spec(1, (2,), 4, levels=(0.5,))
+    with pytest.raises(ValueError, match=r"with 2 quantiles y must have shape \(3, 2\)"):
+        pinball(np.zeros((3, 4)), np.zeros((3, 4)), levels=(0.1, 0.9))
+    assert repr(ll.Spec(1, (2,), 1)).endswith("output='last')")
+    assert repr(ll.Spec(1, (2,), 2, head="quantiles")).endswith("levels=(0.25, 0.75))")
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ DRAW: dict[str, Callable[[Any], Figure]] = {
     "computation_graph": lambda ax: plots.computation_graph({"L": ("w",)}, {"w": 1, "L": 2}, {("w", "L"): 2}, ax=ax),
     "curves": lambda ax: plots.curves({"a": Y}, "x", "y", ax=ax),
     "depth_table": lambda ax: plots.depth_table(ax),
+    "drivers": lambda ax: plots.drivers(pd.DataFrame({"load": Y}, pd.Index(Y * 3, name="hours before")), "kW", ax),
     "errors_by": lambda ax: plots.errors_by(compare(FOLD.test, {}, by="horizon"), "kW", ax=ax),
     "explained": lambda ax: plots.explained(SHARES, ax),
     "findings": lambda ax: plots.findings(SERIES, SERIES.check(), ax),

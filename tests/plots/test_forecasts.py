@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 import pandas as pd
 
@@ -23,6 +24,18 @@ def test_forecast_draws_the_numbers_over_local_time() -> None:
     # colour is never the only carrier
     assert ax.lines[1].get_linestyle() != ax.lines[2].get_linestyle()
     assert len({line.get_color() for line in ax.lines}) == 3
+
+
+def test_intervals_are_bands_of_the_colour_of_their_forecast() -> None:
+    low, high = np.arange(5.0) - 1, np.arange(5.0) + 2
+    ax = plots.forecast(TIMES, np.ones(5), {"LSTM": np.arange(5.0)}, "kW", bands={"90 %": (low, high)}).axes[
+        0
+    ]
+    (band,) = ax.collections
+    found = band.get_paths()[0].get_extents()
+    assert (found.y0, found.y1, band.get_label()) == (-1, 6, "90 %")
+    assert band.get_facecolor()[0, :3].tolist() == list(matplotlib.colors.to_rgb(ax.lines[1].get_color()))
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["measured", "LSTM", "90 %"]
 
 
 def test_errors_are_drawn_by_step() -> None:

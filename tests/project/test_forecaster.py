@@ -74,10 +74,10 @@ def test_isolation_patience_and_cell_get_through(split: ll.Split) -> None:
 # ------------------------------------------------------------------------------------------------------- forecasts
 
 
-def test_a_forecast_of_the_same_series_is_the_prediction_by_its_stamps(
+def test_a_backtest_of_the_same_series_is_the_prediction_by_its_stamps(
     model: ll.Forecaster, split: ll.Split
 ) -> None:
-    table = model.forecast(split.series)
+    table = model.backtest(split.series)
     for part in (split.train, split.valid, split.test):
         np.testing.assert_allclose(table.loc[part.times], model.predict(part), rtol=1e-6)
     assert list(table.columns) == ["forecast"] and table.index.name == "time"
@@ -90,24 +90,28 @@ def test_a_forecast_of_the_same_series_is_the_prediction_by_its_stamps(
 
 def test_a_new_series_is_scaled_by_the_one_it_was_fitted_on(model: ll.Forecaster, split: ll.Split) -> None:
     higher = dataclasses.replace(series(), frame=series().frame + 50)
-    part = dataclasses.replace(split.test, values=(higher.frame.to_numpy() - split.scaling["mean"].to_numpy())
-                               / split.scaling["sd"].to_numpy())  # fmt: skip
-    part = dataclasses.replace(part, values=part.values.astype("float32"))
-    np.testing.assert_allclose(model.forecast(higher).loc[part.times], model.predict(part), rtol=1e-5)
+    shifted = (higher.frame.to_numpy() - split.scaling["mean"].to_numpy()) / split.scaling["sd"].to_numpy()
+    part = dataclasses.replace(split.test, values=shifted.astype("float32"), series=higher)
+    np.testing.assert_allclose(model.backtest(higher).loc[part.times], model.predict(part), rtol=1e-5)
+    np.testing.assert_array_equal(model.predict(split.test), model.predict(cut(series()).test))
+    with pytest.raises(
+        ValueError, match="scaled by other training rows than those the forecaster was fitted on"
+    ):
+        model.predict(cut(higher).test)
     later = series()
     later = dataclasses.replace(later, frame=later.frame.set_axis(later.index + pd.Timedelta("365D")))
-    np.testing.assert_array_equal(model.forecast(later), model.forecast(series()))
+    np.testing.assert_array_equal(model.backtest(later), model.backtest(series()))
 
 
 def test_windows_with_a_gap_have_no_forecast(model: ll.Forecaster) -> None:
     holed = series()
     holed.frame.loc[holed.index[20], "load"] = np.nan
-    table, whole = model.forecast(holed), model.forecast(series())
+    table, whole = model.backtest(holed), model.backtest(series())
     assert list(whole.index.difference(table.index)) == [holed.index[20 + k] for k in range(1, 7)]
     np.testing.assert_allclose(table, whole.loc[table.index], rtol=1e-6)
     short = dataclasses.replace(series(), frame=series().frame[:5])
     with pytest.raises(SeriesError, match="there are no 6 rows in a run without a missing value"):
-        model.forecast(short)
+        model.backtest(short)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +123,10 @@ def test_windows_with_a_gap_have_no_forecast(model: ll.Forecaster) -> None:
         ({"target": ["load", "air"]}, ["forecast", "target", "step"]),
     ],
 )
-def test_a_forecast_has_the_columns_of_the_baselines(how: dict[str, Any], names: list[Any]) -> None:
+def test_a_backtest_has_the_columns_of_the_baselines(how: dict[str, Any], names: list[Any]) -> None:
     two = series(air=np.arange(300.0))
     split = cut(two, **how)
-    table = ll.Forecaster(**SMALL).fit(split).forecast(two)
+    table = ll.Forecaster(**SMALL).fit(split).backtest(two)
     naive = ll.naive_forecasts(split.test)["last value"]
     assert list(table.columns.names) == names
     assert names == [None] or table["forecast"].columns.equals(naive.columns)
@@ -134,7 +138,7 @@ def test_a_forecast_has_the_columns_of_the_baselines(how: dict[str, Any], names:
 def test_calendar_features_are_added(split: ll.Split) -> None:
     known = series().with_calendar("hour")
     model = ll.Forecaster(**SMALL).fit(cut(known))
-    np.testing.assert_array_equal(model.forecast(series()), model.forecast(known))
+    np.testing.assert_array_equal(model.backtest(series()), model.backtest(known))
 
 
 @pytest.mark.parametrize(

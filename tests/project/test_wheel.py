@@ -190,7 +190,7 @@ EXTRAS = {
     "network": ("fast",),
     "training": ("fast",),
     "environment": ("fast",),
-    "forecaster": ("study",),  # the words that scikit-learn asks for, if it is there
+    "forecasting": ("study",),  # the words that scikit-learn asks for, if it is there
     "series": ("study",),
     "keras": ("keras",),
     "experiments": ("study", "keras"),

@@ -144,7 +144,7 @@ def test_early_stopping_ends_a_run_that_no_longer_falls(settings, values, epochs
     from lstm_lib.training import record as records
 
     given = iter(values)
-    monkeypatch.setattr(records, "LOSSES", {"linear": lambda *_: (next(given), None)})
+    monkeypatch.setattr(records, "loss_of", lambda spec: lambda *_: (next(given), None))
     record = fit(epochs=len(values), callbacks=[EarlyStopping(**settings)])
     assert len(record.history) == epochs
     assert bool(record.stopped) == (epochs < len(values) or values[-1] >= values[-2])

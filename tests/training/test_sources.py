@@ -218,6 +218,6 @@ def test_a_forecaster_learns_from_sequences_and_is_compared_in_both_ways():
         table, ll.compare(split.windows.test, {"LSTM": model, "again": forecasts["pass"]})
     )
     assert model.score(split.test) == pytest.approx(model.score(split.windows.test), abs=0.05)
-    assert len(model.forecast(demo()))
+    assert len(model.backtest(demo()))
     pd.testing.assert_frame_equal(ll.naive_forecasts(split.test), ll.naive_forecasts(split.windows.test))
     pd.testing.assert_frame_equal(ll.ridge_forecast(split), ll.ridge_forecast(split.windows))

@@ -1,0 +1,104 @@
+"""What is known in advance: of the hours ahead and no others, never leaked, the same for every forecast."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstm_lib as ll
+from lstm_lib.series import SeriesError
+
+
+def heated(rows: int = 1500) -> ll.Series:
+    """The load is that of the air in the same hour, which nothing before it tells."""
+    rng = np.random.default_rng(0)
+    air, sun = rng.normal(10, 5, rows), rng.normal(0, 1, rows)
+    index = pd.date_range("2020-01-01", periods=rows, freq="h", tz="UTC")
+    load = 80 - 3 * air + rng.normal(0, 1, rows)
+    frame = pd.DataFrame({"load": load, "air": air, "sun": sun}, index)
+    return ll.Series("heated", frame, "load", "kW", units={"air": "°C"}, timezone="Europe/Paris")
+
+
+CUTS: dict[str, Any] = {
+    "windows": lambda s, **how: ll.windows(s, 6, 3, steps="all", **how),
+    "sequences": lambda s, **how: ll.sequences(s, 24, 6, 3, steps="all", lookback=6, **how),
+    "folds": lambda s, **how: ll.folds(s, 6, 3, steps="all", number=2, **how)[1],
+}
+
+
+@pytest.mark.parametrize("kind", CUTS)
+def test_each_step_ahead_is_an_input_of_its_own(kind: str) -> None:
+    series = heated()
+    split = CUTS[kind](series, known=["air", "hour"])
+    assert list(split.inputs[:4]) == ["load", "air", "sun", "air +1"] and len(split.inputs) == 3 + 3 + 6
+    frame = split.series.frame
+    np.testing.assert_array_equal(frame["air +2"].to_numpy()[:-2], series.frame["air"].to_numpy()[2:])
+    hours = series.with_calendar("hour").frame["hour_sin"].to_numpy()
+    np.testing.assert_allclose(frame["hour_sin +3"].to_numpy()[:-3], hours[3:])
+    assert frame.filter(like="hour").notna().all().all()  # the calendar goes on after the last row
+    assert split.series.measured == ["load", "air", "sun"] and split.series.unit_of("air +1") == "°C"
+    few = CUTS[kind](series, known="air", inputs=["load"])
+    assert list(few.inputs) == ["load", "air +1", "air +2", "air +3"]
+
+
+def test_nothing_else_of_later_hours_is_read() -> None:
+    series, row = heated(), 1400
+    split = CUTS["windows"](series, known=["air", "weekday"])
+    k = int(np.flatnonzero(split.test.starts + 5 == row)[0])
+    before = split.test.take([k])[0]
+    for last, columns in ((row, ["load", "sun"]), (row + 3, ["load", "sun", "air"])):
+        frame = series.frame.copy()
+        frame.iloc[last + 1 :, [frame.columns.get_loc(c) for c in columns]] = 1e3
+        again = CUTS["windows"](dataclasses.replace(series, frame=frame), known=["air", "weekday"])
+        np.testing.assert_array_equal(again.test.take([k])[0], before)
+    frame = series.frame.copy()
+    frame.iloc[row + 3, frame.columns.get_loc("air")] = 1e3
+    again = CUTS["windows"](dataclasses.replace(series, frame=frame), known=["air", "weekday"])
+    assert not np.array_equal(again.test.take([k])[0], before)
+
+
+def test_ridge_and_the_network_get_the_same() -> None:
+    for how, low, high in (({}, 10, 20), ({"known": ["air"]}, 0.8, 3)):
+        split = CUTS["windows"](heated(), **how)
+        model = ll.Forecaster(units=8, epochs=25, lr=0.02).fit(split)
+        rmse = ll.compare(split, {"LSTM": model, "ridge": ll.ridge_forecast})["rmse"]
+        assert rmse[["ridge", "LSTM, from windows"]].between(low, high).all()
+
+
+@pytest.mark.parametrize("kind", ["windows", "sequences"])
+def test_the_hours_ahead_stand_in_the_file_as_rows_of_known_columns(kind: str, tmp_path: Any) -> None:
+    series = heated()
+    split = CUTS[kind](series, known=["air", "hour"])
+    model = ll.Forecaster(units=8, epochs=3).fit(split)
+    model = ll.Forecaster.load(model.save(tmp_path / "model.npz"))
+    at = series.index[-4]
+    past = model.forecast(series, at=at)
+    np.testing.assert_allclose(past["forecast"], model.predict(split.test)[-1], rtol=1e-4)
+    frame = series.frame.copy()
+    frame.iloc[-3:, [0, 2]] = np.nan
+    pd.testing.assert_frame_equal(model.forecast(dataclasses.replace(series, frame=frame)), past)
+    with pytest.raises(
+        SeriesError, match=r"in 'air \+1', 'air \+2', .* or add the hours ahead as rows with the known"
+    ):
+        model.forecast(series)
+    clock = ll.Forecaster(units=4, epochs=1).fit(CUTS[kind](series, known="weekday"))
+    assert clock.forecast(series).index[0] == series.index[-1] + series.step
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ("load", "the target 'load' is what is to be forecast"),
+        (
+            "wind",
+            "no column that may be known, or feature of the calendar, 'wind'; there is load, air, sun|'wind'",
+        ),
+    ],
+)
+def test_what_can_not_be_known_is_refused(known: str, message: str) -> None:
+    with pytest.raises(SeriesError, match=message):
+        CUTS["windows"](heated(), known=known)
