@@ -45,7 +45,10 @@ extensions = [
 ]
 nitpicky = True
 # Names of other packages, and words in backticks that are no names: only links within the book are checked
-INNER = "Activation|Arrays|Buffers|Checkpoint|Forecasts|HasWork|HeadWork|LayerWork|Live|Parts|Samples|Stage|Watched"
+INNER = (
+    "Activation|Arrays|Buffers|Checkpoint|Forecasts|HasWork|HeadWork|LayerWork|Live|"
+    "Parts|Recipe|Samples|Stage|Watched"
+)
 # types that nobody has to make
 nitpick_ignore_regex = [("py:obj", ".*"), ("py:.*", rf"(?!lstm_lib\b).*|lstm_lib.*\.({INNER})")]
 
@@ -107,6 +110,16 @@ class Sittings(Directive):
         return made.children
 
 
+class Commands(Directive):
+    """The help of every command, as the terminal shows it."""
+
+    def run(self) -> list[Any]:  # noqa: D102
+        made: list[Any] = []
+        for name, text in book.commands().items():
+            made += [nodes.rubric(name, name), nodes.literal_block(text, text, language="text")]
+        return made
+
+
 def shown(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Give autodoc our docstrings in its own signs."""
     lines[:] = book.of_table(obj) if what == "data" else book.docstring("\n".join(lines))
@@ -139,6 +152,7 @@ def bring_mathjax(app: Any, failure: Exception | None) -> None:
 def setup(app: Any) -> None:
     app.add_directive("names", Names)
     app.add_directive("sittings", Sittings)
+    app.add_directive("commands", Commands)
     app.connect("autodoc-process-docstring", shown)
     app.connect("autodoc-process-signature", short)
     app.connect("source-read", leave_out)

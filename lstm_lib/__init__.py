@@ -17,6 +17,7 @@ The house, its ground floor first; a folder imports those above it in this list 
     plots        figures
     lab          the demonstrator
     course       the checks of the exercises
+    command      the command `lstm-lib`: check, compare, train, forecast, report
 
 Six files to read first: `network/cells.py`, `network/forward.py`, `network/backward.py`, `isolation/zones.py`,
 `isolation/plan.py`, `training/loop.py`.

@@ -92,6 +92,7 @@ class Forecaster(Estimator):
         """
         self.recipe_: Recipe | None = None
         self.errors_: Array | None = None
+        self.reading_ = dict[str, str]()  # how a command has read the file, by its options; kept by `save`
         if isinstance(x, Split | SequenceSplit):
             split = windows_of(x)
             self._fit(len(split.inputs), split.train.outputs, x.train, x.valid)

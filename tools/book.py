@@ -19,6 +19,8 @@ from typing import Any
 
 import nbformat
 
+from lstm_lib.command.arguments import helps
+
 ROOT = Path(__file__).resolve().parent.parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LIVE = "*These controls answer in a running notebook alone; the picture beside them shows what they do.*"
@@ -73,6 +75,14 @@ def sittings() -> list[str]:
             f"| [{title}](/notebooks/{path.name}) | {time.replace('minutes', 'min')} | {checks or ''} | {need} |"
         )
     return rows
+
+
+# ------------------------------------------------------------------------------------------------- the command line
+
+
+def commands() -> dict[str, str]:
+    """What `lstm-lib COMMAND --help` says, by what is typed."""
+    return {f"lstm-lib {name}".strip(): text for name, text in helps().items()}
 
 
 # ------------------------------------------------------------------------------------------------------- docstrings

@@ -1,7 +1,7 @@
 """The question and its answer in a terminal, for a machine without a browser: `make demo`.
 
-    python tools/demo.py [--series NAME] [--target COLUMN] [--time COLUMN] [--timezone ZONE]
-                         [--units H] [--epochs N] [--batch B] [--rows N] [--out PICTURE]
+    python tools/demo.py [--series NAME] [--units H] [--epochs N] [--batch B] [--rows N] [--out PICTURE]
+                         [--target COLUMN] [--time COLUMN] ... what lstm_lib.load_series can be told of a file
 
 Trains one LSTM three times on the same series, on sequences whose state is carried from each to the next: dense, with
 three quarters of its units isolated, and with all but the head isolated; prints what each took and how well it
@@ -29,8 +29,10 @@ try:
     from matplotlib.backend_bases import FigureCanvasBase
 
     import lstm_lib as ll
+    from lstm_lib.command.arguments import add_reading
     from lstm_lib.files import replacing
     from lstm_lib.series import SeriesError, compare
+    from lstm_lib.series.options import TAKES, as_options, read_option
     from lstm_lib.training.record import Record
     from lstm_lib.training.timing import speed_up, steps_in_turn, targets_in_turn
 except ModuleNotFoundError as error:
@@ -238,24 +240,20 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line, read; the defaults are the settings that the course's first notebook uses."""
     parser = argparse.ArgumentParser(description="Train one LSTM dense and isolated; compare time and error.")
     parser.add_argument("--series", default="sceaux", help="sceaux, fontana, or a CSV (default: %(default)s)")
-    parser.add_argument("--target", help="for a CSV: the column to forecast")
-    parser.add_argument("--time", help="for a CSV: the column of stamps")
-    parser.add_argument(
-        "--timezone", help="for a CSV: the zone of stamps without an offset, such as Etc/GMT-1 for UTC+1"
-    )
     parser.add_argument("--units", type=int, default=128, help="hidden units (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=10, help="(default: %(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="(default: %(default)s)")
     parser.add_argument("--rows", type=int, help="take the first rows of the series only")
     parser.add_argument("--out", type=Path, help=f"picture (default: {PICTURE})")
+    add_reading(parser)
     return parser.parse_args(arguments)
 
 
 def run(given: argparse.Namespace) -> None:
     """The whole demo, from the question to the picture."""
     out = place_of(given.out)  # before half a minute of training
-    about = {"target": given.target, "time": given.time, "timezone": given.timezone}
-    series = ll.load_series(given.series, calendar=("hour", "weekday"), **about)
+    about = {name: read_option(name, text) for name in TAKES if (text := getattr(given, name)) is not None}
+    series = ll.load_series(given.series, **({"calendar": ("hour", "weekday")} | about))
     series = replace(series, frame=series.frame.iloc[: given.rows])
 
     def say(text: str) -> None:
@@ -295,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nStopped.", file=sys.stderr)
         return 130
     except (SeriesError, ValueError, OSError) as error:
-        print(f"demo: {error}", file=sys.stderr)
+        print(f"demo: {as_options(str(error))}", file=sys.stderr)
         return 1
     return 0
 

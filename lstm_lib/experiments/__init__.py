@@ -13,6 +13,7 @@ The modules, lowest first; each imports only those above it:
     sweeping       every configuration with every seed, one after the other or side by side
     comparing      paired by seed, with intervals
     equal_cost     controls: the smaller network, the shorter training, the shorter look back that cost as much
+    buildings      one network for several buildings, or one each
     study          the policies and controls that `make study` runs
 
 What `study` holds is used as `lstm_lib.experiments.study.NAME`; all else from here.
@@ -21,6 +22,7 @@ What `study` holds is used as `lstm_lib.experiments.study.NAME`; all else from h
 from lstm_lib.extras import needed
 
 with needed("study", "lstm_lib.experiments"):
+    from lstm_lib.experiments.buildings import one_or_each
     from lstm_lib.experiments.comparing import against, explained, in_words, pareto, time_to_error
     from lstm_lib.experiments.configuration import Configuration, Task
     from lstm_lib.experiments.equal_cost import (
@@ -34,5 +36,6 @@ with needed("study", "lstm_lib.experiments"):
 
 __all__ = [
     "Configuration", "Store", "StoreError", "Task", "against", "epochs_of_equal_time", "explained", "in_words",
-    "lookback_of_equal_cost", "pareto", "predicted_step", "row", "run", "sweep", "time_to_error", "units_of_equal_cost",
+    "lookback_of_equal_cost", "one_or_each", "pareto", "predicted_step", "row", "run", "sweep", "time_to_error",
+    "units_of_equal_cost",
 ]  # fmt: skip

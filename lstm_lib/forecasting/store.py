@@ -41,6 +41,7 @@ def save(path: str | Path, model: Any) -> Path:
         "settings": {name: value for name, value in model.get_params().items() if name != "isolation"},
         "spec": vars(model.spec_),
         "history": model.history_.to_dict("list"),
+        "reading": model.reading_,
     }
     text = np.array(json.dumps(head | about, default=lambda number: number.item()))
     with replacing(path) as file:
@@ -78,7 +79,7 @@ def _read(make: type[Any], folder: Mapping[str, Any]) -> Any:
     model = make(**{name: _tuples(value) for name, value in head["settings"].items()})
     model.spec_, model.params_ = Spec(**head["spec"]), groups["params"]
     check_params(model.spec_, model.params_)
-    model.history_ = pd.DataFrame(head["history"])
+    model.history_, model.reading_ = pd.DataFrame(head["history"]), head.get("reading", {})
     model.n_iter_, model.recipe_, model.errors_ = len(model.history_), None, None
     if "recipe" in head:
         model.recipe_, model.errors_ = Recipe.from_about(head["recipe"]), groups["errors"][""]

@@ -72,8 +72,11 @@ def explained(state: State) -> dict[str, str]:
 
 
 def recognised(series: Series) -> str:
-    """What was understood of a user's file."""
-    return small(" · ".join((*repr(series).splitlines(), *series.notes)))
+    """What was understood of a user's file, and what looks wrong in it, worst first."""
+    told = series.check().summary()
+    lines = [f"{row.kind} {row.column} {row.findings}× ({row.worst})" for row in told.itertuples()]
+    found = f"what looks wrong: {'; '.join(lines)}" if lines else "nothing looks wrong"
+    return small(" · ".join((*repr(series).splitlines(), found)))
 
 
 def message(state: State) -> str:

@@ -19,7 +19,7 @@ from lstm_lib.extras import needed
 
 with needed("study", "lstm_lib.plots"):
     from .diagrams import cell_diagram, two_roads, unrolled
-    from .forecasts import drivers, errors_by, forecast
+    from .forecasts import drivers, errors_by, forecast, newest
     from .forward_pass import (
         activation_curves,
         gates_over_time,
@@ -44,8 +44,8 @@ with needed("study", "lstm_lib.plots"):
 __all__ = [
     "GATE_COLOURS", "LINES", "PALETTE", "SEQUENCE", "STYLE", "activation_curves", "arc_map", "block_map", "bowl",
     "by_units", "canvas", "cell_diagram", "computation_graph", "curves", "depth_table", "descent", "drivers",
-    "errors_by",
-    "explained", "findings", "forecast", "forest", "gates_over_time", "graph_steps", "half_life_curve",
+    "errors_by", "explained", "findings", "forecast", "forest", "gates_over_time", "graph_steps", "half_life_curve",
+    "newest",
     "one_unit", "over_years", "overview", "parts", "predicted_and_measured", "product_map", "profiles", "response",
     "show", "span_strip", "stepper", "time_and_error", "two_roads", "unrolled", "vanishing", "work_shares",
     "zone_grid", "zone_maps",

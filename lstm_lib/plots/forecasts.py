@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lstm_lib.network.cells import Array
+from lstm_lib.series import Series
 
 from .lines import curves
 from .look import PALETTE, date_axis, given_or_new, legend_above, line
@@ -49,6 +50,40 @@ def forecast(
     ax.set_ylabel(f"power ({unit})")
     date_axis(ax, times.tz)
     legend_above(ax, len(forecasts) + len(bands or {}) + 1)
+    return fig
+
+
+def newest(series: Series, table: pd.DataFrame, days: float = 7, ax: Axes | None = None) -> Figure:
+    """The last days of a series as measured, and what comes next with its interval.
+
+    Parameters
+    ----------
+    table : from `Forecaster.forecast`; the columns "low" and "high", where it has them, are the interval.
+    days : of the series that are drawn.
+
+    >>> import numpy as np
+    >>> index = pd.date_range("2020-01-01", periods=48, freq="h", tz="UTC")
+    >>> demo = Series("demo", pd.DataFrame({"load": np.arange(48.0)}, index), "load", "kW")
+    >>> after = index[-2:] + pd.Timedelta("2h")
+    >>> fig = newest(demo, pd.DataFrame({"forecast": [48.0, 49.0], "low": 40.0, "high": 60.0}, after))
+    >>> fig.axes[0].get_ylabel(), [text.get_text() for text in fig.axes[0].get_legend().get_texts()]
+    ('load (kW)', ['measured', 'interval', 'forecast'])
+    >>> import matplotlib.pyplot as plt
+    >>> plt.close(fig)
+    """
+    fig, ax = given_or_new(ax, (9, 3.6))
+    past = series.frame[series.target].set_axis(series.local)
+    past = past[past.index > past.index[-1] - pd.Timedelta(days=days)]
+    ax.plot(past.index, past, color=PALETTE["black"], lw=1.4, label="measured")
+    times = pd.DatetimeIndex(table.index).tz_convert(series.timezone)
+    if "low" in table:
+        band = ax.fill_between(times, table["low"], table["high"], color=PALETTE["sky"], alpha=0.35, lw=0)
+        band.set_label("interval" if "level" not in table.attrs else f"{table.attrs['level']:.0%} interval")
+    mark = "." if len(table) < 30 else ""
+    ax.plot(times, table["forecast"], color=PALETTE["blue"], lw=1.8, marker=mark, label="forecast")
+    ax.set_ylabel(f"{series.target} ({series.unit})" if series.unit else series.target)
+    date_axis(ax, series.timezone)
+    legend_above(ax)
     return fig
 
 

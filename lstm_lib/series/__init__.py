@@ -15,7 +15,9 @@ The modules, lowest first; each imports only those above it:
     spelling   the ways in which a stamp may be spelt
     stamps     from what a file says to instants in UTC
     stands     numbers that stand for "missing", readings of a meter
-    faults     the rules that find what looks wrong
+    judging    what the rules look at, and the numbers that they judge by
+    findings   what looks wrong, as a table and in ten lines
+    faults     the rules that find it
     table      Series: check, clean, resample
     layouts    the files that are known beforehand
     lines      the lines of a text file, whatever its encoding
@@ -38,8 +40,10 @@ The modules, lowest first; each imports only those above it:
 """
 
 from lstm_lib.series.cutting import folds, windows
-from lstm_lib.series.faults import LIMITS, RULES
+from lstm_lib.series.faults import RULES
+from lstm_lib.series.findings import Findings
 from lstm_lib.series.forecasts import boosted_forecast, naive_forecasts, ridge_forecast
+from lstm_lib.series.judging import LIMITS
 from lstm_lib.series.reading import load_series
 from lstm_lib.series.refusal import SeriesError
 from lstm_lib.series.scores import compare, metrics
@@ -50,6 +54,7 @@ from lstm_lib.series.table import Series
 __all__ = [
     "LIMITS",
     "RULES",
+    "Findings",
     "SequenceSplit",
     "Sequences",
     "Series",

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Values
-from lstm_lib.series.faults import ENERGY
+from lstm_lib.series.judging import ENERGY
 from lstm_lib.series.layouts import Known, plain
 from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown

@@ -1,103 +1,25 @@
 """What looks wrong in a series: one rule for each kind of fault, and the findings that they make.
 
 A `Finding` is a run of rows of one or more columns, with its size and the rule that found it, in words and with the
-numbers that it was judged by. A finding is a question, not a verdict: a sensor may stand still, a building may
-really be switched off. `LIMITS` are the numbers of the rules. `RULES` is the table: a kind, the function that
-finds it, and whether cleaning may make its values missing. Adding a rule is a function and a row.
+numbers that it was judged by (`LIMITS`, in `judging`). A finding is a question, not a verdict: a sensor may stand
+still, a building may really be switched off; and what a column shows again and again at the same time of its day is how
+it is. `RULES` is the table: a kind, the function that finds it, and whether cleaning may make its values missing.
+Adding a rule is a function and a row.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series.clock import Mask, Values, changes, runs
-from lstm_lib.series.refusal import SeriesError, choose, listed
-from lstm_lib.series.stands import falls_of, is_meter, marks
-
-HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
-ENERGY = re.compile(r"[kMGT]?(Wh|J)(/.*)?")  # an amount a period: added up
-POWER = ("W", "kW", "MW", "GW", "Wh", "kWh", "MWh", "GWh", "J", "kJ", "MJ", "GJ")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Rows `begin` ... `end - 1` of `columns`, or some of them (`at`), look like a fault of this `kind`."""
-
-    kind: str
-    columns: tuple[str, ...]
-    begin: int
-    end: int
-    size: str
-    rule: str
-    at: tuple[int, ...] = ()
-
-    @property
-    def rows(self) -> list[int]:
-        """The rows that it is about."""
-        return list(self.at or range(self.begin, self.end))
-
-
-@dataclass(frozen=True)
-class Look:
-    """What the rules look at: the measured columns (n, K), and what is known of them."""
-
-    frame: pd.DataFrame
-    step: pd.Timedelta
-    timezone: str
-    units: Mapping[str, str]
-    limits: Mapping[str, float]
-
-    def lasting(self, rows: int) -> str:
-        """How long so many rows last, in words."""
-        return f"{rows * self.step / HOUR:g} h"
-
-    @cached_property
-    def marks(self) -> Mapping[str, list[float]]:
-        """The numbers that stand for "missing", of the columns that have some."""
-        found = {
-            str(name): marks(values.to_numpy(), self.limits["mark"]) for name, values in self.frame.items()
-        }
-        return {name: numbers for name, numbers in found.items() if numbers}
-
-    def meter(self, name: str) -> bool:
-        """Whether a column reads like a meter."""
-        energy = ENERGY.fullmatch(self.units.get(name, "")) is not None
-        return is_meter(self.frame[name].to_numpy(), DAY / self.step, energy, self.limits)
-
-    def columns(self) -> Iterator[tuple[str, Values, str]]:
-        """Name, values and unit of each column that has a value; what stands for "missing" is missing."""
-        for name in self.frame:
-            values = self.frame[name].to_numpy()
-            for number in self.marks.get(str(name), ()):
-                stands = values == number
-                if stands.sum() > 1:  # a single one is a spike as well
-                    values = np.where(stands, np.nan, values)
-            if not np.isnan(values).all():
-                yield str(name), values, self.units.get(str(name), "")
-
-
-# The numbers that the rules judge by; `check` and `clean` take others by these names.
-LIMITS: Mapping[str, float] = {
-    "copied_rows": 3,  # rows that repeat an earlier day, at least
-    "frozen_hours": 8,  # a value other than 0 that stays the same for this long, at least
-    "spike": 10,  # times how far single values stand out, but for one in a hundred
-    "jump": 15,  # times the mean step between neighbours
-    "jump_share": 0.002,  # of the rows, at most: what happens more often is how the column is
-    "outage_share": 0.1,  # of the median
-    "outage_hours": 1,  # at least
-    "regime_weeks": 8,  # on both sides of the change, at least
-    "regime_share": 0.1,  # of the mean, at least
-    "regime_errors": 6,  # standard errors, at least
-    "mark": 0.5,  # times the range of all other values that a number such as -9999 lies off, at least
-    "meter_days": 3,  # that readings go on rising, at least
-}
+from lstm_lib.series.clock import Mask, changes, runs
+from lstm_lib.series.findings import Finding
+from lstm_lib.series.judging import DAY, HOUR, POWER, Look
+from lstm_lib.series.stands import falls_of
 
 
 def _missing(look: Look) -> dict[tuple[int, int], tuple[str, ...]]:
@@ -161,13 +83,23 @@ def clock_change(look: Look) -> Iterator[Finding]:
 
 
 def frozen(look: Look) -> Iterator[Finding]:
-    """A value other than 0 that does not move."""
+    """A value other than 0 that does not move, at times of day at which it usually does."""
     least = max(3, int(np.ceil(look.limits["frozen_hours"] * HOUR / look.step)))
+    days = np.bincount(look.times_of_day)
     for name, values, unit in look.columns():
         still = np.append(False, values[1:] == values[:-1])  # NaN differs from itself
-        for begin, end in ((second - 1, end) for second, end in runs(still)):
-            if end - begin >= least and values[begin] != 0:
-                rule = f"the same value, other than 0, for {look.limits['frozen_hours']:g} h or more"
+        stands = [(first - 1, end) for first, end in runs(still)]
+        stands = [(begin, end) for begin, end in stands if end - begin >= least and values[begin] != 0]
+        often = np.zeros(len(days), dtype=np.int64)  # how many of them each time of day has seen
+        for begin, end in stands:
+            often[np.unique(look.times_of_day[begin:end])] += 1
+        unusual = often <= np.maximum(1, look.limits["frozen_days"] * days)
+        for begin, end in stands:
+            if unusual[look.times_of_day[begin:end]].sum() >= least:
+                rule = (
+                    f"the same value, other than 0, for {look.limits['frozen_hours']:g} h or more at times of day when "
+                    f"it moves on more than {1 - look.limits['frozen_days']:.0%} of the days"
+                )
                 size = f"{look.lasting(end - begin)} at {values[begin]:g} {unit}".strip()
                 yield Finding("frozen", (name,), begin, end, size, rule)
 
@@ -201,19 +133,37 @@ def jump(look: Look) -> Iterator[Finding]:
                 yield Finding("jump", (name,), int(row), int(row) + 1, size, rule)
 
 
+def _but_a_few(values: pd.Series[float], share: float) -> float:
+    """What all values but this share of them, or a single one, are at least."""
+    known = np.sort(values.dropna().to_numpy())
+    return float(known[min(max(1, int(share * (len(known) - 1))), len(known) - 1)]) if len(known) else np.nan
+
+
 def outage(look: Look) -> Iterator[Finding]:
-    """Power or energy that all but stops, in a column that seldom does."""
+    """Power or energy that all but stops, at times of day at which it seldom does."""
     least = max(1, int(np.ceil(look.limits["outage_hours"] * HOUR / look.step)))
+    share, seldom = look.limits["outage_share"], look.limits["outage_days"]
     for name, values, unit in look.columns():
-        limit = look.limits["outage_share"] * float(np.nanmedian(values))
-        low = values < limit
-        if unit not in POWER or limit <= 0 or low.mean() > 0.05:
+        if unit not in POWER:
             continue
-        for begin, end in runs(low):
-            if end - begin >= least:
-                rule = f"below {limit:.3g} {unit}: {look.limits['outage_share']:.0%} of the median"
-                size = f"{look.lasting(end - begin)}, down to {values[begin:end].min():g} {unit}"
-                yield Finding("outage", (name,), begin, end, size, rule)
+        usual = pd.Series(values).groupby(look.times_of_day)
+        most, few = usual.median().to_numpy(), usual.agg(_but_a_few, share=seldom).to_numpy()
+        # a night between two low hours belongs to the outage: off as well, but that it is off is usual
+        quiet = values < share * np.nanmax(most)
+        on = np.nanmedian(values[~quiet]) if np.nanmax(most) > 0 else 0.0
+        limits = np.minimum(share * np.minimum(most, on), few / 2)  # half of what all but a few days have
+        limit = limits[look.times_of_day]
+        low = (values < limit) & (limit > 0)
+        for begin, end in runs(quiet | low):
+            at = begin + np.flatnonzero(low[begin:end])
+            if len(at) >= least:
+                first, last = int(at[0]), int(at[-1])
+                rule = (
+                    f"below {share:.0%} of the median of its time of day and of all hours that are on (here "
+                    f"{limit[first]:.3g} {unit}), where it is that low on {seldom:.0%} of the days at most"
+                )
+                size = f"{look.lasting(last + 1 - first)}, down to {values[first : last + 1].min():g} {unit}"
+                yield Finding("outage", (name,), first, last + 1, size, rule)
 
 
 def regime(look: Look) -> Iterator[Finding]:
@@ -306,25 +256,3 @@ def find(look: Look, kinds: Iterable[str] = RULES) -> list[Finding]:
     order = list(RULES)
     found = [finding for kind in kinds for finding in RULES[kind].find(look)]
     return sorted(found, key=lambda f: (f.begin, order.index(f.kind), f.columns))
-
-
-def with_limits(limits: Mapping[str, float]) -> Mapping[str, float]:
-    """`LIMITS`, with some of them given."""
-    for name, value in limits.items():
-        choose(name, LIMITS, "limit of a rule")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            raise SeriesError(f"{name}={value!r} has to be a number above 0.")
-    return {**LIMITS, **limits}
-
-
-def table(findings: Iterable[Finding], index: pd.DatetimeIndex, measured: int) -> pd.DataFrame:
-    """Findings as a table: kind, column, first and last stamp, rows, size, rule."""
-
-    def named(columns: tuple[str, ...]) -> str:
-        return "all" if 1 < measured == len(columns) else listed(columns, 4)
-
-    rows = [
-        (f.kind, named(f.columns), index[f.begin], index[f.end - 1], len(f.rows), f.size, f.rule)
-        for f in findings
-    ]
-    return pd.DataFrame(rows, columns=["kind", "column", "first", "last", "rows", "size", "rule"])

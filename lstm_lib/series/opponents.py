@@ -65,6 +65,8 @@ def opponents(
     valid = split.valid if split is not None and level is not None else None
     tables = [naive_forecasts(some) for some in (part, valid) if some is not None]
     for name in dict.fromkeys(tables[0].columns.get_level_values(0)):
+        if not all(table[[name]].notna().all(axis=1).any() for table in tables):
+            continue  # a short file has no last week
         yield _opponent(name, part, valid, *(table[name] for table in tables))
     for name, given in forecasts.items():
         if isinstance(given, Forecasts):

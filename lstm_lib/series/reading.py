@@ -27,8 +27,8 @@ from lstm_lib.series.columns import (
     two_columns,
     unit_in,
 )
-from lstm_lib.series.faults import Finding
 from lstm_lib.series.files import KIND, file_of
+from lstm_lib.series.findings import Finding
 from lstm_lib.series.layouts import EMBEDDED, Known, describe, recognise
 from lstm_lib.series.lines import LIMIT, Around
 from lstm_lib.series.numbers import Numbers

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series import faults, stands
+from lstm_lib.series import faults, judging, stands
 from lstm_lib.series.clock import calendar_features, in_days, local_days, on_clock, usual_step, zone_of
+from lstm_lib.series.findings import Finding, Findings, table
 from lstm_lib.series.refusal import SeriesError, choose, length, listed, several
 
 LEVELS = {
@@ -62,7 +63,7 @@ class Series:
     units: Mapping[str, str] = field(default_factory=dict)
     calendar: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    found: tuple[faults.Finding, ...] = ()
+    found: tuple[Finding, ...] = ()
     stamped: Literal["start", "end"] = "start"
     known: tuple[str, ...] = ()
 
@@ -303,7 +304,7 @@ class Series:
         if how is not None:
             return choose(how, ("mean", "sum"), "way to resample", f"Column {column!r}: ")
         unit = self.unit_of(column)
-        if faults.ENERGY.fullmatch(unit):
+        if judging.ENERGY.fullmatch(unit):
             if self._look({}).meter(column):
                 raise SeriesError(
                     f"{where}column {column!r} reads like a meter, and the sum of readings is no consumption; take "
@@ -320,13 +321,15 @@ class Series:
 
     # -------------------------------------------------------------------------------------- faults and cleaning
 
-    def _look(self, limits: Mapping[str, float]) -> faults.Look:
+    def _look(self, limits: Mapping[str, float]) -> judging.Look:
         units = {column: self.unit_of(column) for column in self.measured}
-        limits = faults.with_limits(limits)
-        return faults.Look(self.frame[self.measured], self.step, self.timezone, units, limits)
+        limits = judging.with_limits(limits)
+        return judging.Look(self.frame[self.measured], self.step, self.timezone, units, limits)
 
-    def check(self, **limits: float) -> pd.DataFrame:
-        """What looks wrong: a row for each finding, in order of time. Nothing is changed.
+    def check(self, **limits: float) -> Findings:
+        """What looks wrong: a row for each finding, in order of time; `.summary()` tells them in ten lines.
+
+        Nothing is changed. A column is judged against its own times of day: a night that is off as all others is none.
 
         Parameters
         ----------
@@ -334,7 +337,7 @@ class Series:
 
         Returns
         -------
-        DataFrame, columns kind, column, first, last (stamps in UTC), rows, size, and the rule that found it. The kinds:
+        Findings, a DataFrame: kind, column, first, last (stamps in UTC), rows, size, the rule that found it. The kinds:
         "gap" (missing), "duplicate" (a stamp repeated in the file, or rows that repeat another day), "clock change",
         "sentinel" (a number that stands for "missing", such as -9999), "meter" (readings that count on; `consumption`
         takes their differences), "frozen", "spike", "jump", "outage" and "regime" (a lasting change of the level; it is
@@ -352,7 +355,7 @@ class Series:
         """
         findings = [*self.found, *faults.find(self._look(limits))]
         findings.sort(key=lambda finding: finding.begin)
-        return faults.table(findings, self.index, len(self.measured))
+        return table(findings, self.index, len(self.measured), self.timezone)
 
     def clean(
         self,
@@ -393,7 +396,7 @@ class Series:
             for column in set(columns).difference(self.measured):
                 choose(column, self.measured, "column", f"Series {self.name!r}: ")
         picked = {kind: set(columns) for kind, columns in named.items()}
-        frame, applied, changed = self.frame.copy(), list[faults.Finding](), list[int]()
+        frame, applied, changed = self.frame.copy(), list[Finding](), list[int]()
         for finding in faults.find(self._look(limits), named):
             columns = [column for column in finding.columns if column in picked[finding.kind]]
             rows = frame.index[finding.rows]
@@ -401,7 +404,7 @@ class Series:
                 frame.loc[rows, columns] = np.nan
                 applied.append(replace(finding, columns=tuple(columns)))
                 changed.append(present)
-        changes = faults.table(applied, self.index, len(self.measured))
+        changes = pd.DataFrame(table(applied, self.index, len(self.measured), self.timezone))
         changes["changed"] = np.array(changed, dtype=np.int64)
         note = f"{sum(changed)} values made missing by {', '.join(named)}"
         note = f"clean: {note if named else 'nothing was changed, since no rule was named'}"

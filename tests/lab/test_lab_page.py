@@ -263,6 +263,7 @@ def test_a_french_export_is_read_from_the_page():
     assert page.message.value == ""
     assert page.state.settings.task.load().frame["Valeur"].mean() == pytest.approx(12.0)
     assert "every 1 h" in page.recognised.value and "no offset" in page.recognised.value
+    assert "what looks wrong: duplicate Valeur 1× (" in page.recognised.value
     page.epochs.value, page.units.value = 1, "2"
     page.go.click()
     assert len(page.state.runs) == 1

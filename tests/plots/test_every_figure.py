@@ -23,6 +23,7 @@ WAVE = np.sin(np.arange(800) / 4)
 LOAD = np.where(np.arange(800) // 5 == 40, np.nan, WAVE)  # with a gap
 FRAME = pd.DataFrame({"load": LOAD, "air": WAVE[::-1]}, TIMES.tz_convert("UTC"))
 SERIES = Series("demo", FRAME, "load", "kW", timezone="Europe/Paris", units={"air": "°C"})
+NEXT = pd.DataFrame({"forecast": [1.0, 2.0], "low": 0.0, "high": 3.0}, SERIES.index[-2:] + pd.Timedelta("2h"))
 FOLD = folds(SERIES, lookback=3, horizon=2, steps="all", number=2)[-1]
 HISTORY = pd.DataFrame({"seconds": [2.0, 3.0, 1.0], "valid_rmse": [0.6, 0.5, 0.4]})
 RUNS = dict.fromkeys(["dense", "short", "few"], HISTORY)
@@ -53,6 +54,7 @@ DRAW: dict[str, Callable[[Any], Figure]] = {
     "explained": lambda ax: plots.explained(SHARES, ax),
     "findings": lambda ax: plots.findings(SERIES, SERIES.check(), ax),
     "forecast": lambda ax: plots.forecast(TIMES, WAVE, {"LSTM": WAVE}, "kW", ax),
+    "newest": lambda ax: plots.newest(SERIES, NEXT, ax=ax),
     "forest": lambda ax: plots.forest(SUMMARY, {"dense": "dense", "cut": "own"}),
     "half_life_curve": lambda ax: plots.half_life_curve({"a": 0.9}, ax),
     "one_unit": lambda ax: plots.one_unit(dict.fromkeys("fiog", 1.0), 2.0, ax),

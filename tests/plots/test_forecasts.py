@@ -63,3 +63,25 @@ def test_a_forecast_has_one_look_in_all_figures_and_a_horizon_is_in_hours() -> N
     assert (alone.get_color(), alone.get_marker()) == (same.get_color(), same.get_marker())
     assert same is not every.lines[0]
     assert alone.get_xdata().tolist() == [0.5, 1, 1.5]
+
+
+def test_what_comes_next_stands_behind_the_last_week() -> None:
+    series = noisy(900)
+    after = series.index[-3:] + 3 * series.step
+    table = pd.DataFrame(
+        {"forecast": [1.0, 2.0, 3.0], "low": [0.0, 1.0, 2.0], "high": [2.0, 4.0, 6.0]}, after
+    )
+    table.attrs["level"] = 0.9
+    ax = plots.newest(series, table).axes[0]
+    past, ahead = ax.lines
+    assert len(past.get_xdata()) == 7 * 24 and past.get_ydata()[-1] == series.frame[series.target].iloc[-1]
+    assert ahead.get_ydata().tolist() == [1, 2, 3]
+    assert pd.DatetimeIndex(ahead.get_xdata())[0] == pd.DatetimeIndex(past.get_xdata())[-1] + series.step
+    (band,) = ax.collections
+    assert (band.get_paths()[0].get_extents().y0, band.get_paths()[0].get_extents().y1) == (0, 6)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "measured",
+        "90% interval",
+        "forecast",
+    ]
+    assert not plots.newest(series, table[["forecast"]]).axes[0].collections

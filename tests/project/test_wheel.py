@@ -196,6 +196,7 @@ EXTRAS = {
     "experiments": ("study", "keras"),
     "plots": ("study", "lab"),  # IPython, to show a figure
     "lab": ("lab",),
+    "command": ("study",),
 }
 
 

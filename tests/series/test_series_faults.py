@@ -316,3 +316,91 @@ def test_resampled_is_the_definition(gaps, first, rows):
         whole = len(inside) == rows and not np.isnan(inside).any()
         np.testing.assert_allclose(row["p"], inside.mean() if whole else np.nan)
         np.testing.assert_allclose(row["e"], inside.sum() if whole else np.nan)
+
+
+# ------------------------------------------------------------------------------- habits of a day, and ten lines of it
+
+
+def board(days=120, **planted):
+    """A board that is off from 22 h to 6 h, local time, at a steady 0.3 kW, every night; faults by name."""
+    local = pd.date_range("2021-01-04", periods=24 * days, freq="h", tz="Europe/Paris")
+    hour, noise = np.asarray(local.hour), np.random.default_rng(3).normal(0, 1, len(local))
+    load = np.where((hour >= 6) & (hour < 22), 40 + 10 * np.sin(hour / 4) + noise, 0.3)
+    for at, values in planted.values():
+        row = local.get_loc(pd.Timestamp(at, tz="Europe/Paris"))
+        load[row : row + len(values)] = values
+    frame = pd.DataFrame({"load": load}, local.tz_convert("UTC"))
+    return Series("board", frame, "load", "kW", timezone="Europe/Paris")
+
+
+def test_a_regular_night_is_no_finding():
+    assert board().check().empty
+
+
+def test_an_outage_at_noon_is_found_beside_regular_nights():
+    found = board(stop=("2021-02-17 11:00", [0.0] * 4)).check()
+    assert at(found, "outage", "load") == [("2021-02-17 10", 4)]
+    assert (
+        "below 10% of the median of its time of day and of all hours that are on (here "
+        in found["rule"].iloc[0]
+    )
+    evening = board(stop=("2021-02-17 20:00", [0.0] * 2)).check()
+    assert at(evening, "outage", "load") == [("2021-02-17 19", 2)], "the night after it is as all others"
+    over_night = board(stop=("2021-02-17 15:00", [0.2] * 20)).check()
+    assert at(over_night, "outage", "load") == [("2021-02-17 14", 20)], (
+        "one outage, and the night in its middle"
+    )
+
+
+def test_a_stuck_meter_and_a_mark_are_found_beside_regular_nights():
+    stuck = board(stuck=("2021-03-10 08:00", [41.5] * 9)).check()
+    assert stuck[["kind", "rows"]].to_numpy().tolist() == [["frozen", 9]]
+    night = board(stuck=("2021-03-10 20:00", [41.5] * 36)).check()
+    assert at(night, "frozen", "load") == [("2021-03-10 19", 36)], "a night among its hours does not hide it"
+    marked = board(mark=("2021-03-10 08:00", [-9999.0] * 2), later=("2021-03-20 12:00", [-9999.0])).check()
+    assert marked[["kind", "rows"]].to_numpy().tolist() == [["sentinel", 3]]
+
+
+def test_a_month_that_stands_still_is_no_habit():
+    found = board(stuck=("2021-02-10 00:00", [7.0] * 24 * 40)).check()
+    assert ("2021-02-09 23", 960) in at(found, "frozen", "load")
+
+
+def test_nights_off_now_and_then_are_told_in_one_line(rng):
+    """One night in seven or so stands still: too seldom for a habit, and a finding each."""
+    index = pd.date_range("2021-01-04", periods=24 * 120, freq="h", tz="Europe/Paris").tz_convert("UTC")
+    frame = pd.DataFrame({"load": rng.normal(40, 1, len(index)), "air": rng.normal(10, 1, len(index))}, index)
+    for night in range(17):
+        frame.iloc[168 * night + 22 : 168 * night + 31, 0] = 35.5
+    frame.iloc[1000:1030, 1], frame.iloc[1500, 0] = np.nan, 900.0
+    found = Series("b", frame, "load", "kW", timezone="Europe/Paris").check()
+    told = found.summary()
+    assert told["kind"].tolist() == ["spike", "frozen", "gap"], (
+        "what ruins the scale, then what lasts longest"
+    )
+    assert told[["findings", "rows"]].to_numpy().tolist() == [[1, 1], [17, 153], [1, 30]]
+    assert told["begins"].tolist() == ["", "21 to 00 h", ""], "22 h by the local clock, 21 h in UTC in winter"
+    assert (told["first"][1], told["last"][1], told["worst"][1]) == (
+        "2021-01-04",
+        "2021-04-27",
+        "9 h at 35.5 kW",
+    )
+    gaps = found.query("kind == 'gap'")
+    assert gaps.summary()["rows"].tolist() == [30], "a part of the findings has a summary too"
+
+
+def test_many_columns_are_told_in_a_line_a_kind(rng):
+    index = pd.date_range("2021-01-01", periods=400, freq="h", tz="UTC")
+    frame = pd.DataFrame(rng.normal(10, 1, (400, 24)), index, [f"b{k}" for k in range(24)])
+    for k, name in enumerate(frame):
+        frame.iloc[20 : 30 + k, k] = np.nan
+        frame.loc[index[100 : 111 + k], name] = 5.5
+    told = Series("many", frame, "b0").check().summary()
+    assert told["kind"].tolist() == ["frozen", "gap"] and (told["findings"] == 24).all()
+    assert told["column"].tolist() == ["b23, b22 and 22 more"] * 2
+    assert told["worst"].tolist() == ["34 h at 5.5", "33 h missing"]
+
+
+def test_nothing_wrong_is_an_empty_summary(sound):
+    told = sound.check().summary()
+    assert told.empty and list(told)[:4] == ["kind", "column", "findings", "rows"]

@@ -252,3 +252,9 @@ def test_without_neighbours_to_train_on_there_is_no_mase():
     series = noisy(600, gaps=[("load", row) for row in range(0, 420, 2)])
     split = windows(series, lookback=1, horizon=2, inputs=["load"])
     assert "mase" not in compare(split.test, {}) and "mase" not in compare(split.test, {}, by="hour")
+
+
+def test_a_naive_forecast_that_a_short_file_has_nowhere_is_left_out():
+    series = ll.load_series("fontana", columns=["power"])
+    table = compare(windows(replace(series, frame=series.frame[:140]), lookback=4).test, {})
+    assert list(table.index) == ["last value", "same hour yesterday"]

@@ -1,0 +1,144 @@
+"""What can be typed: the commands and their options, made from the tables that say what they are."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+
+from lstm_lib.series.options import SAYS
+
+# What is done to a series after it was read, in this order.
+PREPARING = {
+    "clean": ("RULES", 'make missing what these rules of "check" find: "sentinel, frozen"'),
+    "consumption": ("COLUMNS", "take the differences of these columns, readings of a meter"),
+    "resample": ("TIME", "make a coarser grid, such as 1h: levels by their mean, energy by its sum"),
+}
+# How it is cut, and what is trained; the text is read by the type of the default.
+TRAINING: dict[str, tuple[str, str | int | float, str]] = {
+    "horizon": ("ROWS|TIME", "", "how far ahead, such as 6h or 24 rows; else a day, less in a short file"),
+    "lookback": ("ROWS|TIME", "", "what a forecast reads, such as 3D; else three days, less in a short file"),
+    "split": ("SHARES", "0.7, 0.15, 0.15", "of the rows, for training, validation and test"),
+    "known": (
+        "COLUMNS",
+        "",
+        "known for the hours ahead too, such as a weather forecast: rows without the target",
+    ),
+    "units": ("H", 64, "of the network"),
+    "cell": ("CELL", "standard", "of the network: standard, gru, peephole, ..."),
+    "epochs": ("N", 20, "how often the training part is seen; the validation part chooses the best"),
+    "lr": ("RATE", 4e-3, "learning rate of Adam, which falls to 0 along a cosine"),
+    "seed": ("N", 0, "of the first parameters and of the order of the batches"),
+}
+AT = ("STAMP", "", "forecast as if the row of this stamp (in UTC) were the last")
+LEVEL = ("SHARE", 0.9, "of the hours that an interval should hold; 0 gives no interval")
+# Names that a refusal may use and that are options, beside those of `load_series`.
+ALSO = (*PREPARING, *TRAINING, "level", "at")
+
+ABOUT = """Check an energy series, compare forecasts of it, train a network, forecast what comes next.
+
+From a file to the next day in three lines:
+
+  lstm-lib check my.csv
+  lstm-lib train my.csv -o model.npz
+  lstm-lib forecast model.npz my.csv -o next.csv
+
+FILE is a CSV (also .csv.gz) or Parquet file, or "sceaux" or "fontana", which come with
+the course. If it is refused, the refusal names the option that helps. "lstm-lib check
+--help" lists the options for reading a file; the other commands have the same.
+"""
+ENDS = """Exit code: 0 fine; 1 findings, or a refusal (one sentence on stderr);
+2 a command line that isn't understood."""
+TELLS = {
+    "check": "say what is in a file and what looks wrong, in ten lines, worst first; nothing is changed",
+    "compare": "the errors of the naive forecasts, of a ridge regression and of an LSTM on the last part of a file",
+    "train": "train an LSTM on a file and keep it, with all that its forecasts need, in one file",
+    "forecast": "what comes after the last row of a file, by a model that was trained, with an interval",
+    "report": "one HTML page of a file: findings, forecasts compared, the last week and what comes next",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    return _parsers()[""]
+
+
+def helps(width: int = 88) -> dict[str, str]:
+    """The help of each command, for a page of so many columns; that of the program stands at ""."""
+    found = {}
+    for name, own in _parsers().items():
+        kind = argparse.HelpFormatter if name else argparse.RawDescriptionHelpFormatter
+        own.formatter_class = partial(kind, width=width)
+        found[name] = own.format_help()
+    return found
+
+
+def _parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command, and at "" the one that holds them."""
+    made = argparse.ArgumentParser(
+        "lstm-lib", description=ABOUT, epilog=ENDS, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--version", action="version", version=_version())
+    found = {"": made}
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    for name, tells in TELLS.items():
+        usage = f"lstm-lib {name}{' MODEL' * (name == 'forecast')} FILE [options]"
+        about = f"{tells[0].upper()}{tells[1:]}."
+        own = commands.add_parser(name, usage=usage, help=tells, description=about, epilog=ENDS)
+        if name == "forecast":
+            own.add_argument("model", metavar="MODEL", help="the file that train has written")
+        own.add_argument("file", metavar="FILE", help='a CSV or Parquet file, or "sceaux" or "fontana"')
+        if name == "check":
+            own.add_argument(
+                "--all", action="store_true", help="list every finding, with the rule that found it"
+            )
+        if name in ("train", "forecast", "report"):
+            usual = {"train": "model.npz", "report": "report.html"}.get(name)
+            says = f"file to write; else {usual}" if usual else "CSV file to write; else it is printed"
+            own.add_argument("-o", "--out", metavar="OUT", default=usual, help=says)
+        if name == "forecast":
+            own.add_argument(
+                "--plot", metavar="PICTURE", help="draw the last week and the forecast: a .png, .svg or .pdf"
+            )
+        if name in ("compare", "train", "report"):
+            _options(own.add_argument_group("the forecast"), TRAINING)
+        if name in ("compare", "forecast", "report"):
+            more = {"at": AT} if name == "forecast" else {}
+            _options(own.add_argument_group("what comes next"), {"level": LEVEL, **more})
+        add_reading(own, ", where it differs from that of train" if name == "forecast" else "")
+        _options(own.add_argument_group("what is done to it then"), _without_defaults(PREPARING))
+        _general(own)
+        found[name] = own
+    return found
+
+
+def add_reading(made: argparse.ArgumentParser, more: str = "") -> None:
+    """Give a parser an option for each argument of `load_series`; what is typed there is read by `read_option`."""
+    _options(made.add_argument_group(f"how the file is read{more}"), _without_defaults(SAYS))
+
+
+def _without_defaults(table: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str | int | float, str]]:
+    return {name: (what, "", says) for name, (what, says) in table.items()}
+
+
+def _options(group: argparse._ArgumentGroup, table: dict[str, tuple[str, str | int | float, str]]) -> None:
+    """An option for each row: what stands for the text, the default (none: ""), what it says."""
+    for name, (what, usual, says) in table.items():
+        shown = f"{says} ({usual})" if usual != "" else says
+        group.add_argument(
+            f"--{name.replace('_', '-')}", metavar=what, help=shown.replace("%", "%%"),
+            default=None if usual == "" else usual, type=type(usual),
+        )  # fmt: skip
+
+
+def _general(own: argparse.ArgumentParser) -> None:
+    group = own.add_argument_group("what is said")
+    group.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    group.add_argument("--quiet", action="store_true", help="say nothing on the way")
+
+
+def _version() -> str:
+    try:
+        return f"lstm_lib {version('lstm_lib')}"
+    except PackageNotFoundError:  # a checkout that isn't installed
+        return "lstm_lib, not installed"
