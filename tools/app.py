@@ -38,7 +38,7 @@ from voila.app import Voila
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from lstm_lib.lab.runs import FOLDERS
+from lstm_lib.lab.settings import FOLDERS
 from lstm_lib.series.files import data_folder
 from tools.lab import environment, has_display, one_port
 

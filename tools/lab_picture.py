@@ -2,7 +2,7 @@
 
     python tools/lab_picture.py
 
-Needs Chromium. Two trainings are run, so that the page has something to show.
+Needs Chromium. Three seeds are trained, dense and isolated, so that the page has something to show.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ def main() -> None:
         for number, name in enumerate(("0[0:8]", "0[16:24]", "0[32:40]", "0[48:56]"), start=1):
             page.locator(f'[data-name="{name}"]').first.click()
             page.wait_for_function(f"document.querySelectorAll('.row[aria-pressed=true]').length == {number}")
+        page.get_by_role("combobox", name="Seeds").select_option("3")
         page.get_by_role("button", name="Train").click()
         page.wait_for_function(
             "document.querySelectorAll('.lab-table tbody tr').length == 2", timeout=600_000
         )
-        page.get_by_text("in the table").wait_for()
+        page.get_by_text("in the table").wait_for(timeout=600_000)
         page.locator('[data-name="0[48:56]"]').first.hover()
         box = page.locator(".lab-page").bounding_box()
         assert box is not None

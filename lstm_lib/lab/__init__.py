@@ -6,15 +6,28 @@ or heard, that returns the next state; a view is a function of a state that retu
 
 The modules, lowest first; each imports only those above it:
 
-    runs       Settings, and the Run that a training leaves: table, file, forecast
-    state      State and its transitions
-    price      what a selection saves, before it is paid for
-    grid       the map: every cell and heading with its place, its value and its share of isolated arcs
-    training   a training in a thread, and what it tells
-    figures    curves, time and error of all runs, a test week by two runs
-    views      small views as HTML
-    controls   the widgets, and where they stand
-    page       which widget leads to which transition, and which view stands in which widget
+    texts        what the page says, in its languages
+    settings     Settings: a `Configuration` of `lstm_lib.experiments`, with a task on the last rows of a series
+    choice       Choice: what is isolated, and how, in texts and numbers
+    runs         the Run that a training leaves, of one seed or several; table, difference to dense, forecast
+    files        runs as files
+    state        State, and what can be read of it
+    transitions  what becomes of a state
+    price        what a selection saves, before it is paid for
+    readout      what a selection does to the gradient
+    strip        the errors over steps and gates, as a picture
+    presets      selections under a name
+    challenges   what to reach, and the best run of this session
+    tour         five steps around the page
+    sharing      a state as text, as an address, as code
+    grid         the map: every cell and heading with its place, its value and its share of isolated arcs
+    training     trainings that take turns and pause after every step, and what they tell
+    figures      curves, time and error of all runs, a test week by two runs
+    views        small views as HTML
+    report       everything as one HTML file
+    controls     the widgets, and where they stand
+    drawing      which view stands in which widget, and when it is drawn anew
+    page         which widget leads to which transition, and the training in portions
 
     from lstm_lib.lab import page
     page()
@@ -27,10 +40,12 @@ from typing import Any
 from lstm_lib.extras import needed
 
 with needed("lab", "lstm_lib.lab"):
-    from lstm_lib.lab.runs import Run, Settings
+    from lstm_lib.lab.choice import Choice
+    from lstm_lib.lab.runs import Run
+    from lstm_lib.lab.settings import Settings
     from lstm_lib.lab.state import State, new
 
-__all__ = ["Run", "Settings", "State", "new", "page"]
+__all__ = ["Choice", "Run", "Settings", "State", "new", "page"]
 
 
 def page() -> Any:

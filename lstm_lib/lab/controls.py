@@ -11,7 +11,11 @@ import ipywidgets as widgets
 import traitlets
 
 from lstm_lib.isolation.plan import DEPTHS
-from lstm_lib.lab.runs import SHARES, Settings
+from lstm_lib.lab.presets import PRESETS
+from lstm_lib.lab.settings import SAMPLES, SHARES, Settings
+from lstm_lib.lab.sharing import samples_of
+from lstm_lib.lab.state import SEEDS
+from lstm_lib.lab.texts import LANGUAGES, say
 from lstm_lib.network.cells import CELLS
 from lstm_lib.series.layouts import EMBEDDED
 from lstm_lib.series.options import TAKES, written
@@ -19,6 +23,7 @@ from lstm_lib.training.statistics import STATISTICS
 
 HERE = Path(__file__).parent
 YOURS = "your file …"
+NOTHING = "\u200b"  # what ipywidgets writes where a label is empty
 # What `load_series` can be told of a file: each has a control, those of every file first. The page adds a calendar.
 FIRST = ("target", "time", "timezone", "unit", "columns")
 OPTIONS = (*FIRST, *(name for name in TAKES if name not in (*FIRST, "calendar")))
@@ -37,6 +42,8 @@ class Map(anywidget.AnyWidget):
     shares: Any = traitlets.List().tag(sync=True)
     values: Any = traitlets.Dict().tag(sync=True)
     legend = traitlets.Unicode().tag(sync=True)
+    words: Any = traitlets.Dict().tag(sync=True)
+    address = traitlets.Unicode().tag(sync=True)
 
 
 class Whole(widgets.VBox):  # type: ignore[misc]
@@ -59,13 +66,23 @@ class Controls:
         }
         embedded = task.series in EMBEDDED
         share = next(name for name, share in SHARES.items() if share == task.share)
+        self.title = widgets.HTML()
         self.series = _dropdown("Series", [*EMBEDDED, YOURS], 190, task.series if embedded else YOURS)
         self.share = _dropdown("Data", list(SHARES), 160, share)
+        self.samples = _dropdown("Train on", list(SAMPLES), 180, samples_of(task))
         self.cell = _dropdown("Cell", list(CELLS), 150, settings.cell)
         self.units = _text("Units", units, 130, "hidden units, one number a layer")
         self.blocks = _number("Blocks", 1, 1, 32, 115)
         self.epochs = _number("Epochs", settings.epochs, 1, 1000, 120)
         self.seed = _number("Seed", settings.seed, 0, 10**6, 115)
+        self.seeds = _dropdown("Seeds", list(SEEDS), 105)
+        self.preset = _dropdown("Preset", ["", *PRESETS], 300, "")
+        self.start = _button("Tour", "five steps around the page", "info", pixels=84)
+        self.guide = widgets.HTML(layout=widgets.Layout(flex="1 1 400px"))
+        self.back = _button("Back", "the step before", "arrow-left")
+        self.onward = _button("Next", "the next step", "arrow-right")
+        self.leave = _button("End", "end the tour", "times")
+        self.language = _dropdown("", [(name, code) for code, name in LANGUAGES.items()], 95)
         self.upload = widgets.FileUpload(
             accept=".csv,.gz,.parquet,.pq", description="Upload", layout=_wide(110),
             tooltip="up to 10 MB; of a larger file, type the path",
@@ -108,6 +125,7 @@ class Controls:
         self.from_epoch = _slider("From epoch", settings.epochs)
         self.redraw = widgets.Checkbox(value=False, description="redraw", indent=False, layout=_wide(90))
         self.how = {name: widgets.HTML() for name in ("depth", "span", "schedule")}
+        self.depth_label = widgets.HTML()
         # training
         self.go = _button("Train", "train with this selection", "play", "success", 110)
         self.halt = _button("Stop", "stop, and keep what was learned", "stop", "", 90)
@@ -118,6 +136,7 @@ class Controls:
         self.csv = _button("CSV", "save the table", "download")
         self.png = _button("PNG", "save the picture of all runs", "download")
         self.zip = _button("All runs", "save all runs in one file, to load again", "download", pixels=100)
+        self.html = _button("One page", "save all that is seen here as one HTML file", "download", pixels=110)
         self.load = widgets.FileUpload(
             accept=".zip",
             description="Load runs",
@@ -126,35 +145,109 @@ class Controls:
         )
         self.first, self.second = _dropdown("Left", [], 215), _dropdown("Right", [], 215)
         self.week = _dropdown("Week", [], 165)
+        # to share
+        self.link = _text("State", "", None, "a state that somebody shared, then Enter")
+        self.code = widgets.HTML()
+        self.challenges = widgets.HTML()
+        self.strip = widgets.HTML()
+        steps = task.unrolled
+        self.back_in_time = _slider("Steps back", steps)
+        self.back_in_time.value = steps
+        self.step = _button("Step", "one more step back", "step-backward")
+        self.play = widgets.Play(min=1, max=steps, value=steps, interval=200, show_repeat=False)
+        widgets.jslink((self.play, "value"), (self.back_in_time, "value"))
+        self.shared = (widgets.HTML(), widgets.HTML())
+        self.tabs = _box(widgets.Tab, "lab-tabs")
         self.widget = self._arranged()
+        self.english = self._texts()
+
+    def _texts(self) -> list[tuple[Any, str, Any]]:
+        """What every widget says, in English: the widget, its trait, the text, or the options as they are."""
+        every = [
+            one for one in [*vars(self).values(), *self.options.values()] if isinstance(one, widgets.Widget)
+        ]
+        traits = [(one, trait) for one in every for trait in ("description", "placeholder", "tooltip")]
+        found = [
+            (one, trait, getattr(one, trait))
+            for one, trait in traits
+            if (getattr(one, trait, None) or NOTHING) != NOTHING
+        ]
+        named = (self.share, self.samples, self.preset, self.by, self.of)
+        return found + [
+            (one, "options", [*zip(one._options_labels, one._options_values, strict=True)]) for one in named
+        ]
+
+    def speak(self, language: str) -> None:
+        """Write every label in this language."""
+        for one, trait, text in self.english:
+            if trait == "options":
+                value = one.value
+                one.options = [(say(language, label), option) for label, option in text]
+                one.value = value
+            else:
+                setattr(one, trait, say(language, text))
+        self.title.value = f"<div class='lab-title'>{say(language, 'Isolation lab')}</div>"
+        self.depth_label.value = f"<div class='lab-label'>{say(language, 'Depth')}</div>"
+        titles = ("Runs", "Time and error", "Test week", "Errors", "Challenges", "Share")
+        self.tabs.titles = tuple(say(language, title) for title in titles)
+        for one, text in zip(
+            self.shared, ("The state of this page, to copy:", "The same by code:"), strict=True
+        ):
+            one.value = f"<div class='lab-small'>{say(language, text)}</div>"
+        spoken = ("isolated", "active", "low", "high", "hatched: isolated")
+        self.map.words = {word: say(language, word) for word in spoken}
 
     def _arranged(self) -> widgets.VBox:
         row, column = partial(_box, widgets.HBox, "lab-row"), partial(_box, widgets.VBox)
         settings = row(
-            widgets.HTML("<div class='lab-title'>Isolation lab</div>"),
-            self.series, self.share, self.cell, self.units, self.blocks, self.epochs, self.seed,
+            self.title, self.series, self.share, self.samples, self.cell, self.units, self.epochs, self.seed,
+            self.seeds, self.preset, self.blocks, self.start, self.language,
         )  # fmt: skip
-        left = column(
-            "lab-left",
-            row(self.statistic, self.budget, self.of, self.by), self.says,
-            self.map, row(self.text, self.undo, self.clear, self.invert),
-        )  # fmt: skip
-        right = column(
-            "lab-right",
-            self.price,
-            row(widgets.HTML("<div class='lab-label'>Depth</div>"), self.depth), self.how["depth"],
-            row(self.span), self.how["span"],
-            row(self.from_epoch, self.redraw), self.how["schedule"],
-            row(self.go, self.halt, self.bar), self.status,
-        )  # fmt: skip
-        runs = column("lab-tab", self.table, row(self.csv, self.png, self.zip, self.load))
+        left = column("lab-left", self.says, self.map, row(self.text, self.undo, self.clear, self.invert))
+        right = column("lab-right", row(self.go, self.halt, self.bar), self.status)
+        runs = column("lab-tab", self.table, row(self.csv, self.png, self.zip, self.load, self.html))
         forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
-        tabs = _box(widgets.Tab, "lab-tabs", runs, column("lab-tab", self.points), forecasts)
-        tabs.titles = ("Runs", "Time and error", "Test week")
+        share = column("lab-tab", self.shared[0], self.link, self.shared[1], self.code)
+        errors = column("lab-tab", row(self.play, self.step, self.back_in_time), self.strip)
+        tabs = self.tabs
+        tabs.children = (
+            runs,
+            column("lab-tab", self.points),
+            forecasts,
+            errors,
+            column("lab-tab", self.challenges),
+            share,
+        )
+        self.guided = row(self.guide, self.back, self.onward, self.leave)
+        budget = row(self.statistic, self.budget, self.of, self.by)
+        depth, span = row(self.depth_label, self.depth), row(self.span)
+        schedule = row(self.from_epoch, self.redraw)
+        own = (
+            self.series,
+            self.share,
+            self.samples,
+            self.cell,
+            self.units,
+            self.epochs,
+            self.seed,
+            self.seeds,
+        )
+        self.parts = {
+            "settings": [*own, self.blocks], "presets": [self.preset], "statistics": [budget, self.says],
+            "price": [self.price], "depth": [depth, self.how["depth"]], "span": [span, self.how["span"]],
+            "schedule": [schedule, self.how["schedule"]], "runs": [tabs], "tour": [self.start],
+        }  # fmt: skip
         style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text(encoding='utf-8')}</style>")
         halves = partial(_box, widgets.HBox, "lab-row lab-halves")
+        left.children = (budget, *left.children)
+        right.children = (
+            self.price, depth, self.how["depth"], span, self.how["span"], schedule, self.how["schedule"],
+            *right.children,
+        )  # fmt: skip
         above, below = halves(left, right), halves(column("lab-curves", self.curves), tabs)
-        return _box(Whole, "lab-page", style, settings, self.file_row, self.message, above, below)
+        return _box(
+            Whole, "lab-page", style, settings, self.file_row, self.message, self.guided, above, below
+        )
 
 
 # --------------------------------------------------------------------------------------------------------- details
@@ -192,7 +285,7 @@ def _slider(label: str, most: int) -> widgets.IntSlider:
     return _labelled(widgets.IntSlider, label, None, min=1, max=most, continuous_update=False, style=style)
 
 
-def _button(label: str, hint: str, icon: str, style: str = "", pixels: int = 84) -> widgets.Button:
+def _button(label: str, hint: str, icon: str, style: str = "", pixels: int = 98) -> widgets.Button:
     return widgets.Button(
         description=label, tooltip=hint, icon=icon, button_style=style, layout=_wide(pixels)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import cycle
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -11,8 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lstm_lib.lab.runs import Run, dense_of, forecast, last_value_error, weeks
+from lstm_lib.lab.runs import Run, band, dense_of, forecast, weeks
+from lstm_lib.lab.settings import last_value_error
 from lstm_lib.lab.state import State
+from lstm_lib.lab.texts import say
 from lstm_lib.plots import lines
 from lstm_lib.plots.forecasts import forecast as forecast_figure
 from lstm_lib.plots.look import PALETTE, SEQUENCE, canvas, legend_above
@@ -38,26 +41,41 @@ class Drawn(NamedTuple):
 
 @AS_WRITTEN
 def curves(state: State) -> Drawn | None:
-    """Validation error over training time of the run under way, or of the last one, beside the dense run."""
+    """Validation error over training time of the runs under way, or of the last one, beside the dense run.
+
+    Of several seeds: the mean, in a band from the least to the largest error; the seed that is trained is a thin line.
+    """
     shown = state.live or (state.runs[-1] if state.runs else None)
     if shown is None:
         return None
-    both = [dense_of(state.runs, shown.settings), shown]
-    named = {one.name: np.array(one.curve) for one in both if one is not None and one.curve}
-    if not named:
+    live = {} if state.live is None else dict(state.live.curves)
+    last = [dense_of(state.runs, shown.settings), *state.runs[-1:]]
+    kept = {run.name: run for run in last if run is not None and run.settings == shown.settings}
+    kept |= {run.name: run for run in state.runs if run.name in live}
+    if live:
+        kept = {name: run for name, run in kept.items() if run.dense or name in live}
+    bands = {name: band([one.curve for one in run.trained]) for name, run in kept.items()}
+    bands |= {name: band([curve]) for name, curve in live.items() if curve and name not in bands}
+    if not bands:
         return None
     split = shown.settings.task.split()
     unit = split.series.unit
     fig, ax = canvas(size=SIZE, layout="none")  # in half the time, and axes stand still while a curve grows
     fig.subplots_adjust(0.125, 0.2, 0.98, 0.87)
     lines.curves(
-        {name: (curve[:, 0], curve[:, 1]) for name, curve in named.items()}, "training time (s)",
-        _with_unit("validation RMSE", unit), limits={"last value": last_value_error(split)}, marks="equal", ax=ax,
+        {name: (at[:, 0], at[:, 1]) for name, at in bands.items()},
+        say(state.language, "training time (s)"), _error_axis(state, unit),
+        limits={say(state.language, "last value"): last_value_error(split)}, marks="equal", ax=ax,
     )  # fmt: skip
+    for colour, (name, at) in zip(cycle(SEQUENCE), bands.items(), strict=False):
+        ax.fill_between(at[:, 0], at[:, 2], at[:, 3], color=colour, alpha=0.2, lw=0)
+        if name in kept and live.get(name):
+            ax.plot(*zip(*live[name], strict=True), color=colour, lw=0.8)
     ax.set_xlim(left=0)
-    legend_above(ax, len(named))
-    last = "; ".join(f"{name}: {curve[-1, 1]:.3f}" for name, curve in named.items())
-    return Drawn(fig, f"Validation RMSE over training time. Latest values: {last} {unit}.")
+    legend_above(ax, len(bands))
+    latest = "; ".join(f"{name}: {at[-1, 1]:.3f}" for name, at in bands.items())
+    said = say(state.language, "Validation RMSE over training time. Latest values:")
+    return Drawn(fig, f"{said} {latest} {unit}.")
 
 
 @AS_WRITTEN
@@ -70,18 +88,25 @@ def all_runs(state: State) -> Drawn:
     for k, run in enumerate(runs):
         marker, colour = ("s", PALETTE["black"]) if run.dense else ("o", SEQUENCE[k % len(SEQUENCE)])
         face = "none" if run.stopped else colour
+        ends = np.array([one.curve[-1] for one in run.trained])
+        ax.vlines(run.seconds, ends[:, 1].min(), ends[:, 1].max(), color=colour, lw=1.2, alpha=0.6)
         ax.plot(run.seconds, run.rmse, marker=marker, color=colour, markerfacecolor=face, ls="", ms=7)
         ax.annotate(str(run.number), (run.seconds, run.rmse), (6, 5), textcoords="offset points")
-    ax.set(xlabel="training time (s)", ylabel=_with_unit("validation RMSE", state.runs[-1].unit))
+    ax.set(xlabel=say(state.language, "training time (s)"), ylabel=_error_axis(state, state.runs[-1].unit))
     ax.set_xlim(left=0)
-    low, high = min(run.rmse for run in runs), max(run.rmse for run in runs)
+    errors = [one.curve[-1][1] for run in runs for one in run.trained]
+    low, high = min(errors), max(errors)
     room = max(0.02 * high, 0.25 * (high - low))  # so that a difference of some per mille looks like one
     ax.set_ylim(low - room, high + room)
     ax.margins(x=0.12)
-    others = f"; {left} runs on other data aren't shown" * bool(left)
-    ax.set_title(f"■ dense   ● isolated   hollow: stopped; numbers as in the table{others}", fontsize="small")
+    others = say(state.language, f"; {left} runs on other data aren't shown") * bool(left)
+    legend = say(
+        state.language, "■ dense   ● isolated   hollow: stopped; bars: all seeds; numbers as in the table"
+    )
+    ax.set_title(legend + others, fontsize="small")
     points = "; ".join(f"{run.name}: {run.seconds:.1f} s, {run.rmse:.3f} {run.unit}" for run in runs)
-    return Drawn(fig, f"Training time and validation RMSE of all runs{others}. {points}.")
+    said = say(state.language, "Training time and validation RMSE of all runs")
+    return Drawn(fig, f"{said}{others}. {points}.")
 
 
 @AS_WRITTEN
@@ -95,21 +120,22 @@ def week(state: State) -> Drawn:
         fig, axes = canvas(1, 2, WIDE, sharey=True)
         for ax, run in zip(axes, _shown(state), strict=True):
             split = run.settings.task.split()
-            frame = forecast(run, split, min(state.week, len(weeks(split.test)) - 1))
+            frame = forecast(run, split, min(state.week, len(weeks(split)) - 1))
             measured, yhat = frame["measured"].to_numpy(), frame["forecast"].to_numpy()
             forecast_figure(pd.DatetimeIndex(frame.index), measured, {run.name: yhat}, run.unit, ax=ax)
             error = f"{np.sqrt(np.nanmean((yhat - measured) ** 2)):.3f} {run.unit}"
             words.append(f"{run.name}: RMSE {error}")
-            ax.set_xlabel(f"RMSE of this week: {error}")
+            ax.set_xlabel(f"{say(state.language, 'RMSE of this week:')} {error}")
             ax.set_ylabel(_with_unit(split.series.target, run.unit))
         axes[1].set_ylabel("")
-    return Drawn(fig, f"A week of the test part, measured and forecast. {'; '.join(words)}.")
+    said = say(state.language, "A week of the test part, measured and forecast.")
+    return Drawn(fig, f"{said} {'; '.join(words)}.")
 
 
 def weeks_to_test(state: State) -> list[pd.Timestamp]:
     """The beginnings of the weeks that can be chosen: those of the run on the left; none if it can't be read."""
     try:
-        return weeks(_shown(state)[0].settings.task.split().test)
+        return weeks(_shown(state)[0].settings.task.split())
     except (ValueError, OSError):
         return []
 
@@ -118,6 +144,10 @@ def _shown(state: State) -> list[Run]:
     """The runs whose forecasts stand side by side; there is one at least."""
     named = {run.name: run for run in state.runs}
     return [named[name] for name in state.shown]
+
+
+def _error_axis(state: State, unit: str) -> str:
+    return _with_unit(say(state.language, "validation RMSE"), unit)
 
 
 def _with_unit(name: str, unit: str) -> str:

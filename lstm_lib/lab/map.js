@@ -1,4 +1,5 @@
-// The map in the browser: draws the items it is given, says which was chosen, and saves a file it is sent.
+// The map in the browser: draws the items it is given, says which was chosen, and saves a file it is sent. In the app it
+// tells the address it was opened at, and keeps that address as the state of the page is.
 // What an item means, and what a choice does, is Python's affair.
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -25,6 +26,17 @@ function save(message, buffer) {
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+// A word for as long as the tab is open, by which a page that is loaded anew finds its runs.
+function mark() {
+  const word = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  try {
+    if (!sessionStorage.getItem("lab-mark")) sessionStorage.setItem("lab-mark", word);
+    return sessionStorage.getItem("lab-mark");
+  } catch {
+    return word; // a browser that keeps nothing
+  }
 }
 
 function nearest(items, from, dx, dy) {
@@ -58,7 +70,8 @@ function render({ model, el }) {
 
   function words(item) {
     const share = shareOf(item);
-    const state = share >= 1 ? "isolated" : share > 0 ? `${Math.round(100 * share)} % isolated` : "active";
+    const { isolated = "isolated", active = "active" } = model.get("words");
+    const state = share >= 1 ? isolated : share > 0 ? `${Math.round(100 * share)} % ${isolated}` : active;
     const value = model.get("values")[item.name];
     return [item.name, ...(item.kind === "cell" && value ? [value] : []), state].join(" · ");
   }
@@ -126,24 +139,36 @@ function render({ model, el }) {
     }
     const current = [...shapes.values()][focused];
     if (current && picture.contains(document.activeElement)) about.textContent = words(current.item);
-    legend.innerHTML = "";
+    legend.replaceChildren();
+    const said = model.get("words");
     const ramp = document.createElement("span");
     ramp.className = "ramp";
-    legend.append("low ", ramp, ` high ${model.get("legend")}; hatched: isolated`);
+    legend.append(`${said.low} `, ramp, ` ${said.high} ${model.get("legend")}; ${said["hatched: isolated"]}`);
   }
 
   function message(content, buffers) {
     if (content.kind === "save") save(content, buffers[0]);
   }
 
+  function readdress() {
+    if (!window.lstmLibApp) return; // in a notebook the address is that of the notebook
+    const kept = new URLSearchParams(location.search);
+    for (const name of ["state", "lang", "hide"]) kept.delete(name);
+    const parts = [kept.toString(), model.get("address")].filter((part) => part);
+    history.replaceState(null, "", `?${parts.join("&")}`);
+  }
+
   const repaint = () => paint();
   model.on("change:items", build);
-  for (const name of ["shades", "shares", "values", "legend"]) model.on(`change:${name}`, repaint);
+  model.on("change:address", readdress);
+  for (const name of ["shades", "shares", "values", "legend", "words"]) model.on(`change:${name}`, repaint);
   model.on("msg:custom", message);
   build();
+  if (window.lstmLibApp) model.send({ kind: "opened", search: location.search, mark: mark() });
   return () => {
     model.off("change:items", build);
-    for (const name of ["shades", "shares", "values", "legend"]) model.off(`change:${name}`, repaint);
+    model.off("change:address", readdress);
+    for (const name of ["shades", "shares", "values", "legend", "words"]) model.off(`change:${name}`, repaint);
     model.off("msg:custom", message);
   };
 }

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+from lstm_lib.isolation.cost import Cost
 from lstm_lib.isolation.plan import Plan, dense
-from lstm_lib.lab.state import State, isolation
+from lstm_lib.lab.choice import Choice
+from lstm_lib.lab.settings import Settings
+from lstm_lib.lab.state import State
+from lstm_lib.network.spec import Spec
 from lstm_lib.training.schedules import Moment, plan_at
 
 PARTS = ("forward", "error", "weights", "update")
@@ -36,10 +41,16 @@ class Estimate:
     once: float = 0.0
 
 
-def plans(state: State) -> tuple[Plan, Plan]:
+@lru_cache(maxsize=16)
+def plans(spec: Spec, choice: Choice, epochs: int) -> tuple[Plan, Plan]:
     """The dense plan, and the one that holds as soon as something is isolated."""
-    epochs = state.settings.epochs
-    return dense(state.spec), plan_at(isolation(state), state.spec, Moment(epochs, epochs, 0))
+    return dense(spec), plan_at(choice(spec), spec, Moment(epochs, epochs, 0))
+
+
+def step_cost(plan: Plan, settings: Settings) -> Cost:
+    """What a step on the samples of these settings costs."""
+    output = None if settings.task.length is None else "every"
+    return plan.cost(settings.task.unrolled, settings.batch, output=output)
 
 
 def price(state: State) -> Estimate:
@@ -49,44 +60,47 @@ def price(state: State) -> Estimate:
     >>> price(new()).step
     1.0
     """
-    dense_plan, plan = plans(state)
-    T, batch = state.settings.task.lookback, state.settings.batch
-    dense, cost = dense_plan.cost(T, batch), plan.cost(T, batch)
-    step, size = min(cost.speed_up(dense), MOST), state.spec.size
+    return estimate(state.spec, state.settings, state.choice)
+
+
+def estimate(spec: Spec, settings: Settings, choice: Choice) -> Estimate:
+    """The price of a choice; ValueError where depth and zone don't fit."""
+    dense_plan, plan = plans(spec, choice, settings.epochs)
+    dense, cost = step_cost(dense_plan, settings), step_cost(plan, settings)
+    step = min(cost.speed_up(dense), MOST)
     once = 0.0
-    if state.depth == "cache":  # what is remembered is computed once, over one epoch
+    if choice.depth == "cache":  # what is remembered is computed once, over one epoch
         once = (dense.seconds.forward - cost.seconds.forward) / dense.seconds.total
-    notes = _notes(state, plan) + (
+    notes = _notes(plan, choice) + (
         f"no more than {MOST:.0f}× is promised of a step: what surrounds its work isn't counted",
     ) * (step == MOST)
     share = 100 / dense.seconds.total
     return Estimate(
         parts={p: (share * getattr(dense.seconds, p), share * getattr(cost.seconds, p)) for p in PARTS},
-        step=step, whole=over_epochs(step, state, once), arcs=plan.zone.share,
-        adam=(size - plan.zone.size) * MOMENTS_BYTES, adam_dense=size * MOMENTS_BYTES, notes=notes,
+        step=step, whole=over_epochs(step, settings.epochs, choice.from_epoch, once), arcs=plan.zone.share,
+        adam=(spec.size - plan.zone.size) * MOMENTS_BYTES, adam_dense=spec.size * MOMENTS_BYTES, notes=notes,
         once=once,
     )  # fmt: skip
 
 
-def over_epochs(step: float, state: State, once: float = 0.0) -> float:
+def over_epochs(step: float, epochs: int, from_epoch: int, once: float = 0.0) -> float:
     """Speed-up of a whole training whose steps are dense before `from_epoch` and `step` times as fast after it.
 
     once : what is computed once besides, as a share of a dense epoch.
 
-    >>> from lstm_lib.lab.state import new, with_schedule
-    >>> round(over_epochs(2.0, with_schedule(new(), 3, False)), 3)  # 2 of 4 epochs dense
+    >>> round(over_epochs(2.0, 4, 3), 3)  # 2 of 4 epochs dense
     1.333
     """
-    epochs, dense = state.settings.epochs, state.from_epoch - 1
+    dense = from_epoch - 1
     return epochs / (dense + (epochs - dense) / step + once)
 
 
-def _notes(state: State, plan: Plan) -> tuple[str, ...]:
+def _notes(plan: Plan, choice: Choice) -> tuple[str, ...]:
     notes = list(plan.notes)
     if plan.zone.share == 1:
         notes.append("every arc is isolated: nothing is learned")
     if plan.unreached.size and plan.zone.share < 1:
         notes.append(f"no error reaches {plan.unreached.size:,} active arcs at this depth: they do not learn")
-    if state.redraw:
+    if choice.redraw:
         notes.append("the hatched blocks only say how many are drawn")
     return tuple(notes)

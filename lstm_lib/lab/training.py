@@ -1,157 +1,284 @@
 """A training: what it is asked for, and what it tells.
 
-A `Job` is one training that was asked for. It runs in a thread of its own and changes no state: it tells the page a
-transition of `state` and its arguments, so that the state is changed in one place alone.
+A `Job` is one choice to be trained, with its seeds. Jobs that are asked for together take turns step by step, so that
+their times compare, and pause after every step: who drives them answers clicks meanwhile. They change no state, but
+yield news: a function of `transitions` and its arguments, so that the state is changed in one place alone.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_lib.lab import state as transitions
-from lstm_lib.lab.price import over_epochs, plans, price
-from lstm_lib.lab.runs import Run
-from lstm_lib.lab.state import Live, State, is_dense, isolation, needs_dense, what
-from lstm_lib.network.spec import Params
-from lstm_lib.series import Split, Windows
-from lstm_lib.training.callbacks import Callback, Progress
-from lstm_lib.training.loop import fit
-from lstm_lib.training.record import Diverged
+from lstm_lib.lab import transitions
+from lstm_lib.lab.choice import Choice
+from lstm_lib.lab.price import estimate, over_epochs
+from lstm_lib.lab.runs import Curve, Run, Trained, dense_of
+from lstm_lib.lab.settings import Settings
+from lstm_lib.lab.state import Live, State, as_text, is_dense, isolation, lacking_dense
+from lstm_lib.network.spec import Params, Spec
+from lstm_lib.series import SequenceSplit, Split, Windows
+from lstm_lib.training.callbacks import Progress
+from lstm_lib.training.loop import in_steps
+from lstm_lib.training.record import Diverged, Record
 from lstm_lib.training.samples import predict
-from lstm_lib.training.timing import speed_up, steps_in_turn
+from lstm_lib.training.step import Step
 
-Tell = Callable[..., None]  # a transition, and its arguments behind the state
-FIRST_POINT = 0.25  # seconds of training before a curve's first point
-ROUNDS = 30  # steps that take turns with dense ones, for the measured speed-up
+News = tuple[Any, ...]  # a transition, and its arguments behind the state
+Stopped = Callable[[], bool]
+POINTS = 16  # of a curve; more where there are many epochs, up to four times as many
+ROUNDS = 60  # steps that take turns with dense ones, for the measured speed-up, where no dense run is trained beside
+# What a step takes of this thread, so that other programs don't lengthen it; Windows counts too coarsely for that.
+CLOCK = time.perf_counter if sys.platform == "win32" else time.thread_time
+TOLD = 0.1  # seconds between two news of how far it is
 
 
 class Job(NamedTuple):
-    """One training that was asked for: its number, and the state as it was when Train was pressed."""
+    """One choice that is to be trained: its number, what it is called, and the seeds that are left to do."""
 
     number: int
-    state: State
+    what: str
+    settings: Settings
+    choice: Choice
+    seeds: list[int]
+    before: tuple[Trained, ...] = ()
 
     @property
-    def start(self) -> Live:
-        """What there is to tell before its first step."""
-        return Live(f"{self.number} {what(self.state)}", self.state.settings)
+    def name(self) -> str:
+        """What its run will be called."""
+        return f"{self.number} {self.what}"
 
 
 def jobs(state: State) -> list[Job]:
-    """What a press on Train asks for: the selection, and before it the dense run if there is none to compare with.
+    """What a press on Train asks for: the selection, and beside it the dense run of the seeds that have none.
 
     Raises ValueError where depth and selection don't fit, and while the settings in the page are refused.
     """
     if state.refused:
         raise ValueError(f"Mend the settings first. {state.refused}")
     isolation(state)  # refuses what doesn't fit
-    dense = replace(transitions.clear(state), depth="skip", span=None, from_epoch=1, redraw=False)
-    asked = [dense] * needs_dense(state) + [dense if is_dense(state) else state]
-    first = 1 + max((run.number for run in state.runs), default=0)
-    return [Job(first + k, one) for k, one in enumerate(asked)]
+    number, asked = 1 + max((run.number for run in state.runs), default=0), []
+    lacking, known = lacking_dense(state), dense_of(state.runs, state.settings)
+    if lacking or is_dense(state):
+        known = known if lacking else None  # asked for again, it is a run of its own
+        seeds = lacking or [*state.every_seed]
+        own, before = (number, ()) if known is None else (known.number, known.trained)
+        asked.append(Job(own, "dense", state.settings, Choice(blocks=state.blocks), seeds, before))
+        number += known is None
+    if not is_dense(state):
+        asked.append(
+            Job(number, state.choice.short(state.spec), state.settings, state.choice, [*state.every_seed])
+        )
+    return asked
 
 
-def train_all(asked: list[Job], tell: Tell, stopped: Callable[[], bool]) -> None:
-    """Train one job after the other, until all are done or it was stopped; the last that it tells is the end."""
+def prepare(settings: Settings) -> None:
+    """Compile what a step needs, where it isn't yet: some seconds, once on a machine."""
+    Step.ready(settings.spec, settings.adam, "float32")
+
+
+def train_all(asked: list[Job], stopped: Stopped = lambda: False) -> Iterator[News | None]:
+    """Train the jobs, seed after seed; news or None after every step, and as the last news the end."""
     message, wrong = "", False
     try:
-        for number, job in enumerate(asked):
-            if not stopped():
-                train(job, tell, stopped, (number / len(asked), 1 / len(asked)))
+        with _one_thread():
+            yield from Race(asked, stopped).run()
     except Exception as error:  # whatever it is, it has to be shown in the page
-        wrong, message = True, f"The training ended: {transitions.as_text(error)}"
+        wrong, message = True, f"The training ended: {as_text(error)}"
     if stopped():
         message = "Stopped. What was learned until then is kept."
-    tell(transitions.end, message, wrong)
+    yield transitions.end, message, wrong
 
 
-def train(
-    job: Job, tell: Tell, stopped: Callable[[], bool] = lambda: False, part: tuple[float, float] = (0.0, 1.0)
-) -> None:
-    """Train one job from first to last and tell how it goes; the last that it tells is the run.
+def _one_thread() -> AbstractContextManager[Any]:
+    """Trainings that take turns are on one thread each, and leave the number of threads as they found it."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
 
-    Parameters
-    ----------
-    tell : called as tell(transition, ...), with the arguments that the transition takes behind the state.
-    stopped : whether to end early; asked after every step.
-    part : where the job begins and how long it is in all that was asked for, as shares.
-    """
-    state, settings, split = job.state, job.state.settings, job.state.settings.task.split()
-    reporter = Reporter(job.start, split.valid, tell, stopped, part)
-    try:
-        record = fit(
-            settings.spec, split.train, split.valid, seed=settings.seed, epochs=settings.epochs, batch=settings.batch,
-            optimizer=settings.adam, rate=settings.rate, isolation=None if is_dense(state) else isolation(state),
-            watch=True, progress=False, callbacks=[reporter],
+    limited: AbstractContextManager[Any] = threadpool_limits(1)
+    return limited
+
+
+@dataclass
+class Lane:
+    """One job with one seed: pauses after every step, and leaves what was trained and how it ended, "" if whole."""
+
+    job: Job
+    seed: int
+    stopped: Stopped
+    curve: Curve = ()
+    now: Progress | None = None
+    took: float = 0.0  # seconds of the last step, by CLOCK
+
+    def run(self) -> Generator[None, None, tuple[Trained, str]]:
+        """All of its steps."""
+        settings, ended = self.job.settings, ""
+        spec, samples = settings.spec, settings.task.samples()
+        valid = settings.task.split().valid
+        dense, points = self.job.choice.is_dense(spec), set[int]()
+        steps = in_steps(
+            spec, samples.train, samples.valid, seed=self.seed, epochs=settings.epochs, batch=settings.batch,
+            optimizer=settings.adam, rate=settings.rate, isolation=None if dense else self.job.choice(spec),
+            threads=1, watch=True, progress=False,
         )  # fmt: skip
-        ended = record.stopped
-    except Diverged as error:
-        if not len(error.record.history):
-            raise
-        record, ended = error.record, f"diverged in {reporter.live.place.partition(',')[0]}"
-    reporter.point(record.params)
-    measured, found = 1.0, price(state)
-    if not is_dense(state):
-        reporter.report(place="timing steps in turns with dense ones")
-        measured = np.nan if ended else over_epochs(step_speed_up(state, split), state, found.once)
-    words = [f"from epoch {state.from_epoch}"] * (state.from_epoch > 1) + ["redrawn"] * state.redraw
-    run = Run(
-        job.number, what(state), settings, f"{found.arcs:.0%} of the arcs" if state.redraw else str(state.zone),
-        state.depth, state.span, ", ".join(words), found.arcs, predicted=found.whole, measured=measured,
-        unit=split.series.unit, curve=reporter.live.curve, record=record, stopped=ended,
-    )  # fmt: skip
-    tell(transitions.finish, run)
+        record: Record | None = None
+        try:
+            while record is None:
+                try:
+                    began = CLOCK()
+                    now = next(steps)
+                except StopIteration as end:
+                    record = end.value
+                    break
+                self.now, self.took = now, CLOCK() - began
+                points = points or places(now.steps, now.epochs)
+                if now.step in points and now.step < now.steps:
+                    self.curve += ((now.seconds, _rmse(spec, now.params, valid, samples)),)
+                yield
+                if self.stopped():
+                    steps.close()
+                    record, ended = now.record, f"stopped in epoch {now.epoch} of {now.epochs}"
+                    end_point = now.seconds, _rmse(spec, record.params, valid, samples)
+        except Diverged as error:
+            if not len(error.record.history) or self.now is None:
+                raise
+            record, ended = error.record, f"diverged in epoch {self.now.epoch} of {self.now.epochs}"
+            end_point = record.seconds, _rmse(spec, record.params, valid, samples)
+        if not ended:
+            end_point = record.seconds, float(record.history["valid_rmse"].iloc[-1])
+        self.curve += (end_point,)
+        return Trained(self.seed, self.curve, record), ended
 
 
-class Reporter(Callback):
-    """Tells how a training goes, and ends it when it was stopped; `live` is what it has told last."""
+def places(steps: int, epochs: int) -> set[int]:
+    """The steps at which a curve has its points: the same for every seed, and the first one early.
 
-    def __init__(
-        self, live: Live, valid: Windows, tell: Tell, stopped: Callable[[], bool], part: tuple[float, float]
-    ) -> None:
-        self.live, self.valid, self.tell, self.stopped, self.part = live, valid, tell, stopped, part
-        self.next_point, self.next_told, self.seconds = FIRST_POINT, 0.1, 0.0
-        self.report()
-
-    def after_step(self, now: Progress) -> str | None:
-        """As `fit` calls it."""
-        self.seconds, over = now.seconds, now.step == now.steps
-        after = ", done: validating, then drawing" * over
-        self.live = self.live._replace(place=f"epoch {now.epoch} of {now.epochs}{after}")
-        if self.stopped():
-            return f"stopped in {self.live.place}"
-        if now.seconds >= self.next_point and not over:
-            began = time.perf_counter()
-            self.point(now.params)
-            spent = time.perf_counter() - began
-            # later points are rarer, and looking never takes longer than a quarter of the training
-            self.next_point = now.seconds + max(FIRST_POINT, 4 * spent, now.seconds / 30)
-        if now.seconds >= self.next_told or over:
-            self.next_told, (first, long) = now.seconds + 0.1, self.part
-            # of all that was asked for, and in how many seconds the rest is done, at the pace so far
-            done, whole = first + long * now.step / now.steps, now.seconds / now.step * now.steps / long
-            self.report(done=done, left=whole * (1 - done))
-        return None
-
-    def point(self, params: Params) -> None:
-        """Add a point to the curve: the error with these parameters, in the unit of the series."""
-        error = predict(self.live.settings.spec, params, self.valid) - self.valid.y
-        rmse = float(np.sqrt(np.mean(error**2)) * self.valid.scale)
-        self.report(curve=(*self.live.curve, (self.seconds, rmse)))
-
-    def report(self, **news: Any) -> None:
-        """Tell the page; what is not new stays as it was told before."""
-        self.live = self.live._replace(**news)
-        self.tell(transitions.follow, self.live)
+    >>> sorted(places(32, 4))[:3]
+    [2, 4, 6]
+    """
+    points = min(max(POINTS, 2 * epochs), 4 * POINTS)
+    return {*np.linspace(0, steps, points + 1).round().astype(int).tolist()} - {0}
 
 
-def step_speed_up(state: State, split: Split) -> float:
-    """How many times as fast as a dense step an isolated one is, by steps that take turns."""
-    both = dict(zip(("dense", "isolated"), plans(state), strict=True))
-    seconds = steps_in_turn(state.spec, both, split.train, state.settings.batch, ROUNDS)
-    return float(speed_up(seconds)["speed-up"]["isolated"])
+def _rmse(spec: Spec, params: Params, valid: Windows, samples: Split | SequenceSplit) -> float:
+    """Validation error with these parameters, in the unit of the series."""
+    error = predict(spec, params, samples.valid) - valid.y
+    return float(np.sqrt(np.mean(error**2)) * valid.scale)
+
+
+class Timing:
+    """How long the steps of a lane take beside dense ones.
+
+    These are the steps of a dense run that is trained in turn with it, or of one that sets the pace for a while.
+    """
+
+    def __init__(self, *lanes: Lane) -> None:
+        *others, self.lane = lanes
+        job = self.lane.job
+        self.pace = (
+            others[0] if others else Lane(job._replace(choice=Choice()), self.lane.seed, lambda: False)
+        )
+        self.steps = None if others else self.pace.run()
+        self.pairs: list[tuple[float, float]] = []
+        self.last = 0
+
+    def note(self) -> None:
+        """The lane has made a step, unless it is done."""
+        now, job = self.lane.now, self.lane.job
+        if now is None or now.step == self.last or now.epoch < job.choice.from_epoch:
+            return
+        self.last = now.step
+        if self.steps is not None:
+            if len(self.pairs) == ROUNDS:
+                self.steps.close()
+                return
+            next(self.steps)
+        self.pairs.append((self.pace.took, self.lane.took))
+
+    def speed_up(self) -> float:
+        """Of the whole training: the median over the pairs of steps, counted for the epochs that isolate."""
+        job, (dense, isolated) = self.lane.job, np.array(self.pairs).T
+        spec = job.settings.spec
+        once = estimate(spec, job.settings, job.choice).once
+        step = float(np.median(dense / isolated))
+        return over_epochs(step, job.settings.epochs, job.choice.from_epoch, once)
+
+
+class Race:
+    """The jobs that were asked for together: lanes that take turns, and runs that grow seed by seed."""
+
+    def __init__(self, asked: list[Job], stopped: Stopped) -> None:
+        self.asked, self.stopped = asked, stopped
+        self.runs: dict[int, Run] = {}
+        self.lanes = sum(len(job.seeds) for job in asked)
+        self.finished, self.began, self.told = 0, time.perf_counter(), 0.0
+
+    def run(self) -> Iterator[News | None]:
+        """News of all seeds."""
+        for seed in sorted({seed for job in self.asked for seed in job.seeds}):
+            lanes = [Lane(job, seed, self.stopped) for job in self.asked if seed in job.seeds]
+            going, points = [(lane, lane.run()) for lane in lanes], 0
+            timing = (
+                None
+                if lanes[-1].job.choice.is_dense(lanes[-1].job.settings.spec)
+                else Timing(*lanes[:-1], lanes[-1])
+            )
+            while going:
+                for pair in [*going]:
+                    lane, steps = pair
+                    try:
+                        next(steps)
+                    except StopIteration as end:
+                        going.remove(pair)
+                        trained, ended = end.value
+                        yield self.close(lane, trained, ended, timing)
+                if timing is not None:
+                    timing.note()
+                before, points = points, sum(len(lane.curve) for lane in lanes)
+                over = time.perf_counter() - self.told > TOLD
+                yield self.news(lanes, seed) if going and (points > before or over) else None
+            self.finished += len(lanes)
+            if self.stopped():
+                return
+
+    def news(self, lanes: list[Lane], seed: int) -> News:
+        """How far it is."""
+        self.told = time.perf_counter()
+        at = [lane.now for lane in lanes if lane.now is not None]
+        done = (self.finished + sum(now.step / now.steps for now in at)) / self.lanes
+        left = (self.told - self.began) * (1 - done) / done if done else np.nan
+        place = f"epoch {at[0].epoch} of {at[0].epochs}" if at else "starting"
+        place += f", seed {seed}" * (len({s for job in self.asked for s in job.seeds}) > 1)
+        curves = tuple((lane.job.name, lane.curve) for lane in lanes)
+        return transitions.follow, Live(self.asked[0].settings, place, done, left, curves)
+
+    def close(self, lane: Lane, trained: Trained, ended: str, timing: Timing | None) -> News | None:
+        """A seed is done: its run has one more. What was stopped counts where there is nothing else."""
+        job, run = lane.job, self.runs.get(lane.job.number)
+        before = job.before if run is None else run.trained
+        if before and ended.startswith("stopped"):
+            return None
+        if run is None:
+            run = self._begun(job, trained)
+            if timing is not None and lane is timing.lane:
+                run = replace(run, measured=np.nan if ended else timing.speed_up())
+        said = f"seed {lane.seed} {ended}" if before and ended else ended
+        run = replace(run, trained=(*before, trained), stopped=said or run.stopped)
+        self.runs[job.number] = run
+        return transitions.finish, run
+
+    @staticmethod
+    def _begun(job: Job, trained: Trained) -> Run:
+        found = estimate(trained.record.spec, job.settings, job.choice)
+        return Run(
+            job.number, job.what, job.settings, job.choice, found.arcs, found.whole, 1.0,
+            job.settings.task.split().series.unit, (trained,),
+        )  # fmt: skip

@@ -6,10 +6,15 @@ import html
 import math
 from typing import Any
 
+from lstm_lib.lab.challenges import best
 from lstm_lib.lab.price import price as price_of
+from lstm_lib.lab.readout import readout
 from lstm_lib.lab.runs import table as table_of
 from lstm_lib.lab.runs import tell_apart
-from lstm_lib.lab.state import State, as_text, drawn_share
+from lstm_lib.lab.sharing import as_code
+from lstm_lib.lab.state import State, as_text
+from lstm_lib.lab.texts import say
+from lstm_lib.lab.tour import STEPS
 from lstm_lib.series import Series
 
 DEPTHS_SAY = {
@@ -35,39 +40,69 @@ def price(state: State) -> tuple[str, bool]:
         found = price_of(state)
     except ValueError as error:
         return f"<div class='lab-price'><p class='lab-wrong'>{_safe(as_text(error))}</p></div>", True
+
+    def t(text: str) -> str:
+        return _safe(say(state.language, text))
+
+    moved = t(f"of Adam's {found.adam_dense / 1000:,.0f} kB moved")
     longest = max(dense for dense, _ in found.parts.values())
     bars = "".join(
-        f"<span>{part}</span><span class='lab-bar'><i style='width:{100 * dense / longest:.1f}%'></i>"
+        f"<span>{t(part)}</span><span class='lab-bar'><i style='width:{100 * dense / longest:.1f}%'></i>"
         f"<b style='width:{100 * left / longest:.1f}%'></b></span><span>{dense:.0f} → <b>{left:.0f}</b></span>"
         for part, (dense, left) in found.parts.items()
     )
     step, whole = f"{found.step:.2f}×", f"{found.whole:.2f}×"
-    said = [*[f"{step} of a step, {whole} of the whole training"] * (whole != step), *found.notes]
+    said = [*[t(f"{step} of a step, {whole} of the whole training")] * (whole != step), *map(t, found.notes)]
     facts = (
-        f"<b>{step}</b><small>predicted speed-up</small>"
-        f"<b>{100 * found.arcs:.0f} %</b><small>of the arcs isolated</small>"
-        f"<b>{found.adam / 1000:,.0f} kB</b><small>of Adam's {found.adam_dense / 1000:,.0f} kB moved</small>"
+        f"<b>{step}</b><small>{t('predicted speed-up')}</small>"
+        f"<b>{100 * found.arcs:.0f} %</b><small>{t('of the arcs isolated')}</small>"
+        f"<b>{t(f'{found.adam / 1000:,.0f} kB')}</b><small>{moved}</small>"
     )
-    words = "work in % of a dense step: outline dense, filled this selection"
-    notes = "".join(f"<p>{_safe(note)}</p>" for note in said or [words])
+    words = say(state.language, "work in % of a dense step: outline dense, filled this selection")
+    notes = "".join(f"<p>{note}</p>" for note in said or [_safe(words)])
     return (
         f"<div class='lab-price' aria-live='polite'><div class='lab-facts'>{facts}</div>"
-        f"<div class='lab-bars' role='img' aria-label='{words}'>{bars}</div>"
-        f"<div class='lab-notes'>{notes}</div></div>"
+        f"<div class='lab-bars' role='img' aria-label='{html.escape(words)}'>{bars}</div>"
+        f"<div class='lab-notes'>{notes}</div>{gradient(state)}</div>"
     ), False
+
+
+def gradient(state: State) -> str:
+    """What is left of the gradient, beside the dense one."""
+    found = readout(state)
+
+    def t(text: str) -> str:
+        return _safe(say(state.language, text))
+
+    about = t(
+        "Of the gradient over all arcs, on a fixed batch: its angle to the dense gradient, its length, and the angle "
+        "among the active arcs alone, which is 1 where their gradient is exact."
+    )
+    return (
+        f"<div class='lab-gradient' title='{html.escape(about)}'>{t('gradient beside dense:')} "
+        f"{t('cosine')} <b>{found.cosine:.2f}</b> · {t('length')} <b>{found.length:.2f}</b> · "
+        f"{t('active part')} <b>{found.inside:.2f}</b></div>"
+    )
 
 
 def explained(state: State) -> dict[str, str]:
     """One line on each of depth, span and schedule, as they are set."""
-    T, first, blocks = state.settings.task.lookback, state.from_epoch, state.blocks
-    span = f"all {T} steps" if state.span is None else f"the last {state.span} of {T} steps: an approximation"
-    epochs = state.settings.epochs
+    T, first, blocks = state.settings.task.unrolled, state.from_epoch, state.blocks
+    epochs, drawn = state.settings.epochs, state.choice.drawn_share(state.spec) * blocks
+    span = f"errors travel back through all {T} steps"
+    if state.span is not None and state.settings.task.length is None:
+        span = f"errors travel back through the last {state.span} of {T} steps: an approximation"
+    elif state.span is not None:
+        span = f"errors stop at a border after every {state.span} of {T} steps: saves little here"
+    what = (
+        f"{drawn:.0f} of {blocks} rows of units drawn anew every epoch" if state.redraw else "the selection"
+    )
     when = "in all epochs" if first == 1 else f"dense first, isolated in epochs {first} to {epochs}"
-    what = f"{drawn_share(state) * blocks:.0f} of {blocks} rows of units drawn anew every epoch"
+    schedule = [say(state.language, text) for text in ("isolated:", what)]
     return {
-        "depth": DEPTHS_SAY[state.depth],
-        "span": f"errors travel back through {span}",
-        "schedule": f"isolate {what if state.redraw else 'the selection'}, {when}",
+        "depth": say(state.language, DEPTHS_SAY[state.depth]),
+        "span": say(state.language, span),
+        "schedule": f"{schedule[0]} {schedule[1]}, {say(state.language, when)}",
     }
 
 
@@ -91,39 +126,91 @@ def live(state: State) -> str:
     """How far the training has come."""
     if state.live is None:
         runs = len(state.runs)
-        return small(
-            f"ready · {runs} run{'s' * (runs > 1)} in the table" if runs else "ready · nothing trained yet"
-        )
+        known = "runs in the table" if runs > 1 else "run in the table"
+        text = f"ready · {runs} {known}" if runs else "ready · nothing trained yet"
+        return small(say(state.language, text))
+    names = " + ".join(name for name, _ in state.live.curves)
+    place = say(state.language, state.live.place or "starting")
     left = "" if math.isnan(state.live.left) else f" · about {max(1, round(state.live.left))} s left"
-    said = small(f"{state.live.name} · {state.live.place or 'starting'}{left}")
-    return f"<div class='lab-busy'>{said}</div>"
+    return f"<div class='lab-busy'>{small(f'{names} · {place}{say(state.language, left)}')}</div>"
 
 
 def table(state: State) -> str:
     """The runs as a table, the latest on top; the title of a row has all of its zone, and its settings."""
     if not state.runs:
-        return "<div class='lab-empty'>Every training adds a row here.</div>"
+        return empty(state, "Every training adds a row here.")
     runs = table_of(state.runs).assign(on=tell_apart(state.runs))
-    return rows_as_table([row for _, row in runs[::-1].iterrows()])
+    return rows_as_table([row for _, row in runs[::-1].iterrows()], state.language)
 
 
-def rows_as_table(rows: list[Any]) -> str:
-    """Rows of the table of runs, with what tells them apart, as HTML."""
-    of = {name: " class='lab-text'" * (name in ("on", "zone", "how")) for name in _cells(rows[0])}
-    head = "".join(f"<th scope='col'{kind}>{name}</th>" for name, kind in of.items())
-    body = "".join(
-        f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>"
-        + "".join(f"<td{of[name]}>{_safe(cell)}</td>" for name, cell in _cells(row).items())
-        + "</tr>"
-        for row in rows
+def challenges(state: State) -> str:
+    """Each challenge with the best run of this session."""
+    rows = ""
+    for challenge, run, apart in best(state.runs):
+        found = "–"
+        if run is not None and apart is not None:
+            found = f"{run.name} · {run.measured:.2f}× · {apart.percent:+.1f} %"
+        said = _safe(say(state.language, challenge.says))
+        rows += f"<tr><td class='lab-words'>{said}</td><td>{_safe(found)}</td></tr>"
+    head = "".join(
+        f"<th scope='col'>{_safe(say(state.language, t))}</th>" for t in ("challenge", "best of this session")
     )
-    return f"<div class='lab-table'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return f"<div class='lab-best'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def guide(state: State) -> str:
+    """The text of the tour's step."""
+    if not state.tour:
+        return ""
+    said = _safe(say(state.language, STEPS[state.tour - 1][0]))
+    return f"<div class='lab-message lab-guide' role='status'><b>{state.tour}/{len(STEPS)}</b> {said}</div>"
+
+
+def empty(state: State, text: str) -> str:
+    """What stands where there is nothing yet."""
+    return f"<div class='lab-empty'>{_safe(say(state.language, text))}</div>"
+
+
+def code(state: State) -> str:
+    """The lines of Python that do the same, or why there are none."""
+    try:
+        return f"<pre class='lab-code'>{_safe(as_code(state))}</pre>"
+    except (ValueError, OSError) as error:
+        return small(as_text(error))
+
+
+def rows_as_table(rows: list[Any], language: str = "en") -> str:
+    """Rows of the table of runs, with what tells them apart, as HTML."""
+    kinds = {"on": "lab-text", "zone": "lab-text", "how": "lab-text"}
+    head = "".join(
+        f"<th scope='col' class='{kinds.get(name, '')}'>{_safe(say(language, name))}</th>"
+        for name in _cells(rows[0])
+    )
+    body = ""
+    for row in rows:
+        unsure = not (row["low"] > 0 or row["high"] < 0)
+        cells = "".join(
+            f"<td class='{'lab-unsure' if name == 'to dense' and unsure else kinds.get(name, '')}'>"
+            f"{_safe(say(language, cell) if name == 'how' else cell)}</td>"
+            for name, cell in _cells(row).items()
+        )
+        body += f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>{cells}</tr>"
+    about = say(
+        language, "to dense: mean over the seeds ± 95 %; grey where that holds 0, or there is one seed alone"
+    )
+    return (
+        f"<div class='lab-table' title='{html.escape(about)}'><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 def _cells(row: Any) -> dict[str, str]:
     """A row of the table as it is shown: heading -> text."""
     span = row["span"] and f"span {row['span']}"
     how = filter(None, (row["depth"], span, row["schedule"], row["stopped"]))
+    dense = row["zone"] == "nothing" and not row["span"]
+    apart = "–" if dense else _number(row["to dense %"], "{:+.1f}")
+    reach = (row["high"] - row["low"]) / 2
     return {
         "#": row["run"].partition(" ")[0],
         **({"on": row["on"]} if row["on"] else {}),
@@ -133,8 +220,9 @@ def _cells(row: Any) -> dict[str, str]:
         "predicted": _number(row["predicted speed-up"], "{:.2f}×"),
         "measured": _number(row["measured speed-up"], "{:.2f}×"),
         "time": f"{row['seconds']:.1f} s",
+        "seeds": str(row["seeds"]),
         "RMSE": f"{row['RMSE']:.4f} {row['unit']}",
-        "to dense": _number(row["to dense %"], "{:+.1f} %"),
+        "to dense": apart + ("" if dense or math.isnan(reach) else f" ± {reach:.1f}") + " %" * (apart != "–"),
     }
 
 

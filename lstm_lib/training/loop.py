@@ -1,4 +1,4 @@
-"""The training loop: `fit` runs epochs of steps and leaves a `Record`.
+"""The training loop: `fit` runs epochs of steps and leaves a `Record`; `in_steps` pauses after each step.
 
 The whole step is `Step.__call__` (`step.py`). A record can be saved, loaded and resumed: resuming gives the same
 numbers, bit for bit, as a run that was never interrupted, since the order of the batches depends on the seed and the
@@ -13,11 +13,11 @@ import importlib.util
 import inspect
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -128,6 +128,56 @@ def fit(
     >>> record.history["epoch"].tolist()
     [1, 2]
     """
+    given: dict[str, Any] = {
+        "seed": seed, "epochs": epochs, "batch": batch, "optimizer": optimizer, "isolation": isolation, "rate": rate,
+        "params": params, "threads": threads, "memory": memory, "folder": folder, "watch": watch,
+        "progress": progress, "callbacks": callbacks, "resume": resume,
+    }  # fmt: skip
+    steps = in_steps(spec, train, valid, **given)
+    while True:
+        try:
+            while True:
+                next(steps)
+        except StopIteration as end:
+            record: Record = end.value
+            return record
+        except KeyboardInterrupt:  # between two steps
+            try:
+                steps.throw(KeyboardInterrupt)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+
+def in_steps(
+    spec: Spec,
+    train: Samples | tuple[Array, Array],
+    valid: Samples | tuple[Array, Array] | None = None,
+    *,
+    seed: int = 0,
+    epochs: int = 5,
+    batch: int = 32,
+    optimizer: Adam | None = None,
+    isolation: PlanOrSchedule | None = None,
+    rate: str | Rate = "constant",
+    params: Params | None = None,
+    threads: int | None = None,
+    memory: int = 2**30,
+    folder: str | Path | None = None,
+    watch: bool = False,
+    progress: bool = True,
+    callbacks: Iterable[Told] = (),
+    resume: Record | None = None,
+) -> Generator[Progress, None, Record]:
+    """The training that `fit` makes, step by step: after each it pauses, and goes on when it is asked for the next.
+
+    So several trainings can take turns, and a page can answer clicks meanwhile, without a thread. Its value is the
+    record. Parameters and errors as for `fit`; what passes between two steps is not counted.
+
+    >>> x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(8, 5, 1)
+    >>> steps = in_steps(Spec(1, (3,), 1), (x, x[:, -1]), epochs=2, batch=4, progress=False)
+    >>> [(now.epoch, now.step) for now in steps]
+    [(1, 1), (1, 2), (2, 3), (2, 4)]
+    """
     train, valid = as_samples(train, "train"), None if valid is None else as_samples(valid, "valid")
     optimizer, factor, told = optimizer or Adam(), as_rate(rate), as_callbacks(callbacks)
     limit = 1 if threads is None else threads
@@ -161,7 +211,7 @@ def fit(
             start = init_params(spec, seed, some[0].dtype) if params is None else params
             record = Record.begin(spec, config, start, optimizer.init(start), watch)
         source = Source(spec, train, int(batch), seed, memory, folder, step.work.engine)
-        _Loop(record, source, valid, step, isolation, factor, told).run(progress)
+        yield from _Loop(record, source, valid, step, isolation, factor, told).run(progress)
     return record
 
 
@@ -177,8 +227,8 @@ class _Loop:
     rate: Rate
     callbacks: list[Told]
 
-    def run(self, progress: bool) -> None:
-        """The epochs that are left, until the last, Ctrl-C or a callback ends the run."""
+    def run(self, progress: bool) -> Iterator[Progress]:
+        """The steps of the epochs that are left, until the last, Ctrl-C or a callback ends the run."""
         record, epochs = self.record, self.record.config["epochs"]
         done = len(record.history)
         self.ends = np.cumsum([0, *map(self.source.steps, range(1, epochs + 1))]).tolist()
@@ -186,7 +236,7 @@ class _Loop:
         self.callbacks = [*bars, *self.callbacks]
         try:
             for epoch in range(done + 1, epochs + 1):
-                self.epoch(epoch)
+                yield from self.epoch(epoch)
         except KeyboardInterrupt:
             record.interrupted = True
         except Stop as stop:
@@ -201,8 +251,8 @@ class _Loop:
         elif progress and record.stopped:
             print(f"Stopped after {done} epochs: {record.stopped}.", file=sys.stderr)
 
-    def epoch(self, epoch: int) -> None:
-        """One pass over the samples, its validation, and what the record keeps of it."""
+    def epoch(self, epoch: int) -> Iterator[Progress]:
+        """The steps of one pass over the samples, its validation, and what the record keeps of it."""
         record, source, epochs = self.record, self.source, self.record.config["epochs"]
         state, watched = record.checkpoint.state.copy(), record.checkpoint.watched
         spent, order, (before, total) = (
@@ -236,6 +286,7 @@ class _Loop:
                 record.params, state, plan, record,
             )  # fmt: skip
             show(self.callbacks, "after_step", now)
+            yield now
             began += time.perf_counter() - paused
         watched = None if tally is None else tally.close(record.params)
         seconds = time.perf_counter() - began

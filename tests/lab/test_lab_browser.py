@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from lstm_lib.lab.runs import from_zip
+from lstm_lib.lab.files import from_zip
 from lstm_lib.lab.views import DEPTHS_SAY, rows_as_table
 from tools import lab
 from tools.browser import (
@@ -166,16 +166,85 @@ def test_the_app_from_the_first_key_to_the_last_file(
         reached_by_keyboard(page)
         fill(page, "spinbutton", "Epochs", "1")
         isolate_by_clicking(page)
+        page.get_by_role("combobox", name="Preset").select_option("half of the units, kept")
+        expect(cell(page, "0[24:32]")).to_have_attribute("aria-pressed", "true")
+        expect(cell(page, "0[32:40]")).to_have_attribute("aria-pressed", "false")
+        expect(page.locator(".lab-gradient")).to_have_text(re.compile(r"cosine 0\.\d\d"))
+        page.get_by_role("combobox", name="Seeds").select_option("3")
         train(page, expected=2)
+        expect(rows(page).first).to_have_text(re.compile(r"cut.*3.*kW.*[+−-]\d+\.\d ± \d+\.\d %"))
         assert saved(page, "CSV", tmp_path).count(b"\n") == 3
         assert saved(page, "PNG", tmp_path).startswith(b"\x89PNG")
-        assert len(from_zip(saved(page, "All runs", tmp_path))) == 2
+        assert [len(run.trained) for run in from_zip(saved(page, "All runs", tmp_path))] == [3, 3]
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="Load runs").click()
         chooser.value.set_files(tmp_path / "runs.zip")
         expect(rows(page)).to_have_count(4)
         page.get_by_role("tab", name="Test week").click()
         expect(page.get_by_alt_text(re.compile("A week of the test part"))).to_be_visible()
+        tour_and_errors(page)
+        in_french(page)
+        fits_small_screens(page)
+        opens_without_a_kernel(browser, saved(page, "Une page", tmp_path), tmp_path)
+        address = page.url
+    # whoever is sent the address sees the same, but for what its sender hides
+    with opened(browser, f"{address}&hide=schedule") as other:
+        expect(other.get_by_role("slider", name="Dès époque")).to_have_count(0)
+        expect(other.get_by_role("button", name="Entraîner")).to_be_visible()
+        expect(other.get_by_role("textbox", name="Zone")).to_have_value("0[0:32]")
+        expect(other.get_by_role("spinbutton", name="Époques")).to_have_value("1")
+        expect(rows(other)).to_have_count(0)
+
+
+def tour_and_errors(page: Page) -> None:
+    """The tour goes on and ends; the errors travel back step by step; the page ends as it was."""
+    page.get_by_role("button", name="Tour").click()
+    expect(page.locator(".lab-guide")).to_contain_text("1/5")
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator(".lab-guide")).to_contain_text("2/5")
+    expect(cell(page, "0[24:32]")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="End").click()
+    expect(page.locator(".lab-guide")).to_have_count(0)
+    page.get_by_role("tab", name="Errors").click()
+    page.get_by_role("button", name="Step").click()
+    expect(page.locator(".lab-strip rect")).to_have_count(2 * (4 + 1))
+    page.get_by_role("tab", name="Challenges").click()
+    expect(page.get_by_text("At most 1 % above dense")).to_be_visible()
+    page.get_by_role("tab", name="Test week").click()
+
+
+def in_french(page: Page) -> None:
+    """The page speaks French at once, and its address says so; the tabs are left at the runs."""
+    page.locator("select", has_text="Français").select_option("Français")
+    expect(page.get_by_role("button", name="Entraîner")).to_be_visible()
+    expect(page.locator(".lab-price")).to_contain_text("accélération prédite")
+    expect(page.get_by_alt_text(re.compile("Une semaine de la partie de test"))).to_be_visible()
+    page.wait_for_url(re.compile("language.*fr"))
+    page.get_by_role("tab", name="Essais").click()
+
+
+def fits_small_screens(page: Page) -> None:
+    """At 1024 pixels, and enlarged to 200 % on a small projector, nothing has to be pushed sideways."""
+    for width, height in ((1024, 768), (640, 360)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size(SIZE)  # type: ignore[arg-type]
+
+
+def opens_without_a_kernel(browser: Browser, content: bytes, folder: Path) -> None:
+    """The page as a file: its map, its runs and its pictures, and not a word on the console."""
+    (folder / "page.html").write_bytes(content)
+    said: list[str] = []
+    page = browser.new_page(viewport=SIZE)
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"file://{folder / 'page.html'}")
+    expect(page.locator("svg [fill='url(#hatch)']").first).to_be_visible()
+    expect(rows(page)).to_have_count(4)
+    shown = "its => its.filter((image) => image.complete && image.naturalWidth > 0).length"
+    assert page.locator("img.lab-picture").evaluate_all(shown) == 3
+    expect(page.locator("pre").last).to_contain_text("ll.fit(")
+    assert said == []
+    page.close()
 
 
 def all_fits(page: Page) -> None:
@@ -237,14 +306,14 @@ def test_the_app_answers_what_is_wrong_and_keeps_what_was_learned(
         expect(page.locator("img.lab-picture").first).to_be_visible()
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_text("What was learned until then is kept")).to_be_visible()
-        expect(rows(page)).to_have_count(1)
+        expect(rows(page)).to_have_count(2)
         page.get_by_role("combobox", name="Series").select_option("your file …")
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name=re.compile("Upload")).click()
         chooser.value.set_files(bad)
         expect(alert).to_contain_text("bad.csv")
         expect(alert).to_contain_text("one")
-        expect(rows(page)).to_have_count(1)
+        expect(rows(page)).to_have_count(2)
 
 
 def test_a_page_whose_program_has_ended_says_so(browser: Browser, tmp_path: Path) -> None:
@@ -262,19 +331,31 @@ def test_a_page_whose_program_has_ended_says_so(browser: Browser, tmp_path: Path
 
 
 def test_a_page_that_is_closed_or_loaded_anew_makes_room(browser: Browser, tmp_path: Path) -> None:
-    """Where one page is all that the app allows: another waits for its place, and a page for its own."""
+    """Where one page is all that the app allows: another waits for its place, and a page for its own.
+
+    What a page has trained is there again when it is loaded anew, also during a training; another has its own.
+    """
     with served_app(tmp_path, "--kernels=1") as address:
         first, second = (browser.new_page(viewport=SIZE) for _ in range(2))
         for page in (first, second):
             page.set_default_timeout(1000 * WAIT)
         first.goto(address)
         cell(first, "0").wait_for()
+        fill(first, "spinbutton", "Epochs", "1")
+        train(first, expected=1)
+        fill(first, "spinbutton", "Epochs", "1000")
+        first.get_by_role("button", name="Train").click()
+        expect(first.get_by_text("epoch 1 of 1000")).to_be_visible()
+        first.on("dialog", lambda dialog: dialog.accept())  # which asks whether to leave
         first.reload()
         cell(first, "0").wait_for()
+        expect(rows(first)).to_have_count(1)
+        expect(first.get_by_role("spinbutton", name="Epochs")).to_have_value("1000")
         second.goto(address)
         expect(second.get_by_text("1 page is open, which is all that this app allows")).to_be_visible()
         first.close(run_before_unload=True)
         cell(second, "0").wait_for()
+        expect(rows(second)).to_have_count(0)
         second.close()
 
 
@@ -285,7 +366,7 @@ def test_no_number_of_a_run_is_cut_off(browser: Browser, width: int, on: str) ->
         "run": "12 0/Wx", "on": on, "zone": "0/Wx/fio[0:8] | 0/Wh[0:8] | 0/b[0:8] | 0/Wx/g", "depth": "cut",
         "span": 12, "schedule": "from epoch 2, redrawn", "stopped": "stopped in epoch 3 of 4", "arcs isolated %": 16,
         "predicted speed-up": 11.09, "measured speed-up": 10.08, "seconds": 1204.9, "RMSE": 12345.0, "unit": "kW",
-        "to dense %": 112.0, "settings": "",
+        "seeds": 5, "to dense %": 112.0, "low": 101.0, "high": 123.0, "settings": "",
     }  # fmt: skip
     style = (ROOT / "lstm_lib" / "lab" / "page.css").read_text(encoding="utf-8")
     page = browser.new_page(viewport=SIZE)

@@ -20,25 +20,18 @@ from hypothesis import strategies as st
 
 import lstm_lib as ll
 from lstm_lib.experiments.configuration import READING
-from lstm_lib.lab import Settings, figures, grid, new
-from lstm_lib.lab import state as transitions
+from lstm_lib.lab import Settings, figures, grid, new, transitions
+from lstm_lib.lab import state as states
 from lstm_lib.lab import training as trainings
 from lstm_lib.lab.controls import OPTIONS
+from lstm_lib.lab.files import from_zip, to_zip
 from lstm_lib.lab.page import Page
 from lstm_lib.lab.price import plans, price
-from lstm_lib.lab.runs import (
-    FOLDERS,
-    LastRows,
-    forecast,
-    from_zip,
-    last_value_error,
-    table,
-    tell_apart,
-    to_zip,
-    weeks,
-)
-from lstm_lib.lab.state import State, attempt, pick, with_depth, with_schedule, with_span
-from lstm_lib.lab.training import Reporter, jobs, train, train_all
+from lstm_lib.lab.runs import Trained, forecast, table, tell_apart, weeks
+from lstm_lib.lab.settings import FOLDERS, LastRows, last_value_error
+from lstm_lib.lab.state import State
+from lstm_lib.lab.training import jobs, train_all
+from lstm_lib.lab.transitions import pick, with_depth, with_schedule, with_seeds, with_span
 from lstm_lib.network.cells import CELLS
 from lstm_lib.series.options import read_option, written
 
@@ -53,7 +46,7 @@ UPLOAD = {
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured is not tested, so it may be measured badly."""
-    monkeypatch.setattr(trainings, "ROUNDS", 2)
+    monkeypatch.setattr(trainings, "ROUNDS", 4)
 
 
 @pytest.fixture
@@ -68,8 +61,15 @@ def file(tmp_path: Path, rng: np.random.Generator) -> Path:
 
 @pytest.fixture
 def settings(file: Path) -> Settings:
-    task = LastRows(str(file), target="load", reading={"unit": "kW"}, share=1.0)
+    task = LastRows(str(file), target="load", reading={"unit": "kW"}, length=24, warmup=6, lookback=24)
     return Settings(task=task, units=(6,), epochs=2, lr=1e-2)
+
+
+def trained_by(state: State, **other: Any) -> State:
+    """The state after all that a press on Train asks for."""
+    for news in train_all(jobs(state), **other):
+        state = state if news is None else news[0](state, *news[1:])
+    return state
 
 
 @pytest.fixture
@@ -135,15 +135,18 @@ def test_the_budget_picks_rows_or_cells(page):
 
 def test_depth_span_and_schedule_lead_to_the_price(page):
     click(page, "0/Wh")
-    page.depth.value, page.span.value, page.from_epoch.value = "skip", 24, 2
+    page.depth.value, page.span.value, page.from_epoch.value = "skip", 12, 2
     s = page.state
-    assert (s.depth, s.span, s.from_epoch) == ("skip", 24, 2)
-    assert "last 24 of 72" in page.how["span"].value and "epochs 2 to 2" in page.how["schedule"].value
+    assert (s.depth, s.span, s.from_epoch) == ("skip", 12, 2)
+    assert "after every 12 of 24" in page.how["span"].value and "epochs 2 to 2" in page.how["schedule"].value
     assert "of the whole training" in page.price.value
     page.from_epoch.value = 1
     assert "of the whole training" not in page.price.value  # which is that of a step
     page.redraw.value = True
     assert "drawn anew" in page.how["schedule"].value
+    page.samples.value = "windows"
+    page.span.value = 12
+    assert "last 12 of 72" in page.how["span"].value
 
 
 def test_a_depth_that_does_not_fit_stops_train_before_it_starts(page):
@@ -393,12 +396,12 @@ def test_a_network_that_a_page_cannot_hold_is_refused(page, units):
 def test_training_adds_the_dense_run_once_and_then_the_chosen(page):
     click(page, "0[0]")
     page.go.click()
-    assert [run.zone for run in page.state.runs] == ["nothing", "0[0]"]
+    assert [run.choice.zone for run in page.state.runs] == ["nothing", "0[0]"]
     assert page.table.value.count("<tr") == 3
     assert page.state.live is None and page.halt.disabled and not page.go.disabled
     page.depth.value = "skip"
     page.go.click()
-    assert [run.depth for run in page.state.runs[1:]] == ["cut", "skip"]
+    assert [run.choice.depth for run in page.state.runs[1:]] == ["cut", "skip"]
     for picture in (page.curves, page.points, page.week_picture):
         assert "alt='" in picture.value and "data:image/svg+xml" in picture.value
     page.statistic.value = "snr"  # now there is something to tell
@@ -407,8 +410,10 @@ def test_training_adds_the_dense_run_once_and_then_the_chosen(page):
     assert page.state.statistic == page.statistic.value == "magnitude" and "magnitude" in page.map.legend
 
 
-def test_in_a_running_loop_the_page_follows_the_thread(page):
-    """As in Jupyter: Train returns at once, and clicks are heard meanwhile."""
+def test_in_a_running_loop_the_page_follows_the_training(page, monkeypatch):
+    """As in Jupyter: Train returns at once, and clicks are heard while it is trained in small portions."""
+    monkeypatch.setattr(trainings, "TOLD", 0.0)
+    monkeypatch.setattr("lstm_lib.lab.page.PORTION", 0.0)
 
     async def session() -> None:
         page.go.click()
@@ -417,9 +422,12 @@ def test_in_a_running_loop_the_page_follows_the_thread(page):
         assert page.text.value == "0[0]"
         page.text.value = "0[0"
         said = page.message.value
+        done = set()
         while page.state.live is not None:
             assert page.message.value == said  # news of the training are no answer
-            await asyncio.sleep(0.01)
+            done.add(page.state.live.done)
+            await asyncio.sleep(0)
+        assert len(done) > 3
 
     asyncio.run(session())
     assert len(page.state.runs) == 1 and page.state.live is None and page.table.value.count("<tr") == 2
@@ -436,27 +444,39 @@ def test_a_picture_that_fails_does_not_keep_the_page_from_going_on(page, monkeyp
 
 
 def test_a_run_says_what_fit_says(settings):
-    """The numbers of the table are those of the same training by hand."""
-    split = settings.task.split()
-    state = pick(new(settings), "0[0:3]")
-    told: list[tuple[Any, ...]] = []
-    dense, chosen = jobs(state)
-    for job in (dense, chosen):
-        train(job, lambda *news: told.append(news))
-    runs = [news[1] for news in told if news[0] is transitions.finish]
+    """The numbers of the table are those of the same trainings by hand, whatever took turns with them."""
+    task = settings.task
+    samples, split = task.samples(), task.split()
+    state = trained_by(with_seeds(pick(new(settings), "0[0:3]"), 3))
+    runs = state.runs
     for run, plan in zip(runs, (None, ll.isolate(state.spec, state.zone, "cut")), strict=True):
-        record = ll.fit(
-            state.spec, split.train, split.valid, seed=0, epochs=2, optimizer=ll.Adam(lr=1e-2), rate="cosine",
-            isolation=plan, progress=False,
-        )  # fmt: skip
-        assert all(np.array_equal(run.record.params[k], record.params[k]) for k in record.params)
-        assert run.rmse == pytest.approx(record.history["valid_rmse"].iloc[-1], rel=1e-6)
-        assert run.curve[-1] == (run.seconds, run.rmse)
+        assert run.seeds == [0, 1, 2]
+        for seed, curve, record in run.trained:
+            byhand = ll.fit(
+                state.spec, samples.train, samples.valid, seed=seed, epochs=2, optimizer=ll.Adam(lr=1e-2), batch=16,
+                rate="cosine", isolation=plan, progress=False,
+            )  # fmt: skip
+            assert all(np.array_equal(record.params[k], byhand.params[k]) for k in record.params)
+            error = ll.predict(state.spec, record.params, samples.valid) - split.valid.y
+            assert curve[-1][1] == pytest.approx(
+                float(np.sqrt(np.mean(error**2)) * split.valid.scale), rel=1e-5
+            )
+            assert curve[-1][0] == record.seconds
     assert (runs[0].arcs, runs[0].predicted, runs[0].measured) == (0, 1, 1)
-    costs = [plan.cost(settings.task.lookback, 32) for plan in plans(state)]
+    costs = [plan.cost(24, 16, output="every") for plan in plans(state.spec, state.choice, 2)]
     assert runs[1].predicted == pytest.approx(costs[1].speed_up(costs[0]), rel=1e-6)
     assert runs[1].arcs == state.zone.share and runs[1].measured > 0
-    assert table(runs)["to dense %"][1] == pytest.approx(100 * (runs[1].rmse / runs[0].rmse - 1))
+    pairs = [(a.curve[-1][1], b.curve[-1][1]) for b, a in zip(*(run.trained for run in runs), strict=True)]
+    assert table(runs)["to dense %"][1] == pytest.approx(np.mean([100 * (a / b - 1) for a, b in pairs]))
+
+
+def test_windows_are_trained_on_as_well(settings):
+    state = trained_by(new(replace(settings, task=replace(settings.task, length=None), epochs=1)))
+    record = ll.fit(
+        state.spec, state.settings.task.split().train, seed=0, epochs=1, optimizer=ll.Adam(lr=1e-2), batch=16,
+        rate="cosine", progress=False,
+    )  # fmt: skip
+    assert all(np.array_equal(state.runs[0].record.params[k], record.params[k]) for k in record.params)
 
 
 @pytest.mark.parametrize(
@@ -472,12 +492,15 @@ def test_a_run_says_what_fit_says(settings):
 )
 def test_every_way_to_isolate_trains(settings, change, says):
     state = change(new(settings))
-    told: list[tuple[Any, ...]] = []
-    for job in jobs(state):  # the dense run before it too
-        train(job, lambda *news: told.append(news))
-        run = told[-1][1]
-        assert job.start.name == run.name
-    assert run.schedule == says and np.isfinite(run.rmse) and not run.dense and run.stopped == ""
+    asked = jobs(state)
+    after = trained_by(state)
+    assert [job.name for job in asked] == [run.name for run in after.runs]
+    run = after.runs[-1]
+    assert run.choice.schedule() == says and np.isfinite(run.rmse) and not run.dense and run.stopped == ""
+    assert run.measured > 0
+    assert (
+        trained_by(after).runs[-1].measured > 0
+    )  # where the dense run is there already, another sets the pace
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -500,64 +523,57 @@ def test_every_cell_is_priced_coloured_trained_and_kept(settings, cell):
     )
 
 
-def test_points_come_during_the_training_and_progress_counts_up(settings, monkeypatch):
-    monkeypatch.setattr(trainings, "FIRST_POINT", 0.0)
-    told: list[tuple[Any, ...]] = []
-    train(jobs(new(settings))[0], lambda *news: told.append(news))
+def test_points_come_at_the_same_steps_for_every_seed_and_progress_counts_up(settings, monkeypatch):
+    monkeypatch.setattr(trainings, "TOLD", 0.0)
+    state = with_seeds(pick(new(settings), "0[0:3]"), 3)
+    told = [news for news in train_all(jobs(state)) if news is not None]
     live = [news[1] for news in told if news[0] is transitions.follow]
-    assert live[0] == (live[0].name, settings, "", 0.0, live[0].left, ())
-    points = [len(one.curve) for one in live]
-    assert points == sorted(points) and len(set(points)) > 3
-    seconds = [time for time, _ in live[-1].curve]
-    assert seconds == sorted(seconds)
+    assert [name for name, _ in live[0].curves] == ["1 dense", "2 0[0:3] cut"]
+    assert "seed 0" in live[0].place and "seed 2" in live[-1].place
     done = [one.done for one in live]
-    assert done == sorted(done) and done[-1] == 1
-    assert told[-1][1].curve == live[-1].curve
+    assert done == sorted(done) and 0 < done[0] < 0.2 and 0.9 < done[-1] <= 1
+    runs = [news[1] for news in told if news[0] is transitions.finish]
+    assert [len(run.trained) for run in runs] == [1, 1, 2, 2, 3, 3]
+    assert len({len(one.curve) for run in runs for one in run.trained}) == 1
+    seconds = [at for at, _ in runs[-1].trained[0].curve]
+    assert seconds == sorted(seconds)
 
 
-def test_what_is_done_and_left_counts_all_that_was_asked_for(settings):
-    told: list[tuple[Any, ...]] = []
-    valid, live = settings.task.split().valid, jobs(new(settings))[0].start
-    reporter = Reporter(live, valid, lambda *news: told.append(news), lambda: False, (0.5, 0.5))
-    params = ll.init_params(settings.spec)
-    for step in range(1, 22):
-        now = Mock(epoch=1 + (step > 14), epochs=2, step=step, steps=28, seconds=0.1 * step, params=params)
-        assert reporter.after_step(now) is None
-    transition, live = told[-1]
-    assert (transition, live.place, live.done) == (transitions.follow, "epoch 2 of 2", 0.875)
-    assert live.left == pytest.approx(0.1 * 7)
+def test_the_first_point_comes_early_and_long_trainings_have_more():
+    assert min(trainings.places(400, 8)) <= 25 and max(trainings.places(400, 8)) == 400
+    assert len(trainings.places(4000, 1000)) == 64 and len(trainings.places(3, 1)) == 3
 
 
-def test_stop_keeps_what_was_learned(page):
-    page.go.click()
-    first = page.state.runs
-    split, steps = page.state.settings.task.split(), 0
-    job = jobs(pick(page.state, "0[0:3]"))[-1]
-    told: list[tuple[Any, ...]] = []
+def stopped_after(steps: int) -> Any:
+    """Answers when a training asks whether it was stopped."""
+    asked = iter(range(10**9))
+    return lambda: next(asked) >= steps
 
-    def stopped() -> bool:
-        nonlocal steps
-        steps += 1
-        return steps > 20  # within the second epoch
 
-    train(job, lambda *news: told.append(news), stopped)
-    state: State = page.state
-    for transition, *news in told:
-        state = attempt(state, transition, *news)
-    assert state.runs[:-1] == first
-    run = state.runs[-1]
-    assert run.stopped == "stopped in epoch 2 of 2" and np.isnan(run.measured)
+def test_stop_keeps_what_was_learned(settings):
+    samples, split = settings.task.samples(), settings.task.split()
+    steps = len(samples.train.round(np.random.default_rng([0, 1]), 16)[1])
+    state = trained_by(new(settings), stopped=stopped_after(steps))
+    (run,) = state.runs
+    assert run.stopped == "stopped in epoch 2 of 2" and "Stopped" in state.message and state.live is None
     params = run.record.params
-    error = ll.predict(job.state.spec, params, split.valid) - split.valid.y
-    assert run.rmse == float(np.sqrt(np.mean(error**2)) * split.valid.scale)
-    assert any((params[k] != first[0].record.params[k]).any() for k in params)
+    error = ll.predict(state.spec, params, samples.valid) - split.valid.y
+    assert run.rmse == pytest.approx(float(np.sqrt(np.mean(error**2)) * split.valid.scale), rel=1e-6)
+    assert any((params[k] != run.record.checkpoint.params[k]).any() for k in params)
 
 
-def test_a_stopped_training_says_so_and_starts_nothing_more(page):
-    asked = jobs(pick(page.state, "0[0:3]"))
-    train_all(asked, page.hear, lambda: len(page.state.runs) == 1)
-    assert len(asked) == 2 and [run.name for run in page.state.runs] == [asked[0].start.name]
-    assert "Stopped" in page.message.value and page.state.live is None
+def test_a_seed_that_was_stopped_leaves_those_before_it(settings):
+    samples = settings.task.samples()
+    steps = sum(len(samples.train.round(np.random.default_rng([0, k]), 16)[1]) for k in (1, 2))
+    state = trained_by(with_seeds(new(settings), 3), stopped=stopped_after(steps + 2))
+    (run,) = state.runs
+    assert run.seeds == [0] and run.stopped == "" and "Stopped" in state.message
+
+
+def test_a_stopped_training_starts_nothing_more(settings):
+    state = trained_by(with_seeds(pick(new(settings), "0[0:3]"), 5), stopped=lambda: True)
+    assert [(run.seeds, run.stopped) for run in state.runs] == [([0], "stopped in epoch 1 of 2")] * 2
+    assert np.isnan(state.runs[1].measured)
 
 
 def test_stop_is_for_the_training_under_way(page):
@@ -566,14 +582,14 @@ def test_stop_is_for_the_training_under_way(page):
     assert [run.stopped for run in page.state.runs] == [""] and page.message.value == ""
 
 
-def test_a_failure_in_the_thread_is_shown_and_loses_nothing(page, monkeypatch):
+def test_a_failure_of_the_training_is_shown_and_loses_nothing(page, monkeypatch):
     page.go.click()
     runs = page.state.runs
 
     def broken(*_: Any, **__: Any) -> None:
         raise MemoryError("no room for the states")
 
-    monkeypatch.setattr(trainings, "fit", broken)
+    monkeypatch.setattr(trainings, "in_steps", broken)
     click(page, "0[0]")
     page.go.click()
     assert "no room for the states" in page.message.value and "alert" in page.message.value
@@ -581,19 +597,19 @@ def test_a_failure_in_the_thread_is_shown_and_loses_nothing(page, monkeypatch):
 
 
 def test_a_training_that_diverges_keeps_its_last_whole_epoch(settings, monkeypatch):
-    real = trainings.fit
+    real = trainings.in_steps
 
     def diverging(*given: Any, **options: Any) -> Any:
-        raise ll.Diverged("loss is inf", real(*given, **options))
+        record = yield from real(*given, **options)
+        raise ll.Diverged("loss is inf", record)
 
-    monkeypatch.setattr(trainings, "fit", diverging)
-    told: list[tuple[Any, ...]] = []
-    train(jobs(new(settings))[0], lambda *news: told.append(news))
-    assert told[-1][1].stopped == "diverged in epoch 2 of 2"
+    monkeypatch.setattr(trainings, "in_steps", diverging)
+    (run,) = trained_by(new(settings)).runs
+    assert run.stopped == "diverged in epoch 2 of 2" and np.isfinite(run.rmse)
 
 
 def test_a_second_press_on_train_does_nothing(page):
-    page.do(transitions.follow, jobs(page.state)[0].start)
+    page.do(transitions.follow, states.Live(page.state.settings))
     live = page.state.live
     page.train()
     assert page.state.live is live and page.state.runs == ()
@@ -639,12 +655,12 @@ def test_the_week_and_the_runs_of_the_forecast_are_chosen(trained):
 @pytest.mark.parametrize("week", [0, 3, -1])
 def test_a_forecast_is_that_of_predict(trained, week):
     """On a series with several weeks, by a network as it is before any training."""
-    settings = Settings(units=(3,))
+    settings = Settings(task=LastRows(share=0.25), units=(3,))
     split, spec = settings.task.split(), settings.spec
     params = ll.init_params(spec, seed=2)
     record = ll.Record.begin(spec, {}, params, settings.adam.init(params))
-    run = replace(trained.state.runs[0], settings=settings, record=record)
-    frame, begins = forecast(run, split, week), weeks(split.test)[week]
+    run = replace(trained.state.runs[0], settings=settings, trained=(Trained(0, ((1.0, 1.0),), record),))
+    frame, begins = forecast(run, split, week), weeks(split)[week]
     times = split.test.times.tz_convert(split.test.series.timezone)
     inside = (times >= begins) & (times < begins + pd.Timedelta("7D"))
     rows = frame.dropna()
@@ -712,11 +728,12 @@ def test_statistics_are_there_after_loading(trained, settings):
 
 
 EDITS: dict[str, Any] = {
-    "number": [None, "1", 1.5, True, -1, 10**9], "what": [None, 3, ["a"], "x" * 10**5], "zone": [None, 7],
-    "depth": ["deep", None],
-    "span": ["24", 1.5], "schedule": [None, 0], "arcs": [None, "half", 2, -0.1], "predicted": [None, "fast"],
+    "number": [None, "1", 1.5, True, -1, 10**9], "what": [None, 3, ["a"], "x" * 10**5],
+    "choice": [None, {"zone": 7}, {"depth": None}, {"span": "24"}, {"blocks": 0}],
+    "arcs": [None, "half", 2, -0.1], "predicted": [None, "fast"],
     "measured": [{}],
-    "unit": [None, 4], "stopped": [None, 1], "curve": [None, [], [[1]], [["a", "b"]], [[float("nan"), 1.0]], "xy"],
+    "unit": [None, 4], "stopped": [None, 1], "trained": [None, {}, {"0": [[1]]}, {"0": [["a", "b"]]}, {"x": [[1, 1]]},
+                {"0": "xy"}],
     "settings": [None, {}, {"units": "many"}, {"task": {"series": ""}}], "extra": [1],
 }  # fmt: skip
 
@@ -771,7 +788,7 @@ def test_a_budget_that_was_overruled_does_not_stay(page):
 
 
 def test_weights_are_drawn_once_for_a_network(page, monkeypatch):
-    calls = Mock(side_effect=transitions.init_params)
-    monkeypatch.setattr(transitions, "init_params", calls)
+    calls = Mock(side_effect=states.init_params)
+    monkeypatch.setattr(states, "init_params", calls)
     page.units.value = "9"
     assert calls.call_count == 1

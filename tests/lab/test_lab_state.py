@@ -12,41 +12,40 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import lstm_lib as ll
-from lstm_lib.lab import Run, Settings, new
-from lstm_lib.lab import state as transitions
+from lstm_lib.lab import Run, Settings, new, transitions
+from lstm_lib.lab.choice import Choice
+from lstm_lib.lab.files import from_zip, to_csv, to_zip
 from lstm_lib.lab.price import PARTS, plans, price
-from lstm_lib.lab.runs import LastRows, dense_of, from_zip, read_units, table, to_csv, to_zip
-from lstm_lib.lab.state import (
-    Live,
-    State,
-    attempt,
+from lstm_lib.lab.runs import Trained, band, dense_of, difference, table
+from lstm_lib.lab.settings import LastRows, read_units
+from lstm_lib.lab.state import Live, State, attempt, isolation, lacking_dense, what
+from lstm_lib.lab.training import jobs
+from lstm_lib.lab.transitions import (
     clear,
     end,
     finish,
     follow,
     invert,
-    isolation,
     load_runs,
-    needs_dense,
     pick,
     select,
     show_forecasts,
     toggle,
     undo,
-    what,
     with_blocks,
     with_depth,
     with_schedule,
+    with_seeds,
     with_settings,
     with_span,
 )  # fmt: skip
-from lstm_lib.lab.training import jobs
 from lstm_lib.training.schedules import Moment, Schedule, plan_at
 
 SMALL = Settings(units=(8, 4), epochs=3)
-SHORT = replace(SMALL, task=LastRows(lookback=24))
+SHORT = replace(SMALL, task=LastRows(length=24))
 
 
 @pytest.fixture
@@ -54,15 +53,20 @@ def state() -> State:
     return new(SMALL)
 
 
-def a_run(name: str = "1 dense", rmse: float = 0.5, **other: object) -> Run:
+def a_run(
+    name: str = "1 dense", rmse: float | tuple[float, ...] = 0.5, zone: str = "nothing", span: int | None = None,
+    **other: object,
+) -> Run:  # fmt: skip
+    """A run with an error of each seed."""
     number, _, what = name.partition(" ")
     params = ll.init_params(SMALL.spec)
     config = {"seed": 0, "batch": 32, "steps": 72, "optimizer": asdict(SMALL.adam)}
+    record = ll.Record.begin(SMALL.spec, config, params, SMALL.adam.init(params), watch=True)
+    errors = rmse if isinstance(rmse, tuple) else (rmse,)
     given = {
-        "number": int(number), "what": what, "settings": SMALL, "zone": "nothing", "depth": "skip", "span": None,
-        "schedule": "", "arcs": 0.0, "predicted": 1.0, "measured": 1.0, "unit": "kW",
-        "curve": ((1.0, 0.6), (2.0, rmse)),
-        "record": ll.Record.begin(SMALL.spec, config, params, SMALL.adam.init(params), watch=True),
+        "number": int(number), "what": what, "settings": SMALL, "choice": Choice(zone, "skip", span), "arcs": 0.0,
+        "predicted": 1.0, "measured": 1.0, "unit": "kW",
+        "trained": tuple(Trained(k, ((1.0, 0.6), (2.0, error)), record) for k, error in enumerate(errors)),
     }  # fmt: skip
     return Run(**(given | other))
 
@@ -150,15 +154,15 @@ def test_the_plan_follows_depth_and_span(state):
     chosen = with_span(with_depth(pick(state, "0"), "skip"), 10)
     plan = isolation(chosen)
     assert (plan.depth, plan.span, plan.zone) == ("skip", 10, chosen.zone)
-    assert with_span(chosen, SMALL.task.lookback).span is None
+    assert with_span(chosen, SMALL.task.unrolled).span is None
 
 
 @pytest.mark.parametrize(
     ("transition", "given", "says"),
     [
         (with_depth, ("freeze",), "hold, skip, cut, cache"),
-        (with_span, (0,), "from 1 to 72"),
-        (with_span, (73,), "from 1 to 72"),
+        (with_span, (0,), "from 1 to 48"),
+        (with_span, (49,), "from 1 to 48"),
         (with_schedule, (4, False), "from 1 to 3"),
         (with_schedule, (0, False), "from 1 to 3"),
         (with_blocks, (0,), "at least 1"),
@@ -190,9 +194,9 @@ def test_redrawn_blocks_are_as_many_as_are_hatched(state):
     assert isinstance(schedule, Schedule)
     zones = [schedule.plan_at(Moment(epoch, 3, 0)).zone for epoch in (1, 2, 3)]
     assert {zone.size for zone in zones} == {half.zone.size}
-    assert transitions.drawn_share(half) == 0.5
-    assert transitions.drawn_share(pick(half, "0[0:6] | 1[0:3]")) == 0.75
-    assert transitions.drawn_share(pick(half, "head")) == 0
+    assert half.choice.drawn_share(half.spec) == 0.5
+    assert pick(half, "0[0:6] | 1[0:3]").choice.drawn_share(half.spec) == 0.75
+    assert pick(half, "head").choice.drawn_share(half.spec) == 0
     assert zones[0] != zones[1] or zones[1] != zones[2]
 
 
@@ -211,12 +215,12 @@ def test_nothing_isolated_costs_what_dense_costs(state):
 def test_the_price_is_that_of_the_plan(state, text, depth):
     chosen = with_span(with_depth(pick(state, text), depth), 24)
     found, isolated = price(chosen), ll.isolate(chosen.spec, chosen.zone, depth, 24)
-    dense = ll.isolate(chosen.spec, ll.nothing(chosen.spec)).cost(72, 32)
-    assert found.step == isolated.cost(72, 32).speed_up(dense)
+    dense = ll.isolate(chosen.spec, ll.nothing(chosen.spec)).cost(48, 16, output="every")
+    assert found.step == isolated.cost(48, 16, output="every").speed_up(dense)
     assert tuple(found.parts) == PARTS
     for part, (_, value) in found.parts.items():
         assert value == pytest.approx(
-            100 * getattr(isolated.cost(72, 32).seconds, part) / dense.seconds.total
+            100 * getattr(isolated.cost(48, 16, output="every").seconds, part) / dense.seconds.total
         )
     assert found.arcs == chosen.zone.share
     assert found.adam == 8 * (chosen.spec.size - chosen.zone.size)
@@ -235,7 +239,8 @@ def test_the_price_says_what_does_not_learn(state):
 
 
 def test_both_plans_of_a_redrawn_schedule(state):
-    dense, drawn = plans(with_schedule(with_blocks(pick(state, "0[0:4] | 1[0:2]"), 2), 3, True))
+    half = with_schedule(with_blocks(pick(state, "0[0:4] | 1[0:2]"), 2), 3, True)
+    dense, drawn = plans(half.spec, half.choice, 3)
     assert dense.zone.size == 0 and drawn.zone.size > 0
 
 
@@ -257,9 +262,9 @@ def test_other_epochs_keep_selection_and_undo(state):
 
 
 def test_a_span_beyond_a_shorter_lookback_is_no_limit(state):
-    chosen = with_span(state, 48)
+    chosen = with_span(state, 36)
     assert with_settings(chosen, SHORT).span is None
-    assert with_settings(chosen, replace(SMALL, seed=2)).span == 48
+    assert with_settings(chosen, replace(SMALL, seed=2)).span == 36
 
 
 @pytest.mark.parametrize(
@@ -290,7 +295,7 @@ def test_units_that_cant_be_read_are_refused(text):
 
 
 def test_a_training_is_followed_and_leaves_a_row(state):
-    live = Live("1 dense", SMALL, "epoch 1 of 3", 0.1, 9.0, ((0.5, 0.8),))
+    live = Live(SMALL, "epoch 1 of 3", 0.1, 9.0, (("1 dense", ((0.5, 0.8),)),))
     followed = follow(state, live)
     assert followed.live == live and followed.runs == ()
     done = end(finish(followed, a_run()))
@@ -300,22 +305,29 @@ def test_a_training_is_followed_and_leaves_a_row(state):
 
 
 def test_a_failure_loses_no_run(state):
-    before = finish(follow(state, Live("1 dense", SMALL)), a_run())
+    before = finish(follow(state, Live(SMALL)), a_run())
     after = end(before, "The training ended: no memory", wrong=True)
     assert after.runs == before.runs and after.live is None and after.wrong
 
 
-def test_a_dense_run_is_needed_once_for_each_settings(state):
-    chosen = pick(state, "0")
-    assert needs_dense(chosen) and not needs_dense(state)
-    assert not needs_dense(finish(chosen, a_run()))
-    assert needs_dense(finish(chosen, a_run(stopped="stopped in epoch 1 of 3")))
-    assert needs_dense(with_settings(finish(chosen, a_run()), replace(SMALL, seed=1)))
-    assert needs_dense(finish(with_span(state, 5), a_run("1 span", span=5)))
+def test_a_dense_run_is_needed_once_for_each_seed_and_settings(state):
+    chosen = with_seeds(pick(state, "0"), 3)
+    assert lacking_dense(chosen) == [0, 1, 2]
+    assert lacking_dense(finish(chosen, a_run())) == [1, 2]
+    assert lacking_dense(finish(chosen, a_run(rmse=(0.5, 0.6, 0.7)))) == []
+    assert lacking_dense(finish(chosen, a_run(stopped="stopped in epoch 1 of 3"))) == [0, 1, 2]
+    assert lacking_dense(with_settings(finish(chosen, a_run()), replace(SMALL, seed=1))) == [1, 2, 3]
+    assert lacking_dense(finish(with_seeds(with_span(state, 5), 1), a_run("1 span", span=5))) == [0]
+
+
+def test_more_seeds_of_the_dense_run_go_to_the_run_that_there_is(state):
+    dense, chosen = jobs(finish(with_seeds(pick(state, "0"), 3), a_run()))
+    assert (dense.name, dense.seeds, [one.seed for one in dense.before]) == ("1 dense", [1, 2], [0])
+    assert (chosen.name, chosen.seeds, chosen.before) == ("2 0 cut", [0, 1, 2], ())
 
 
 def names(state: State) -> list[str]:
-    return [job.start.name for job in jobs(state)]
+    return [job.name for job in jobs(state)]
 
 
 def test_names_of_runs_count_on(state):
@@ -336,15 +348,36 @@ def test_the_table_compares_with_the_dense_run_of_the_same_settings():
     assert to_csv(runs).decode().splitlines()[2].startswith("2 cut,0,skip,")
 
 
+def test_a_difference_is_paired_by_seed_and_has_students_interval():
+    dense, run = a_run(rmse=(0.5, 0.6, 0.8)), a_run("2 cut", zone="0", rmse=(0.51, 0.606, 0.832))
+    percent = np.array([2.0, 1.0, 4.0])
+    found = difference(run, dense)
+    reach = stats.t.ppf(0.975, 2) * percent.std(ddof=1) / np.sqrt(3)
+    assert found == pytest.approx((percent.mean(), percent.mean() - reach, percent.mean() + reach), rel=1e-3)
+    assert not found.sure and difference(a_run("2 cut", rmse=(0.6, 0.72, 0.96)), dense).sure
+    some = replace(run, trained=run.trained[:2])
+    assert difference(some, dense).percent == pytest.approx(1.5)
+    alone = difference(run, a_run(rmse=0.5))
+    assert alone.percent == pytest.approx(2.0) and np.isnan(alone.low) and not alone.sure
+    assert np.isnan(difference(run, None).percent)
+
+
+def test_a_band_reaches_from_the_least_to_the_largest_error():
+    found = band([((1.0, 0.5), (2.0, 0.4)), ((3.0, 0.7), (4.0, 0.6)), ((2.0, 0.9),)])
+    assert found.tolist() == [[2.0, pytest.approx(0.7), 0.5, 0.9]]
+
+
 def test_runs_saved_and_loaded_are_the_same(state):
     runs = (
         a_run(),
         a_run("2 cut", zone="0[0:4]", span=24, measured=float("nan"), stopped="stopped in epoch 2 of 3",
+              rmse=(0.5, 0.4),
               settings=replace(SMALL, task=LastRows("b.csv", target="load", reading={"columns": ["air"]}))),
     )  # fmt: skip
     back = from_zip(to_zip(runs))
     for a, b in zip(runs, back, strict=True):
         assert repr(a) == repr(b) and a.settings == b.settings
+        assert [one[:2] for one in a.trained] == [one[:2] for one in b.trained]
         assert (a.record.spec, a.record.config) == (b.record.spec, b.record.config)
         for params in (b.record.params, b.record.best_params):
             assert a.record.params.keys() == params.keys()
@@ -358,7 +391,7 @@ def zipped(about: str, record: bytes) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as folder:
         folder.writestr("runs.json", about)
-        folder.writestr("0.npz", record)
+        folder.writestr("0-0.npz", record)
     return file.getvalue()
 
 
@@ -366,15 +399,18 @@ def zipped(about: str, record: bytes) -> bytes:
 def parts() -> tuple[dict[str, object], bytes]:
     """What stands in the file of a run: what is said of it, and its record."""
     with zipfile.ZipFile(io.BytesIO(to_zip([a_run()]))) as folder:
-        return json.loads(folder.read("runs.json"))[0], folder.read("0.npz")
+        return json.loads(folder.read("runs.json"))[0], folder.read("0-0.npz")
 
 
 @pytest.mark.parametrize(
     "change",
     [{"number": "dense"}, {"settings": None}, {"settings": {}}, {"settings": {"task": {"serie": "sceaux"}}},
-     {"curve": []}, {"curve": [[1]]}, {"hello": 1}, {"what": None}, {"what": "a\nb"}, {"zone": "9/Wx"}, {"zone": 1},
-     {"depth": "deep"}, {"span": "3"}, {"span": 0}, {"arcs": "many"}, {"arcs": 7}, {"predicted": None},
-     {"curve": [[1, float("nan")]]}, {"unit": ["kW"]}, {"stopped": 1}, {"number": -1}, {"schedule": {}}],
+     {"trained": {"0": []}}, {"trained": {"0": [[1]]}}, {"trained": {}}, {"trained": {"1": [[1, 2]]}},
+     {"trained": {"../0": [[1, 2]]}}, {"hello": 1}, {"what": None}, {"what": "a\nb"}, {"choice": {"zone": "9/Wx"}},
+     {"choice": {"zone": 1}}, {"choice": {"depth": "deep"}}, {"choice": {"span": "3"}}, {"choice": {"span": 0}},
+     {"choice": {"redraw": 1}}, {"choice": {"from_epoch": 0}}, {"choice": {"hello": 1}}, {"choice": {"zone": "0\n"}},
+     {"arcs": "many"}, {"arcs": 7}, {"predicted": None}, {"trained": {"0": [[1, float("nan")]]}}, {"unit": ["kW"]},
+     {"stopped": 1}, {"number": -1}, {"choice": None}],
 )  # fmt: skip
 def test_a_run_that_is_none_of_ours_is_refused(parts, change):
     about, record = parts
@@ -422,7 +458,10 @@ def test_a_file_of_runs_is_about_as_large_as_their_parameters():
     big = Settings()
     params = ll.init_params(big.spec)
     record = ll.Record.begin(big.spec, {}, params, big.adam.init(params), watch=True)
-    assert len(to_zip([a_run(settings=big, record=record)])) < 1.2 * 4 * big.spec.size
+    assert (
+        len(to_zip([a_run(settings=big, trained=(Trained(0, ((1.0, 0.5),), record),))]))
+        < 1.2 * 4 * big.spec.size
+    )
 
 
 def test_forecasts_of_runs_that_are_there(state):
@@ -433,13 +472,13 @@ def test_forecasts_of_runs_that_are_there(state):
 
 def test_every_transition_leaves_the_state_it_was_given(state):
     """A state is frozen, and so is what it holds: a transition can only make another."""
-    busy = finish(follow(pick(state, "0/Wh"), Live("1", SMALL)), a_run())
+    busy = finish(follow(pick(state, "0/Wh"), Live(SMALL)), a_run())
     before = (repr(busy.zone), busy.past, busy.runs, busy.live)
     given = {
         "toggle": ("1",), "pick": ("1",), "select": (state.zone,), "with_depth": ("skip",), "with_span": (3,),
         "with_schedule": (2, True), "with_settings": (replace(SMALL, units=(5,)),), "with_blocks": (2,),
-        "follow": (Live("x", SMALL),), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
-        "invert": (), "load_runs": (to_zip([a_run()]),),
+        "follow": (Live(SHORT),), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
+        "invert": (), "in_language": ("fr",), "hide": ("depth",), "with_seeds": (3,), "load_runs": (to_zip([a_run()]),),
         "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"),
         "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",), "refuse_settings": ("why",),
     }  # fmt: skip

@@ -17,6 +17,7 @@ import lstm_lib as ll
 from lstm_lib.network.cells import CELLS
 from lstm_lib.network.compiled_loops import loops
 from lstm_lib.training.adam import FORMS
+from lstm_lib.training.loop import in_steps
 from lstm_lib.training.rates import RATES
 from lstm_lib.training.record import HISTORY
 from lstm_lib.training.samples import Arrays
@@ -560,3 +561,29 @@ def test_any_run_can_be_interrupted_and_resumed(n, batch, epochs, seed, form, ra
     at = 1 + int(share * (epochs * -(-n // batch) - 1))
     stopped = fit(train=interrupting(train, at), **same_each_time)
     equal_but_for_time(fit(train=train, resume=stopped, **same_each_time), fit(train=train, **same_each_time))
+
+
+def test_trainings_that_take_turns_are_those_that_run_alone(rng):
+    spec, x = ll.Spec(2, (3,), 1), rng.standard_normal((12, 5, 2)).astype("float32")
+    data = x, x[:, -1, :1]
+    how = {"epochs": 2, "batch": 4, "progress": False}
+    lanes, records = [in_steps(spec, data, data, seed=seed, **how) for seed in (0, 1)], {}
+    while len(records) < 2:
+        for seed, steps in enumerate(lanes):
+            try:
+                next(steps)
+            except StopIteration as end:
+                records[seed] = end.value
+    for seed, record in records.items():
+        alone = ll.fit(spec, data, data, seed=seed, **how)
+        assert all(np.array_equal(record.params[name], alone.params[name]) for name in alone.params)
+        assert record.history.drop(columns="seconds").equals(alone.history.drop(columns="seconds"))
+
+
+def test_a_training_that_is_left_between_two_steps_keeps_what_it_has_learned(rng):
+    spec, x = ll.Spec(2, (3,), 1), rng.standard_normal((12, 5, 2)).astype("float32")
+    steps = in_steps(spec, (x, x[:, -1, :1]), epochs=2, batch=4, progress=False)
+    now = [next(steps) for _ in range(4)][-1]
+    with pytest.raises(StopIteration) as end:
+        steps.throw(KeyboardInterrupt)
+    assert end.value.value is now.record and now.record.interrupted and len(now.record.history) == 1
