@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lstm_lib.extras import needed
 from lstm_lib.series.refusal import SeriesError, choose, length
 
 Array = npt.NDArray[Any]
@@ -25,6 +26,7 @@ CALENDAR: dict[str, Callable[[pd.DatetimeIndex], Array]] = {
     "hour": lambda local: np.asarray((local.hour + local.minute / 60) / 24),
     "weekday": lambda local: np.asarray(local.day_of_week / 7),
 }
+HOLIDAYS = "holiday:"  # and a place: public holidays, by the library `holidays`
 DAY = pd.Timedelta(days=1)
 
 
@@ -58,9 +60,40 @@ def changes(
 
 
 def calendar_features(index: pd.DatetimeIndex, timezone: str, feature: str) -> dict[str, Array]:
-    """A point on a circle for each stamp, in local time: {"hour_sin": (n,), "hour_cos": (n,)}."""
-    angle = 2 * np.pi * CALENDAR[choose(feature, CALENDAR, "calendar feature")](index.tz_convert(timezone))
+    """A point on a circle for each stamp, in local time: {"hour_sin": (n,), "hour_cos": (n,)}; or 1 on public holidays.
+
+    >>> index = pd.date_range("2020-07-13 12:00", periods=3, freq="12h", tz="UTC")
+    >>> calendar_features(index, "Europe/Paris", "holiday:FR")["holiday:FR"].tolist()
+    [0.0, 1.0, 1.0]
+    """
+    local = index.tz_convert(timezone)
+    if feature.startswith(HOLIDAYS):
+        return {feature: _on_holidays(local, feature.removeprefix(HOLIDAYS))}
+    angle = 2 * np.pi * CALENDAR[choose(feature, [*CALENDAR, "holiday:FR"], "calendar feature")](local)
     return {f"{feature}_sin": np.sin(angle), f"{feature}_cos": np.cos(angle)}
+
+
+def is_calendar(name: str) -> bool:
+    """Whether a name is that of a feature of the calendar."""
+    return name in CALENDAR or name.startswith(HOLIDAYS)
+
+
+def _on_holidays(local: pd.DatetimeIndex, place: str) -> Array:
+    """1 where the local day is a public holiday of a country, or of a part of it, else 0."""
+    with needed("study", "a calendar of public holidays"):
+        import holidays
+
+    country, _, part = place.partition("-")
+    known = holidays.list_supported_countries()
+    if country not in known or (part and part not in known[country]):
+        parts = f"; the parts of {country} are {', '.join(known[country])}" if known.get(country) else ""
+        raise SeriesError(
+            f"No public holidays are known of {place!r}. Give a country by its two letters, such as 'holiday:FR', "
+            f"'holiday:GB' or 'holiday:US', or a part of one, such as 'holiday:GB-SCT'{parts}."
+        )
+    days = holidays.country_holidays(country, subdiv=part or None)
+    number, each = pd.factorize(local.normalize())
+    return np.array([float(day.date() in days) for day in each])[number]
 
 
 def runs(mask: Mask) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series.clock import CALENDAR, calendar_features
+from lstm_lib.series.clock import calendar_features, is_calendar
 from lstm_lib.series.refusal import SeriesError, choose, several
 from lstm_lib.series.splits import Rows
 from lstm_lib.series.table import Series
@@ -25,7 +25,8 @@ def with_known(series: Series, known: str | Iterable[str], ahead: Rows | Sequenc
 
     Parameters
     ----------
-    known : columns of the series, other than its target, or "hour" and "weekday" for the calendar.
+    known : columns of the series, other than its target, or of the calendar "hour", "weekday" and public holidays, such
+        as "holiday:FR".
     ahead : how many rows later.
 
     Returns
@@ -46,10 +47,10 @@ def with_known(series: Series, known: str | Iterable[str], ahead: Rows | Sequenc
     for name in names:
         if name == series.target:
             raise SeriesError(f"{where}known={names!r}: the target {name!r} is what is to be forecast.")
-        if name not in CALENDAR:
+        if not is_calendar(name):
             choose(name, series.measured, "column that may be known, or feature of the calendar,", where)
         for step in np.asarray(ahead).tolist():
-            if name in CALENDAR:
+            if is_calendar(name):
                 later = pd.DatetimeIndex(index + step * series.step)
                 waves = calendar_features(later, series.timezone, name)
                 frame = frame.assign(**{f"{wave} +{step}": values for wave, values in waves.items()})
@@ -63,6 +64,6 @@ def measured_until(series: Series, inputs: Sequence[str], known: Sequence[str]) 
     """The series without the rows at its end of which known columns alone are there: those are to be forecast."""
     others = [c for c in inputs if c in series.measured and c not in known]
     there = np.flatnonzero(series.frame[[*dict.fromkeys([*others, series.target])]].notna().any(axis=1))
-    if not any(name not in CALENDAR for name in known) or not len(there):
+    if all(map(is_calendar, known)) or not len(there):
         return series
     return replace(series, frame=series.frame.iloc[: there[-1] + 1])

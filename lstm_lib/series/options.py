@@ -30,7 +30,7 @@ SAYS = {
     ),
     "unit": ("UNIT", "of the target, such as kW"),
     "step": ("TIME", "from one row to the next, such as 15min; else the most frequent one"),
-    "calendar": ("NAMES", '"hour, weekday": what the clock knows, as further inputs'),
+    "calendar": ("NAMES", '"hour, weekday, holiday:FR": what the calendar knows, as further inputs'),
     "stamps_in": ("ZONE", "the zone of stamps without an offset, if it is not --timezone, such as UTC"),
     "stamped": ("start|end", "what a stamp marks of its period; else its start"),
     "stamp_format": (

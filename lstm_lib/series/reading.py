@@ -85,7 +85,8 @@ def load_series(
         file, else "UTC".
     unit : the target's; None takes what is known, or what stands in brackets in the target's name.
     step : the grid, such as "15min"; None takes the most frequent difference between stamps.
-    calendar : any of "hour", "weekday": adds hour_sin, hour_cos, ... computed in local time.
+    calendar : any of "hour", "weekday": adds hour_sin, hour_cos, ... computed in local time; and public holidays of a
+        country, such as "holiday:FR" or "holiday:GB-SCT": 1 on these days, else 0.
     stamps_in : the zone of stamps without an offset, if it is not `timezone`: such as "UTC".
     stamped : whether a stamp marks the "start" or the "end" of its period; a Series has starts. At the "end" 24:00
         is 00:00 of the next day. Of periods such as "00:00 - 01:00" the begin is taken.

@@ -145,6 +145,7 @@ class Series:
     def with_calendar(self, *features: str) -> Series:
         """The same series with points on a circle for "hour" or "weekday", in local time, as further columns.
 
+        "holiday:FR" is 1 on the public holidays of a country, "holiday:GB-SCT" on those of a part of one, else 0.
         Raises SeriesError for another feature, and where a column has the name already.
 
         >>> index = pd.date_range("2020-01-01 06:00", periods=2, freq="6h", tz="UTC")

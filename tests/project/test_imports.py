@@ -30,6 +30,7 @@ HEAVY = (
     "scipy",
     "sklearn",
     "statsmodels",
+    "holidays",
     "threadpoolctl",
     "tqdm",
     "joblib",

@@ -102,3 +102,62 @@ def test_the_hours_ahead_stand_in_the_file_as_rows_of_known_columns(kind: str, t
 def test_what_can_not_be_known_is_refused(known: str, message: str) -> None:
     with pytest.raises(SeriesError, match=message):
         CUTS["windows"](heated(), known=known)
+
+
+# ------------------------------------------------------------------------------------------------------ public holidays
+
+
+def days_off(zone: str, feature: str, year: int = 2020) -> list[str]:
+    """The local days of a year that a calendar has as holidays, each of whose hours must say the same."""
+    index = pd.date_range(
+        f"{year}-01-01", f"{year + 1}-01-01", freq="h", tz=zone, inclusive="left"
+    ).tz_convert("UTC")
+    frame = pd.DataFrame({"load": np.zeros(len(index))}, index)
+    series = ll.Series("year", frame, "load", timezone=zone).with_calendar(feature)
+    each = series.frame[feature].groupby(series.local.strftime("%m-%d")).agg(["min", "max"])
+    assert (each["min"] == each["max"]).all()
+    return each.index[each["min"] == 1].tolist()
+
+
+def test_public_holidays_are_those_of_the_place_on_its_own_days() -> None:
+    french = [
+        "01-01",
+        "04-13",
+        "05-01",
+        "05-08",
+        "05-21",
+        "06-01",
+        "07-14",
+        "08-15",
+        "11-01",
+        "11-11",
+        "12-25",
+    ]
+    assert days_off("Europe/Paris", "holiday:FR") == french  # Code du travail, L3133-1
+    assert "01-02" in days_off("Europe/London", "holiday:GB-SCT")
+    assert "01-02" not in days_off("Europe/London", "holiday:GB-ENG")
+    assert {"07-04", "11-26"} <= set(days_off("America/Los_Angeles", "holiday:US"))
+
+
+@pytest.mark.parametrize("kind", CUTS)
+def test_holidays_of_the_hours_ahead_go_on_after_the_last_row(kind: str) -> None:
+    series = heated(24 * 130)  # from the first of January: the first of May is day 121
+    split = CUTS[kind](series, known=["holiday:FR"])
+    plain = series.with_calendar("holiday:FR").frame["holiday:FR"].to_numpy()
+    ahead = split.series.frame["holiday:FR +3"].to_numpy()
+    np.testing.assert_array_equal(ahead[:-3], plain[3:])
+    assert not np.isnan(ahead).any() and 0 < ahead.mean() < 0.1
+    assert {"holiday:FR +1", "holiday:FR +2", "holiday:FR +3"} <= set(split.inputs)
+
+
+@pytest.mark.parametrize(
+    ("feature", "said"),
+    [
+        ("holiday:XX", "No public holidays are known of 'XX'. Give a country .* such as 'holiday:FR'"),
+        ("holiday:GB-PARIS", "of 'GB-PARIS'.* the parts of GB are .*SCT"),
+        ("holiday", "There is no calendar feature 'holiday'.*holiday:FR"),
+    ],
+)
+def test_a_place_without_known_holidays_is_refused(feature: str, said: str) -> None:
+    with pytest.raises(SeriesError, match=said):
+        heated(50).with_calendar(feature)
