@@ -42,8 +42,7 @@ def with_known(series: Series, known: str | Iterable[str], ahead: Rows | Sequenc
     [8.0, 9.0, nan]
     """
     names, where = several(known), f"Series {series.name!r}: "
-    frame, units = series.frame.copy(), dict(series.units)
-    index = series.index
+    columns, units, index = dict[str, object](), dict(series.units), series.index
     for name in names:
         if name == series.target:
             raise SeriesError(f"{where}known={names!r}: the target {name!r} is what is to be forecast.")
@@ -53,10 +52,13 @@ def with_known(series: Series, known: str | Iterable[str], ahead: Rows | Sequenc
             if is_calendar(name):
                 later = pd.DatetimeIndex(index + step * series.step)
                 waves = calendar_features(later, series.timezone, name)
-                frame = frame.assign(**{f"{wave} +{step}": values for wave, values in waves.items()})
+                columns |= {f"{wave} +{step}": values for wave, values in waves.items()}
             else:
-                frame[f"{name} +{step}"] = series.frame[name].shift(-step)
+                columns[f"{name} +{step}"] = series.frame[name].shift(-step)
                 units[f"{name} +{step}"] = series.unit_of(name)
+    frame = pd.concat(
+        [series.frame.drop(columns=[*columns], errors="ignore"), pd.DataFrame(columns, index)], axis=1
+    )
     return replace(series, frame=frame, units=units, known=tuple(names))
 
 

@@ -161,3 +161,9 @@ def test_holidays_of_the_hours_ahead_go_on_after_the_last_row(kind: str) -> None
 def test_a_place_without_known_holidays_is_refused(feature: str, said: str) -> None:
     with pytest.raises(SeriesError, match=said):
         heated(50).with_calendar(feature)
+
+
+def test_a_day_ahead_of_many_columns_is_cut_without_a_warning() -> None:
+    known = ["air", "sun", "hour", "weekday", "holiday:FR"]
+    split = ll.windows(heated(24 * 200), 24, 24, steps="all", known=known)
+    assert len(split.inputs) == 3 + 24 * (2 + 2 * 2 + 1)
