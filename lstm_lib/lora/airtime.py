@@ -28,7 +28,7 @@ class DataRate(NamedTuple):
     payload: int
 
 
-# 242 bytes are allowed at DR4 and DR5; 222 also pass a repeater.
+# A frame of DR4 and DR5 may carry 242 bytes; 222 also pass a repeater, which adds some of its own.
 DATA_RATES = {
     0: DataRate(12, 51),
     1: DataRate(11, 51),
@@ -71,45 +71,51 @@ def time_on_air(size: int, sf: int) -> float:
     return (PREAMBLE + 4.25 + symbols(size, sf)) * 2.0**sf / BANDWIDTH
 
 
-def payloads(n: int, rate: int) -> list[int]:
+def payloads(n: int, rate: int, header: int = 0) -> list[int]:
     """What the frames of a message carry: full ones, and what is left.
 
     Parameters
     ----------
-    n : bytes of the message. rate : data rate, 0 to 5.
+    n : bytes of the message. rate : data rate, 0 to 5. header : bytes of each frame that go before those of the
+        message, fewer than a frame carries; `HEADER` for numbered fragments.
 
     Raises ValueError for a number of bytes that is none and a data rate that there isn't.
 
-    >>> payloads(120, 0)
-    [51, 51, 18]
+    >>> payloads(120, 0), payloads(120, 0, header=4)
+    ([51, 51, 18], [51, 51, 30])
     """
     if not is_whole(n, 0):
         raise ValueError(f"a message has a whole number of bytes, got {n!r}")
-    if rate not in DATA_RATES:
+    if not is_whole(rate, 0) or rate not in DATA_RATES:
         raise ValueError(
             f"there is no data rate {rate!r}; the data rates are {', '.join(map(str, DATA_RATES))}"
         )
-    full, rest = divmod(n, DATA_RATES[rate].payload)
-    return [DATA_RATES[rate].payload] * full + [rest] * (rest > 0)
+    most = DATA_RATES[rate].payload
+    if not is_whole(header, 0) or header >= most:
+        raise ValueError(f"header is {header!r}; a frame of data rate {rate} carries {most} bytes in all")
+    full, rest = divmod(n, most - header)
+    return [most] * full + [header + rest] * (rest > 0)
 
 
-def airtime(n: int, rate: int) -> float:
-    """Seconds on air of a message of n bytes; none is sent twice.
+def airtime(n: int, rate: int, header: int = 0) -> float:
+    """Seconds on air of a message of n bytes, as `payloads`; none is sent twice.
 
     >>> round(airtime(18_497, 5)), round(airtime(18_497, 0))
     (31, 1014)
     """
-    return sum(time_on_air(size + OVERHEAD, DATA_RATES[rate].sf) for size in payloads(n, rate))
+    return sum(time_on_air(size + OVERHEAD, DATA_RATES[rate].sf) for size in payloads(n, rate, header))
 
 
 def hours(seconds: float, duty: float = DUTY) -> float:
     """The hours after which so many seconds on air are paid for, under a duty cycle.
 
-    Raises ValueError for a duty cycle that is no share.
+    Raises ValueError for seconds below 0 or that are no number, and a duty cycle that is no share.
 
     >>> round(hours(1013.5), 1)
     28.2
     """
+    if not seconds >= 0:
+        raise ValueError(f"seconds is {seconds!r}; expected a number of at least 0")
     if not 0 < duty <= 1:
         raise ValueError(f"duty is {duty!r}; it is a share of the time above 0, at most 1, such as {DUTY}")
     return seconds / duty / 3600

@@ -17,7 +17,7 @@ from lstm_lib.network.backward import backward
 from lstm_lib.network.cells import Array
 from lstm_lib.network.forward import forward
 from lstm_lib.network.losses import mse
-from lstm_lib.network.spec import Params, Spec, init_params
+from lstm_lib.network.spec import Params, Spec, init_params, is_whole
 from lstm_lib.training.adam import Adam
 from lstm_lib.training.rates import as_rate
 from lstm_lib.training.samples import batches
@@ -67,12 +67,15 @@ class Autoencoder:
         return loss, {"encoder": of_encoder, "decoder": of_decoder}
 
     def encode(self, days: Array) -> Array:
-        """Codes of days (N, T, 1) as they are sent: int8 (N, k)."""
+        """Codes of days (N, T, 1) as they are sent: int8 (N, k); ValueError as `fit_code`."""
+        _check(days)
         code = forward(self.encoder, self.params["encoder"], days)[0]
         return np.rint(code / self.limit * BYTES).clip(-BYTES, BYTES).astype(np.int8)
 
     def decode(self, codes: Array, T: int) -> Array:
-        """Days (N, T, 1) from what was sent."""
+        """Days (N, T, 1) from what was sent; ValueError for codes of another shape."""
+        if np.ndim(codes) != 2 or codes.shape[1] != len(self.limit):
+            raise ValueError(f"codes have the shape {np.shape(codes)}; expected (N, {len(self.limit)})")
         dtype = self.params["decoder"]["head/b"].dtype
         given = self.read((codes * self.limit / BYTES).astype(dtype), T)
         return forward(self.decoder, self.params["decoder"], given)[0]
@@ -90,11 +93,18 @@ def fit_code(
 ) -> Autoencoder:
     """Train an autoencoder on days (N, T, 1), scaled, none missing; the rate falls along a cosine.
 
+    Raises ValueError for days of another shape, none, missing values, and numbers of codes, epochs or days a step that
+    are none.
+
     >>> days = np.sin(np.linspace(0, 9, 96, dtype="float32")).reshape(4, 24, 1)
     >>> model = fit_code(days, k=1, units=4, epochs=1)
     >>> model.encode(days).shape, model.decode(model.encode(days), 24).shape
     ((4, 1), (4, 24, 1))
     """
+    _check(days)
+    for name, given in (("k", k), ("epochs", epochs), ("batch", batch)):
+        if not is_whole(given, 1):
+            raise ValueError(f"{name} is {given!r}; expected a whole number of at least 1")
     model, optimizer, rate = (
         Autoencoder.begin(k, units, seed, str(days.dtype)),
         Adam(lr, clip_norm=1.0),
@@ -111,3 +121,12 @@ def fit_code(
     code = forward(model.encoder, model.params["encoder"], days)[0]
     model.limit = np.maximum(ROOM * np.abs(code).max(axis=0), np.finfo(code.dtype).tiny)
     return model
+
+
+def _check(days: Array) -> None:
+    if np.ndim(days) != 3 or days.shape[-1] != 1 or not days.size:
+        raise ValueError(f"days have the shape {np.shape(days)}; expected (N, T, 1), at least one day")
+    if not np.isfinite(days).all():
+        raise ValueError(
+            f"{int((~np.isfinite(days)).any(axis=(1, 2)).sum())} days have missing values; drop them"
+        )

@@ -22,15 +22,16 @@ def delta_pack(values: Array, last: float, epsilon: float) -> tuple[bytes, float
     ----------
     values : (n,), none missing. last : what the receiver has before them. epsilon : the largest error.
 
-    Raises ValueError for a missing value, an ε that is not above 0, and a difference beyond 32767 steps.
+    Raises ValueError for a missing value, values of another shape, an ε that is not a finite number above 0, and a
+    difference beyond 32767 steps.
 
     >>> packed, last = delta_pack(np.array([1.0, 1.1, 9.0]), 0.0, 0.5)
     >>> list(packed), last
     ([1, 0, 8], 9.0)
     """
-    if not epsilon > 0:
-        raise ValueError(f"epsilon is {epsilon!r}; expected a number above 0")
-    packed, step = b"", 2 * epsilon
+    packed, step, values = b"", _step(epsilon), np.asarray(values, float)
+    if values.ndim != 1:
+        raise ValueError(f"values have the shape {values.shape}; expected (n,)")
     for value in values:
         count = float(np.rint((value - last) / step))
         if not abs(count) < 2**15:
@@ -42,18 +43,26 @@ def delta_pack(values: Array, last: float, epsilon: float) -> tuple[bytes, float
 
 
 def delta_unpack(packed: bytes, last: float, epsilon: float) -> Array:
-    """The values of `delta_pack`, (n,).
+    """The values of `delta_pack`, (n,); ValueError where the bytes end in the middle of one, and for a wrong ε.
 
     >>> delta_unpack(bytes([1, 0, 8]), 0.0, 0.5)
     array([1., 1., 9.])
     """
-    found, at = list[float](), 0
+    step, found, at = _step(epsilon), list[float](), 0
     while at < len(packed):
         (count,) = struct.unpack_from("<b", packed, at)
         at += 1
         if count == ESCAPE:
+            if len(packed) < at + 2:
+                raise ValueError(f"these {len(packed)} bytes end in the middle of a difference")
             (count,) = struct.unpack_from("<h", packed, at)
             at += 2
-        last += count * 2 * epsilon
+        last += count * step
         found.append(last)
     return np.array(found)
+
+
+def _step(epsilon: float) -> float:
+    if not 0 < epsilon < np.inf:
+        raise ValueError(f"epsilon is {epsilon!r}; expected a finite number above 0")
+    return 2 * epsilon

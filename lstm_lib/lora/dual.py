@@ -27,11 +27,12 @@ import numpy as np
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import is_whole
 
-from .airtime import airtime
+from .airtime import airtime, payloads
 from .forecasts import Forecast
 
 LARGEST = 2**15 - 1
 NUMBERS = 256  # frames are numbered modulo
+VALUE = struct.Struct("<BBh")  # a frame with one value
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ def lost_between(last: int, number: int) -> int:
     return (number - last - 1) % NUMBERS
 
 
+def check_byte(known: Array) -> int:
+    """A byte of whole numbers (W,)."""
+    return zlib.crc32(known.astype("<i2").tobytes()) % 256
+
+
 @dataclass
 class End:
     """What both ends have: what they know, the number of the last frame, hours since it."""
@@ -89,10 +95,10 @@ class End:
 
     def expect(self, hour: int) -> int:
         """The forecast in steps, at most what two bytes hold."""
-        limit = LARGEST * self.rule.step
-        return self.rule.whole(
-            float(np.clip(self.forecast(self.known * self.rule.step, hour), -limit, limit))
-        )
+        limit, found = LARGEST * self.rule.step, float(self.forecast(self.known * self.rule.step, hour))
+        if np.isnan(found):
+            raise ValueError(f"the forecast of hour {hour} is NaN; it has to be a number whatever is known")
+        return self.rule.whole(float(np.clip(found, -limit, limit)))
 
     def learn(self, value: int) -> None:
         """Know one more value, and forget the oldest."""
@@ -100,7 +106,7 @@ class End:
 
     def check(self) -> int:
         """A byte of all that is known."""
-        return zlib.crc32(self.known.astype("<i2").tobytes()) % 256
+        return check_byte(self.known)
 
 
 class Sensor(End):
@@ -138,16 +144,23 @@ class Sink(End):
             self.quiet += 1
             self.in_step &= self.quiet < self.rule.silence
             return False
-        number, check, value = struct.unpack("<BBh", frame)
+        if len(frame) != VALUE.size:
+            raise ValueError(f"a frame with a value has {VALUE.size} bytes, got {len(frame)}")
+        number, check, value = VALUE.unpack(frame)
         self.learn(value)
         self.in_step &= lost_between(self.number, number) == 0 and check == self.check()
         self.number, self.quiet = number, 0
         return not self.in_step
 
     def catch_up(self, frame: bytes) -> None:
-        """Take over all that the sensor knows."""
-        self.number, _, *values = struct.unpack(f"<BB{len(self.known)}h", frame)
-        self.known, self.quiet, self.in_step = np.array(values), 0, True
+        """Take over all that the sensor knows; ValueError, and nothing taken over, for a damaged frame."""
+        expected = 2 + 2 * len(self.known)
+        if len(frame) != expected:
+            raise ValueError(f"an answer has {expected} bytes for {len(self.known)} values, got {len(frame)}")
+        number, check, *values = struct.unpack(f"<BB{len(self.known)}h", frame)
+        if check_byte(np.array(values)) != check:
+            raise ValueError("the check byte of the answer does not fit its values: it is damaged")
+        self.number, self.known, self.quiet, self.in_step = number, np.array(values), 0, True
 
 
 @dataclass(frozen=True)
@@ -167,7 +180,15 @@ class Log:
     asked: int
 
     def seconds(self, rate: int) -> float:
-        """Time on air of all frames at a data rate; each goes by itself."""
+        """Time on air of all frames at a data rate; each goes by itself.
+
+        Raises ValueError for a data rate that there isn't, or whose frames an answer does not go into.
+        """
+        if len(cut := payloads(largest := max(self.frames, default=0), rate)) > 1:
+            raise ValueError(
+                f"an answer of {largest} bytes does not go into a frame of data rate {rate}, which carries {cut[0]}; "
+                "let both ends know fewer values"
+            )
         return sum(airtime(size, rate) for size in self.frames)
 
 
@@ -181,13 +202,17 @@ def exchange(values: Array, start: Array, forecast: Forecast, rule: Rule, lost: 
     forecast : of both ends; called with what an end knows (W,) and the number of the hour, 0 to n - 1.
     lost : whether each transmission in turn, of either end, is lost; none is after the last.
 
-    Raises ValueError for a start with missing values, and where a value does not go into two bytes.
+    Raises ValueError for no values, a start with missing values or none, a forecast that is NaN, and where a value
+    does not go into two bytes.
 
     >>> from lstm_lib.lora import last_value
     >>> log = exchange(np.array([1.0, 1.0, 3.0, 3.0]), np.ones(2), last_value, Rule(0.5, step=0.5))
     >>> log.known.tolist(), log.frames
     ([1.0, 1.0, 3.0, 3.0], (4,))
     """
+    for name, given in (("values", values), ("start", start)):
+        if np.ndim(given) != 1 or not len(given):
+            raise ValueError(f"{name} has the shape {np.shape(given)}; expected (n,), at least one value")
     if not np.isfinite(start).all():
         raise ValueError("start has missing values; both ends have to know all of it")
     known = np.array([rule.whole(float(v)) for v in start])

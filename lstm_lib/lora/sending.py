@@ -52,7 +52,10 @@ def _write16(new: Array, old: Array) -> bytes:
 
 
 def _write8(new: Array, old: Array) -> bytes:
-    change = new - old
+    with np.errstate(over="ignore"):
+        change = new - old
+    if not np.isfinite(change).all():
+        raise ValueError("a weight changed by more than a float32 can hold; use form='float32'")
     scale = np.float32(np.abs(change).max() / 127)
     codes = np.rint(change / (scale or 1)).clip(-127, 127).astype(np.int8)
     return struct.pack("<f", scale) + codes.tobytes()
@@ -147,10 +150,11 @@ def pack(active: Zone, base: Params, params: Params, form: str = "float32") -> b
     numbers = []
     for name in spec.shapes:
         mask = active.mask(name)
+        for whose, held in (("base", base), ("params", params)):
+            if not np.isfinite(held[name]).all():
+                raise ValueError(f"{name} of {whose} holds values that aren't finite")
         if not np.array_equal(params[name][~mask], base[name][~mask]):
             raise ValueError(f"arcs of {name} that are not in the zone {active.short} differ from the base")
-        if not np.isfinite(params[name]).all():
-            raise ValueError(f"{name} holds values that aren't finite")
         if mask.any():
             numbers.append(kind.write(params[name][mask], base[name][mask]))
     where, flag = _zone_bytes(active)
@@ -168,12 +172,18 @@ def unpack(spec: Spec, base: Params, change: bytes) -> Params:
     if len(body) < HEAD.size or _digest(body) != change[-DIGEST:]:
         raise ValueError(f"these {len(change)} bytes are no change, or they are damaged; ask for them again")
     letters, which, begin, length = HEAD.unpack_from(body)
-    if letters != LETTERS or which & ~BITS >= len(FORMS):
+    if letters != LETTERS:
         raise ValueError(f"the change begins with {letters!r}; this lstm_lib reads {LETTERS!r}")
+    if which & ~BITS >= len(FORMS):
+        raise ValueError(f"the change has form {which & ~BITS}; this lstm_lib knows 0 to {len(FORMS) - 1}")
     if begin != (mine := base_digest(spec, base)):
         raise ValueError(f"the change was made on another base, {begin.hex()}; this one is {mine.hex()}")
     at = HEAD.size + length
     active, kind = _zone_of(spec, body[HEAD.size : at], which & BITS), [*FORMS.values()][which & ~BITS]
+    counts = [count for count in active.sizes.values() if count]
+    expected = at + sum(kind.extra + count * kind.size for count in counts)
+    if len(body) != expected:
+        raise ValueError(f"the change has {len(body)} bytes before its digest; its zone asks for {expected}")
     params = copy_params(base)
     for name, count in active.sizes.items():
         if count:

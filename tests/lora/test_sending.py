@@ -135,7 +135,7 @@ def test_what_can_not_be_sent_is_refused() -> None:
         lora.pack(head, base, params, "int4")
     with pytest.raises(ValueError, match="form is 'int4'"):
         lora.size(head, "int4")
-    with pytest.raises(ValueError, match="head/b holds values that aren't finite"):
+    with pytest.raises(ValueError, match="head/b of params holds values that aren't finite"):
         lora.pack(head, base, params | {"head/b": np.float32([np.nan, 0])})
     with pytest.raises(ValueError, match="more than 65504"):
         lora.pack(head, base, params | {"head/b": np.float32([1e5, 0])}, "float16")
