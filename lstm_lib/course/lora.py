@@ -12,6 +12,7 @@ from lstm_lib import lora
 from .exercise import Case, Exercise, Mistake, Problem
 
 BOTH = (Case(B=3, H=4, T=5, seed=1), Case(B=2, H=5, T=3, seed=2))  # nothing here goes by the batch
+UNCHANGED = Case(B=2, H=3, T=4, seed=3)
 
 
 def _symbols(case: Case) -> Problem:
@@ -71,6 +72,13 @@ def _active(case: Case) -> Problem:
 
 
 def _int8(case: Case) -> Problem:
+    if case == UNCHANGED:
+        wrong = (
+            Mistake("nan", np.full(9, np.nan), "A parameter that did not change has steps of 0: 0 / 0."),
+            Mistake("shape", np.zeros(0), "A parameter that did not change has its numbers, too."),
+            Mistake("shape", 0.0, "A parameter that did not change has its numbers, too."),
+        )
+        return Problem({"change": np.zeros(9)}, np.zeros(9), mistakes=wrong)
     change = np.random.default_rng(case.seed).normal(size=9)
     change[case.B] = -4.0  # the largest is negative
     scale = np.abs(change).max() / 127
@@ -122,6 +130,18 @@ def _lost(case: Case) -> Problem:
         Mistake("formula", (number - last - 1) % 255, "How many numbers does a byte have?"),
     )
     return Problem({"last": last, "number": number}, lora.lost_between(last, number), mistakes=wrong)
+
+
+def _missing(case: Case) -> Problem:
+    count, heard = (6, [0, 3]) if case.seed == 1 else (4, [1, 3, 2, 1])
+    wrong = (
+        Mistake("inverse", np.unique(heard), "These were heard; which were not?"),
+        Mistake("formula", np.setdiff1d(np.arange(1, count), heard), "The first number is 0."),
+        Mistake("formula", np.setdiff1d(np.arange(max(heard)), heard), "Those at the end can be lost, too."),
+        Mistake("formula", np.setdiff1d(np.arange(count + 1), heard), "The last number is count - 1."),
+        Mistake("formula", np.arange(count), "Only what is missing is sent again."),
+    )
+    return Problem({"count": count, "heard": heard}, np.setdiff1d(np.arange(count), heard), mistakes=wrong)
 
 
 def _dcode(case: Case) -> Problem:
@@ -181,15 +201,24 @@ EXERCISES = (
         "11.int8",
         "a change after it was sent as int8",
         "(11.6)",
-        "Count it in steps of s = max|Δ| / 127, round, and multiply by s again.",
+        "Count it in steps of s = max|Δ| / 127, round, and multiply by s again. All of Δ may be 0.",
         _int8,
         ("change",),
+        cases=(*BOTH, UNCHANGED),
+    ),
+    Exercise(
+        "11.missing",
+        "the numbers of the fragments to send again",
+        "(11.7)",
+        "Those from 0 to count - 1 that are not among the numbers heard.",
+        _missing,
+        ("count", "heard"),
         cases=BOTH,
     ),
     Exercise(
         "11.known",
         "what both ends know after an hour",
-        "(11.7)",
+        "(11.8)",
         "np.where: the value where the forecast is off by more than ε, else the forecast.",
         _known,
         ("x", "forecast", "epsilon"),
@@ -198,7 +227,7 @@ EXERCISES = (
     Exercise(
         "11.lost",
         "how many frames were lost between two numbers",
-        "(11.9)",
+        "(11.10)",
         "In Python `%` is never negative: -3 % 256 is 253.",
         _lost,
         ("last", "number"),
@@ -207,7 +236,7 @@ EXERCISES = (
     Exercise(
         "11.dcode",
         "the error of the code from the error of what the decoder reads",
-        "(11.10)",
+        "(11.11)",
         "What is used at every step collects an error from every step.",
         _dcode,
         ("dx", "k"),
