@@ -80,6 +80,7 @@ TARGETS = {
     "lora/deltas": ("lora/codes", set()),
     "lora/dual": ("lora/dual", CHECKS),
     "lora/forecasts": ("lora/dual", set()),
+    "lora/fragments": ("lora/fragments", set()),
     "lora/sending": ("lora/sending", set()),
     "convolution/layers": ("convolution/layers convolution/network", CHECKS),
     "convolution/network": ("convolution/network", CHECKS),

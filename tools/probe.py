@@ -213,7 +213,7 @@ def optimisers() -> Group:
 
 
 def links() -> Group:
-    """Frames, changes of arcs, exchanges with and without losses, deltas and codes."""
+    """Frames, changes of arcs, fragments, exchanges with and without losses, deltas and codes."""
     from lstm_lib import lora
 
     rng = np.random.default_rng(8)
@@ -229,6 +229,12 @@ def links() -> Group:
         moved = {k: p + zone.mask(k) * rng.normal(size=p.shape).astype("float32") for k, p in base.items()}
         change = lora.pack(zone, base, moved, form)
         yield f"{form} {lora.size(zone, form)} {change.hex()}", lora.unpack(spec, base, change)
+    for share, rate in product((0, 0.3, 0.95), (0, 5)):
+        sent = lora.deliver(rng.bytes(3000), rate, rng.random(1000) < share)
+        yield f"{sent} {sent.seconds(rate)}", {}
+    inbox, parts = lora.Inbox(0), lora.fragments(rng.bytes(500), 0)
+    answers = [inbox.hear(parts[k]) for k in rng.permutation(len(parts)) for _ in "ab"]
+    yield f"{answers} {inbox.missing} {inbox.message().hex()}", {}
     values = 1 + np.abs(rng.normal(size=400).cumsum())
     for forecast, share in product((lora.last_value, lora.yesterday), (0, 0.2)):
         log = lora.exchange(values, values[:24], forecast, lora.Rule(0.7), rng.random(2000) < share)

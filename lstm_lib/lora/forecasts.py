@@ -99,7 +99,7 @@ def _reader(split: Split | SequenceSplit, first: int) -> tuple[Callable[[Array, 
 
     def seen(known: Array, hour: int) -> Array:
         begin = first + hour - len(known)
-        x = rows[max(begin, 0) : first + hour].copy()
+        x: Array = rows[max(begin, 0) : first + hour].copy()
         if len(x) < len(known):
             raise ValueError(
                 f"hour {hour} needs rows {begin} to {begin + len(known) - 1}; the series has 0 to {len(rows) - 1}"

@@ -43,7 +43,10 @@ def test_an_empty_message_costs_nothing_and_one_byte_a_frame() -> None:
 
 @pytest.mark.parametrize("epsilon", [0, -1, np.nan, np.inf])
 def test_deltas_refuse_an_epsilon_that_is_none(epsilon: float) -> None:
-    for call in (lambda: lora.delta_pack(np.ones(1), 0, epsilon), lambda: lora.delta_unpack(b"\1", 0, epsilon)):
+    for call in (
+        lambda: lora.delta_pack(np.ones(1), 0, epsilon),
+        lambda: lora.delta_unpack(b"\1", 0, epsilon),
+    ):
         with pytest.raises(ValueError, match="expected a finite number above 0"):
             call()
 
@@ -56,7 +59,9 @@ def test_deltas_refuse_bytes_that_are_cut_off_and_values_of_another_shape() -> N
             lora.delta_unpack(packed[:cut], 0, 0.5)
     with pytest.raises(ValueError, match=r"shape \(2, 1\); expected \(n,\)"):
         lora.delta_pack(np.ones((2, 1)), 0, 0.5)
-    assert lora.delta_pack(np.array([]), 3.0, 0.5) == (b"", 3.0) and len(lora.delta_unpack(b"", 3.0, 0.5)) == 0
+    assert (
+        lora.delta_pack(np.array([]), 3.0, 0.5) == (b"", 3.0) and len(lora.delta_unpack(b"", 3.0, 0.5)) == 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,9 @@ def test_a_sink_refuses_damaged_frames_and_keeps_what_it_knew() -> None:
 def test_answers_that_no_frame_of_a_data_rate_holds_are_told() -> None:
     row = np.ones(1)
     log = Log(row, row > 0, row > 0, row > 0, (4, 52), 1)
-    with pytest.raises(ValueError, match="52 bytes does not go into a frame of data rate 2, which carries 51"):
+    with pytest.raises(
+        ValueError, match="52 bytes does not go into a frame of data rate 2, which carries 51"
+    ):
         log.seconds(2)
     assert log.seconds(3) == lora.airtime(4, 3) + lora.airtime(52, 3)
     assert Log(row, row > 0, row > 0, row > 0, (), 0).seconds(0) == 0
