@@ -201,7 +201,7 @@ def _refuse_untold(
         return
     step, also = usual_step(starts, zone), ""
     apart = pd.Series(starts).diff().mode()
-    if step == width and len(apart) > 1 and changes(starts[0] - apart.max(), starts[-1], zone):
+    if step == width and len(apart) > 1 and changes(starts[0] - apart.max(), starts[-1] + apart.max(), zone):
         width = apart.max()
     if step == width:
         if len(starts) > 2 or in_days(step) or (step + _HOUR) % DAY > 2 * _HOUR or step < DAY - _HOUR:
