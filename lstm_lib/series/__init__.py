@@ -20,6 +20,7 @@ The modules, lowest first; each imports only those above it:
     faults     the rules that find it
     table      Series: check, clean, resample
     layouts    the files that are known beforehand
+    files      which file a name or a path means
     lines      the lines of a text file, whatever its encoding
     numbers    the fields of a table as numbers
     columns    which columns hold stamps, are loaded, are no measurements

@@ -317,7 +317,7 @@ def test_the_command_can_be_told_of_a_file_all_that_load_series_can(monkeypatch:
     monkeypatch.setattr(sys, "argv", ["study", "--series", "a.csv", *given])
     read = command.designs(command.parsed())[0].task.reading
     assert read == {
-        "time": ["Date", "Time"], "missing": "?", "skip": ["2", "9"], "header": 3, "only": {"id": "7"},
+        "time": ["Date", "Time"], "missing": "?", "skip": [2, 9], "header": 3, "only": {"id": "7"},
         "columns": ["load=power", "air"], "separator": "\t",
     }  # fmt: skip
 

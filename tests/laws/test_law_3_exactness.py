@@ -160,7 +160,7 @@ def test_cut_is_what_autograd_finds_when_isolated_arcs_read_a_stopped_copy(it: I
     assume(spec.head == "linear")
     assume(spec.cell in ("standard", "brief"))
     params = {k: tf.Variable(p) for k, p in case.params.items()}
-    act = {"sigmoid": tf.sigmoid, "tanh": tf.tanh}
+    act, every = {"sigmoid": tf.sigmoid, "tanh": tf.tanh}, spec.output == "every"
 
     def through(name: str, source: Any) -> Any:
         active = tf.constant((~it.zone.mask(name)).astype("float64"))
@@ -178,14 +178,21 @@ def test_cut_is_what_autograd_finds_when_isolated_arcs_read_a_stopped_copy(it: I
                 )
                 c = f * c + i * g
                 h = o * tf.tanh(c)
-                if it.span is not None and t < len(below) - it.span:  # nothing travels into these steps
-                    h, c = tf.stop_gradient(h), tf.stop_gradient(c)
-                above.append(h)
+                left, told = (
+                    len(below) - t - 1,
+                    h,
+                )  # steps that follow; what the layer above and the head read
+                if it.span is not None and (left % it.span == 0 if every else left >= it.span):
+                    h, c = (
+                        tf.stop_gradient(h),
+                        tf.stop_gradient(c),
+                    )  # no error crosses the border behind this step
+                above.append(told if every else h)
             below = above
-        tops = below if spec.output == "every" else below[-1:]
+        tops = below if every else below[-1:]
         scores = [through("head/W", h) + params["head/b"][:, None] for h in tops]
         yhat = tf.stack([tf.transpose(s) for s in scores], axis=1)
-        yhat = yhat if spec.output == "every" else yhat[:, 0]
+        yhat = yhat if every else yhat[:, 0]
         target = tf.reduce_sum(yhat * tf.constant(case.dy))
     found = dict(
         zip(params, tape.gradient(target, list(params.values()), unconnected_gradients="zero"), strict=True)

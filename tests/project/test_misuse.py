@@ -41,7 +41,7 @@ SLIPS: list[tuple[Callable[[ll.Split], Any], str]] = [
     (lambda s: fit(callbacks=print), r"callbacks takes a list of callbacks; got <built-in function print>"),
     (lambda s: fit().predict(X, "first"), "params is 'first'; the choices are 'best' and 'last'"),
     (lambda s: fit(resume="run.npz"), r"resume takes a Record, from fit\(\) or Record.load\(path\); got str"),
-    (lambda s: ll.compare(s, {}), "compare.. takes a part of a split, such as split.test, and a dict"),
+    (lambda s: ll.compare(s.series, {}), "compare.. takes a part of a split, such as split.test, and a dict"),
     (lambda s: ll.compare(s.test, s.test.actual), "takes a part of a split.*got Windows and ndarray"),
     (lambda s: ll.windows("fixed.csv"), r"windows\(\) takes a Series, from load_series\(...\); got str"),
     (lambda s: ll.isolate(SPEC, None), r"isolate\(\) takes a Zone, from zone\(spec, ...\); got a NoneType"),
