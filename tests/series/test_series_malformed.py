@@ -140,7 +140,7 @@ ERRORS = {
     "no such column of time": (lambda x: x, {"time": "tiem"}, r"'tiem'; there is 'time', 'load', 'heat'. Did you"),
     "time by another name": (line(1, "when,load,heat"), {}, r"like a time; give time=..., one of 'when', 'load'"),
     "no target": (lambda x: x, {"target": None}, r"column is to be forecast\? Give target=..., one of 'load', 'heat'"),
-    "no such calendar": (lambda x: x, {"calendar": ["hours"]}, r"feature 'hours'; there is 'hour', 'weekday', 'holiday:FR'. Did you"),
+    "no such calendar": (lambda x: x, {"calendar": ["hours"]}, r"there is 'hour', 'weekday', 'holiday:FR'. Did"),
     "calendar in the file": (line(1, "time,load,hour_sin"), {"calendar": ["hour"]}, r"a column 'hour_sin' already"),
     "no such local time": (lambda x: x, {"timezone": "Europe/Pari"}, r"no time zone 'Europe/Pari'.*Etc/GMT-1"),
     "no such step": (lambda x: x, {"step": "1x"}, r"step='1x' is not a length of time"),
