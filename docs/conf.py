@@ -47,7 +47,7 @@ nitpicky = True
 # Names of other packages, and words in backticks that are no names: only links within the book are checked
 INNER = (
     "Activation|Arrays|Buffers|Checkpoint|Forecasts|HasWork|HeadWork|LayerWork|Live|"
-    "Parts|Recipe|Samples|Stage|Watched"
+    "Parts|Recipe|Samples|Stage|Trained|Watched"
 )
 # types that nobody has to make
 nitpick_ignore_regex = [("py:obj", ".*"), ("py:.*", rf"(?!lstm_lib\b).*|lstm_lib.*\.({INNER})")]
