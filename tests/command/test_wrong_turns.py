@@ -89,16 +89,20 @@ def test_a_newer_file_without_a_column_is_refused(file: str, capsys: pytest.Capt
 
 
 def test_ctrl_c_ends_cleanly(file: str, here: Path) -> None:
-    started = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "lstm_lib", "train", file, *READ, "--epochs", "100000", "--units", "3"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert started.stderr is not None
-    while "training" not in (line := started.stderr.readline()):
-        assert line, "it ended before it trained"
-    time.sleep(2)
-    os.kill(started.pid, signal.SIGINT)
-    out, err = started.communicate(timeout=60)
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
+    ) as started:  # fmt: skip
+        try:
+            assert started.stderr is not None
+            while "training" not in (line := started.stderr.readline()):
+                assert line, "it ended before it trained"
+            time.sleep(2)
+            os.kill(started.pid, signal.SIGINT)
+            out, err = started.communicate(timeout=60)
+        finally:
+            started.kill()
     assert started.returncode == 130 and out == ""
     assert err.endswith("lstm-lib train: stopped; no file was written\n") and "Traceback" not in err
     assert [path.name for path in here.iterdir()] == [file]
