@@ -195,7 +195,6 @@ class Forecaster(Estimator):
         unit, the level and the origin, the stamp of the last row that was read. What was fitted on sequences makes one
         pass over all rows since the last gap, whose state goes on; what was fitted on windows reads the last one.
 
-
         Raises SeriesError for a series that doesn't fit, whose newest rows are missing, or for a level that the
         validation part is too short for; ValueError for a forecaster of arrays.
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -128,20 +128,18 @@ def fit(
     >>> record.history["epoch"].tolist()
     [1, 2]
     """
-    given: dict[str, Any] = {
-        "seed": seed, "epochs": epochs, "batch": batch, "optimizer": optimizer, "isolation": isolation, "rate": rate,
-        "params": params, "threads": threads, "memory": memory, "folder": folder, "watch": watch,
-        "progress": progress, "callbacks": callbacks, "resume": resume,
-    }  # fmt: skip
-    steps = in_steps(spec, train, valid, **given)
+    steps = in_steps(
+        spec, train, valid, seed=seed, epochs=epochs, batch=batch, optimizer=optimizer, isolation=isolation, rate=rate,
+        params=params, threads=threads, memory=memory, folder=folder, watch=watch, progress=progress,
+        callbacks=callbacks, resume=resume,
+    )  # fmt: skip
     while True:
         try:
-            while True:
-                next(steps)
+            next(steps)
         except StopIteration as end:
             record: Record = end.value
             return record
-        except KeyboardInterrupt:  # between two steps
+        except KeyboardInterrupt:  # between two steps; before the first it is passed on
             try:
                 steps.throw(KeyboardInterrupt)
             except StopIteration as end:

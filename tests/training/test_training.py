@@ -587,3 +587,13 @@ def test_a_training_that_is_left_between_two_steps_keeps_what_it_has_learned(rng
     with pytest.raises(StopIteration) as end:
         steps.throw(KeyboardInterrupt)
     assert end.value.value is now.record and now.record.interrupted and len(now.record.history) == 1
+
+
+def test_ctrl_c_before_the_first_step_is_passed_on(rng, monkeypatch):
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Step, "ready", pressed)
+    x = rng.standard_normal((12, 5, 2)).astype("float32")
+    with pytest.raises(KeyboardInterrupt):  # nothing was learned that could be kept
+        ll.fit(ll.Spec(2, (3,), 1), (x, x[:, -1, :1]), epochs=2, batch=4, progress=False)
