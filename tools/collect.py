@@ -25,6 +25,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lstm_lib.course import EXERCISES
 from lstm_lib.course.kept import VARIABLE
+from lstm_lib.files import replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 RIGHT, WRONG, OPEN = "right", "wrong", "-"
@@ -108,7 +109,8 @@ def main(arguments: list[str]) -> None:
     found = table(handed_in(given.folder))
     print("\n" + summary(found).to_string())
     if given.csv:
-        found.to_csv(given.csv, index_label="student")
+        with replacing(given.csv) as file:
+            found.to_csv(file, index_label="student")
         print(f"All exercises: {given.csv}")
     else:
         wrong = {student: " ".join(row.index[row == WRONG]) for student, row in found.iterrows()}

@@ -149,7 +149,7 @@ class ZonedLSTM(LSTMInterface):
         if optimizer is not None and optimizer.built:
             others, old = self.moments.read(optimizer, self.arcs), self.arcs.active()
             anew = self.arcs.hold(plan)
-            trained = _trained(model, None if own is None else optimizer, old) if anew else None
+            trained = _trained(model, optimizer, old, self.arcs.active()) if anew else None
             now = self.moments.write(optimizer, trained, self.arcs, others)
             if own is None:
                 model.optimizer = now
@@ -197,7 +197,7 @@ class ZonedLSTM(LSTMInterface):
         if optimizer is None:
             return
         check_divisible(optimizer)
-        active = self.arcs.active() if self.built else {}
+        active = self.arcs.active() if self.built and self.trainable else {}
         if optimizer.built and active and not active.keys() & {id(v) for v in optimizer._trainable_variables}:
             raise ValueError(f"the optimiser {optimizer.name!r} has no variable of layer {self.name!r}")
 
@@ -234,13 +234,13 @@ class ZonedLSTM(LSTMInterface):
             )
 
 
-def _trained(model: Any, own: Any, old: dict[int, str]) -> list[Any]:
-    """The variables for an optimiser, in the model's order; one's own may have others besides."""
-    variables: list[Any] = model.trainable_variables
-    if own is None:
-        return variables
-    theirs = {id(v) for v in variables}
-    return variables + [v for v in own._trainable_variables if id(v) not in theirs and id(v) not in old]
+def _trained(model: Any, optimizer: Any, old: dict[int, str], new: dict[int, str]) -> list[Any]:
+    """The variables for an optimiser, in the model's order; then what it has besides, its own or frozen meanwhile."""
+    known = optimizer._trainable_variables
+    variables: list[Any] = list(model.trainable_variables)
+    if any(id(v) in old for v in known):  # the layer may be frozen now
+        variables += [v for v in model.variables if id(v) in new and all(v is not w for w in variables)]
+    return variables + [v for v in known if id(v) not in old and all(v is not w for w in variables)]
 
 
 def checked(depth: str, span: Any) -> tuple[str, int | None]:

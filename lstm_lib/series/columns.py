@@ -1,7 +1,7 @@
 """The columns of a table: which hold the stamps, which are loaded, which are no measurements, what is known of them.
 
-A column that nobody asked for and that can't be an input (row numbers, one text in all rows, other stamps) is left out,
-and a note says so.
+A column that nobody asked for and that can't be an input (row numbers, other stamps, time that has passed, one text or
+number in all rows, no value) is left out, and a note says so.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from lstm_lib.series.table import LEVELS
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
 _UNNAMED = re.compile(r"(Unnamed: \d+(\.\d+)?(_level_\d+)?)?")
 _COUNTERS = re.compile(
-    r"(index|level_\d|id|row|row[ _]?(number|num|no|nr|id)|#|n[°ºo]\.?|nr\.?|line|ligne|zeile|record|seq|sn|obs)",
+    r"index|idx|level_\d|obs|(.*[ _.])?(id|n[°ºo]\.?|nr\.?|number|num)|row[ _]?(no|nr|num|number|id)?|#|"
+    r"line|ligne|zeile|record|seq|sn",
     re.IGNORECASE,
 )
+_READINGS = re.compile("index|idx", re.IGNORECASE)  # in French the readings of a meter
 _LONG = 24  # rows, from which on a column is taken for row numbers whatever its name
 _DATE = re.compile(r"\d{1,4}([-/. ])(\d{1,2}|\w{3,9})\1\d{1,4}|[12]\d{3}[01]\d[0-3]\d")
 _TIME = re.compile(r"\d{1,2}[:h]\d\d(:\d\d(\.\d+)?)?( ?[AaPp]\.?[Mm]\.?)?")
@@ -114,30 +116,101 @@ def chosen(
 def no_inputs(
     names: Sequence[str], target: str, values: Values, numbers: Numbers, only: Mapping[str, str]
 ) -> dict[str, str]:
-    """The columns, of which nobody asked for one, that can't be an input, and why; never all of numbers."""
-    rows, found, counted = len(values), dict[str, str](), dict[str, str]()
+    """The columns of texts, of which nobody asked for one, that can't be an input, and why."""
+    rows, found = len(values), dict[str, str]()
     for k, name in enumerate(names):
-        bad, its = numbers.bad.get(name), values[:, k]
+        bad = numbers.bad.get(name)
         if target and name == target:
             continue
         if name in only:
             found[name] = f"it is {shown(only[name], 60)} in all rows"
-        elif bad is not None and bad.count == rows:
+        elif not name and bad is None and np.isnan(values[:, k]).all():
+            found[name] = "it has no name and no values"
+        elif bad is not None and np.isnan(values[:, k]).all() and bad.count in {rows, max(bad.count, 2)}:
             if bad.words == [bad.text] and not bad.number:
-                found[name] = f"it is {shown(bad.text, 60)} in all rows"
+                where = "in all rows" if bad.count == rows else "where it says anything"
+                found[name] = f"it is {shown(bad.text, 60)} {where}"
             elif bad.stamps:
                 found[name] = f"it holds stamps, such as {shown(bad.text, 60)}"
-        elif bad is None and _UNNAMED.fullmatch(name):
-            steps = np.diff(its)
-            whole = bool((its == np.round(its)).all())
-            if np.isnan(its).all() and not name:
-                found[name] = "it has no name and no values"
-            elif whole and rows > 1 and (((steps >= 1) | (its[1:] == its[0])).all() or (steps == -1).all()):
-                found[name] = "it counts the rows"
-        elif bad is None and rows > 1 and (rows >= _LONG or _COUNTERS.fullmatch(name)) and its[0] % 1 == 0:
-            counted |= {name: "it counts the rows"} if np.array_equal(its, its[0] + np.arange(rows)) else {}
-    left = [name for name in names if name not in found and name not in counted]
-    return found | counted if left else found
+    return found
+
+
+def counters(
+    names: Sequence[str], target: str, values: Values, stamps: pd.DatetimeIndex, timezone: str
+) -> dict[str, str]:
+    """The columns of numbers, of which nobody asked for one, that can't be an input, and why; never all of them.
+
+    Such a one says what the row numbers or the stamps say, or the same in all rows, or nothing. Whole numbers that are
+    called like row numbers may leave some out, as those of a database do, and begin again.
+
+    values : (n, K); stamps : of these rows, in UTC, (n,).
+
+    >>> stamps = pd.date_range("2021-01-01", periods=30, freq="h", tz="UTC")
+    >>> counters(["load", "hours"], "load", np.c_[np.arange(30) % 7, np.arange(30) / 2], stamps, "UTC")
+    {'hours': 'it counts the rows'}
+    """
+    rows, found, lines = np.arange(len(values)), dict[str, str](), dict[str, str]()
+    times = [at.as_unit("s").asi8 for at in (stamps, stamps.tz_convert(timezone).tz_localize(None))]
+    for k, name in enumerate(names):
+        its, here = values[:, k], ~np.isnan(values[:, k])
+        known, long = its[here], len(rows) >= _LONG or _COUNTERS.fullmatch(name) is not None
+        if (target and name == target) or known_unit(unit_in(name)):
+            continue
+        if not here.any():
+            found[name] = "it has no value"
+        elif long and len(known) > 1 and known[0] and known[0] % 1 == 0 and (known == known[0]).all():
+            found[name] = f"it is {known[0]:.15g} in all rows"
+        elif _are_days(known):
+            found[name] = f"it holds stamps, such as {known[0]:.15g}"
+        elif _counts(name, known) or (long and known[0] % 1 == 0 and (np.diff(known) == 1).all()):
+            found[name] = "it counts the rows"
+        elif len(rows) >= _LONG and _is_line(known, rows[here]):
+            lines[name] = "it counts the rows"
+        elif len(rows) >= _LONG and any(_is_line(known, at[here]) for at in times):
+            lines[name] = "it counts the time that has passed"
+    return next((some for some in (found | lines, found) if len(some) < len(names)), {})
+
+
+def _counts(name: str, known: Values) -> bool:
+    """Whether a column that is called like row numbers, or not at all, has such."""
+    steps = np.diff(known)
+    if not len(steps) or (known % 1).any():
+        return False
+    one = ((steps == 1) | (known[1:] == known[0])).all() or (steps == -1).all()
+    if _READINGS.fullmatch(name):
+        return bool(one)
+    more = ((steps >= 1) | (known[1:] == known[0])).all() or (steps <= -1).all()
+    return bool(
+        (steps != 0).any() and (_COUNTERS.fullmatch(name) or _UNNAMED.fullmatch(name)) and (one or more)
+    )
+
+
+def _is_line(values: Values, at: np.ndarray) -> bool:
+    """Whether values are those of a straight line, to the last digit that they are written with.
+
+    >>> _is_line(np.array([0.1, 0.18, 0.27, 0.35]), np.arange(4)), _is_line(np.array([0.1, 0.2, 0.4]), np.arange(3))
+    (True, False)
+    """
+    rise, run = values[-1] - values[0], at - at[0]
+    if (len(values) < _LONG // 2 and len(values) < len(at)) or not rise or not run[-1]:
+        return False
+    digits = next((k for k in range(10) if np.array_equal(values.round(k), values)), 10)
+    step, size = abs(rise) / (len(values) - 1), float(np.abs(values).max())
+    off = np.abs(values - values[0] - rise * (run / run[-1])).max()
+    return bool(off <= max(min(10.0**-digits, step / 10), 1e-12 * size))
+
+
+def _are_days(known: Values) -> bool:
+    """Whether numbers are dates, such as 20210301, or with the time of day 202103010930."""
+    if len(known) < 3 or (known % 1).any() or (np.diff(known) < 0).any() or not 1e7 < known[0] < 1e14:
+        return False
+    digits = len(f"{known[0]:.0f}")
+    day = (known // 10.0 ** (digits - 8)).astype(np.int64)
+    year, month, of_month = day // 10_000, day // 100 % 100, day % 100
+    return digits in (8, 10, 12, 14) and all(
+        ((low <= its) & (its <= high)).all()
+        for its, low, high in ((year, 1900, 2100), (month, 1, 12), (of_month, 1, 31))
+    )
 
 
 def the_target(left: Sequence[str], aside: Mapping[str, str], where: str) -> str:

@@ -19,7 +19,7 @@ import pandas as pd
 from lstm_lib.series.clock import Mask, changes, runs
 from lstm_lib.series.findings import Finding
 from lstm_lib.series.judging import DAY, HOUR, POWER, Look
-from lstm_lib.series.stands import falls_of
+from lstm_lib.series.stands import counts_down, falls_of
 
 
 def _missing(look: Look) -> dict[tuple[int, int], tuple[str, ...]]:
@@ -220,9 +220,10 @@ def meter(look: Look) -> Iterator[Finding]:
             up, down = falls_of(values) or (0, 0)
             known = values[~np.isnan(values)]
             size = f"{known[0]:.10g} to {known[-1]:.10g} {unit}".strip()
+            on, back = ("down", "up") if counts_down(values) else ("up", "down")
             rule = (
-                f"reads like a meter: up {up} times, down {down} times, in {look.limits['meter_days']:g} days or more; "
-                f"consumption({name!r}) takes the differences"
+                f"reads like a meter: {on} {up} times, {back} {down} times, in {look.limits['meter_days']:g} days or "
+                f"more; consumption({name!r}) takes the differences"
             )
             yield Finding("meter", (name,), 0, len(values), size, rule)
 

@@ -19,6 +19,7 @@ import pandas as pd
 from lstm_lib.series.clock import grid, zone_of
 from lstm_lib.series.columns import (
     chosen,
+    counters,
     finder,
     no_inputs,
     refuse_words,
@@ -35,7 +36,7 @@ from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.parquet import Parquet
 from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
 from lstm_lib.series.rows import Csv
-from lstm_lib.series.shapes import clocks_of, refuse_hours, refuse_mixed, told_apart, unfold
+from lstm_lib.series.shapes import clocks_of, quantity, refuse_hours, refuse_mixed, told_apart, unfold
 from lstm_lib.series.stamps import ClockChange, Repeated, Stamps, read_stamps
 from lstm_lib.series.table import Series
 
@@ -113,10 +114,11 @@ def load_series(
 
     Stamps missing from the grid become rows of NaN and are counted in `Series.inserted`. An empty field (or NA, NaN,
     null, none) is a missing value. A row a day with a column for each time of day is read as one column. If `columns`
-    doesn't say which, those that can't be an input are left out: row numbers, one text in all rows, other stamps; so is
-    a sentence below the table. Nothing else is repaired: text or infinity in a number column, a stamp that is
-    unreadable, repeated, out of order, off the grid, or on a clock change raises SeriesError with its line number. A
-    file or folder that isn't there raises FileNotFoundError. What was recognised and done stands in `Series.notes`.
+    doesn't say which, those that can't be an input are left out: row numbers, other stamps, time that has passed, one
+    text or number in all rows, no value; so is a sentence below the table. Nothing else is repaired: text or infinity
+    in a number column, a stamp that is unreadable, repeated, out of order, off the grid, or on a clock change raises
+    SeriesError with its line number. A file or folder that isn't there raises FileNotFoundError. What was recognised
+    and done stands in `Series.notes`.
 
     >>> sceaux = load_series("sceaux", columns=["power", "voltage"], calendar=["hour"])
     >>> sceaux
@@ -138,6 +140,11 @@ def load_series(
             f"{where}column {target!r} is one of {len(clocks)} that are called like times of day, one row a day. "
             f"Without target they are read as one series; columns=[{target!r}] loads that time of day alone."
         )
+    if clocks and target in others:
+        raise SeriesError(
+            f"{where}column {target!r} has one value a day, beside {len(clocks)} columns that are called like times of "
+            f"day. Without target these are read as one series; columns=[{target!r}] loads that column alone."
+        )
     renamed, goal = chosen(columns, None if clocks else target, known, others, where)
     if not isinstance(only, Mapping | None):
         raise SeriesError(f"only={only!r} was given; expected a column and what it says: {{'id': 'a'}}.")
@@ -151,8 +158,6 @@ def load_series(
     kept = {old: new for old, new in renamed.items() if old not in aside}
     place, lines = (lambda row: f"{where}{text.index.name} {text.index[row]}"), len(text)
     refusal = numbers.refusal(kept, place, lines)
-    notes += [*table.notes, *(f"column {name!r} left out: {why}" for name, why in aside.items())]
-    notes += numbers.notes(kept)
     zone = zone_of(timezone or known.timezone)
     told = stamps_in or known.stamps_in or timezone
     clock = zone_of(told or "UTC")
@@ -164,18 +169,30 @@ def load_series(
             text, values, stamp_format, note = unfold(
                 text, values, list(clocks.values()), stamp_format, clock, where, stamped
             )
-            notes += [f"{len(clocks)} columns, called like times of day, read as one"] + [note] * bool(note)
-            kept, goal = {"": target or "value"}, target or "value"
-        else:
-            left = [new for old, new in kept.items() if not numbers.is_text(old, lines)]
-            if refusal and not (goal or left):
-                raise SeriesError(refusal)
-            goal = goal or the_target(left, aside, where)
-            values = values[:, [k for k, old in enumerate(renamed) if old in kept]]
+            said = [f"{len(clocks)} columns, called like times of day, read as one"] + [note] * bool(note)
+            first = next(iter(clocks))
+            goal = target or quantity(first) or "value"
+        elif refusal and not (goal or any(not numbers.is_text(old, lines) for old in kept)):
+            raise SeriesError(refusal)
         stamps = read_stamps(
             text, clock, where, stamp_format, clock_change, repeated,
             stamped=stamped, step=step, rounded=rounded, local=zone, beside=beside,
         )  # fmt: skip
+        if columns is None and not clocks:
+            left = [old for old in kept if old not in numbers.bad]
+            rows = values[stamps.keep][:, [list(renamed).index(old) for old in left]]
+            aside |= counters(left, goal, rows, stamps.index, zone)
+            kept = {old: new for old, new in kept.items() if old not in aside}
+            if len(stamps.index) > 1 and stamps.index.to_series().diff().median() >= pd.Timedelta("1D"):
+                refuse_hours(list(kept.values()), times, where)
+        notes += [*table.notes, *(f"column {name!r} left out: {why}" for name, why in aside.items())]
+        notes += numbers.notes(kept)
+        if clocks:
+            kept, notes = {first: goal}, [*notes, *said]
+        else:
+            left = [new for old, new in kept.items() if not numbers.is_text(old, lines)]
+            goal = goal or the_target(left, aside, where)
+            values = values[:, [k for k, old in enumerate(renamed) if old in kept]]
         if refusal:
             raise SeriesError(refusal)
     except SeriesError as error:
@@ -187,8 +204,6 @@ def load_series(
         refuse_mixed(texts, stamps.index[: keep.sum()], where)
     index = grid(text[stamps.keep], stamps.index, step, where, zone)
     loaded = list(kept.values())
-    if columns is None and index[1] - index[0] >= pd.Timedelta("1D"):
-        refuse_hours(loaded, times, where)
     frame = pd.DataFrame(values[stamps.keep], stamps.index, loaded)
     if repeated == "missing":
         frame[stamps.several] = np.nan

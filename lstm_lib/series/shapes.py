@@ -19,8 +19,11 @@ from lstm_lib.series.refusal import SeriesError, listed, shown
 from lstm_lib.series.spelling import parse
 
 _NO_NAME = re.compile(r"[0-5]?\d?|[-+\d]*[.,][\d.,]*|[-+].*")  # a part of the hour, or what was measured
+# A time of day, or the period that begins then: 00:00, 0h30, 1:00 AM, 00-01, 0130, [kWh] and other words around it.
+_TIME = r"\d{1,2}(?:[:h.]?\d\d(?::\d\d)?|h)?(?: ?[AaPp]\.?[Mm]\.?)?"
 _CLOCK = re.compile(
-    r"(\d{1,2})[:h](\d\d)(?::(\d\d))?(?: ?([AaPp])\.?[Mm]\.?)?(?:\s*[-–—]\s*\d{1,2}[:h]\d\d(?::\d\d)?)?"
+    r"(?P<before>(?:.*?\D)??)(?P<hour>\d{1,2})(?:(?P<sign>[:h.]?)(?P<minute>\d\d)(?::(?P<second>\d\d))?|(?P<h>h))?"
+    rf"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?(?P<end>\s*(?:[-–—]|to|bis|à)\s*{_TIME})?(?P<after>(?:[^\dh:].*)?)"
 )
 _PARTS_OF_A_DAY = (24, 25, 48, 50, 96, 100)
 
@@ -77,39 +80,94 @@ def refuse_mixed(columns: Mapping[str, Sequence[str]], stamps: pd.DatetimeIndex,
 
 
 def clocks_of(columns: Iterable[str]) -> dict[str, str]:
-    """The columns that are called like times of day, of four or more, and these times.
+    """The columns that are called like times of day, of four or more, and these times, in their order.
+
+    Where the names hold other words, or no sign between hour and minute, they have to be those of a whole day.
 
     >>> clocks_of(["Total", "00:00", "06:00", "12:00", "18:00"])
     {'00:00': '00:00', '06:00': '06:00', '12:00': '12:00', '18:00': '18:00'}
+    >>> clocks_of(["kW 0600", "kW 1200", "kW 1800", "kW 2400"])["kW 0600"], clocks_of(["1", "2", "3", "4"])
+    ('06:00', {})
     """
-    clocks = {column: _clock(match) for column in columns if (match := _CLOCK.fullmatch(column))}
-    *before, last = clocks or [""]
-    if re.fullmatch("00:00(:00)?", clocks.get(last, "")) and before:  # periods by their ends
-        clocks[last] = f"24{clocks[last][2:]}"
-    return clocks if len(set(clocks.values())) == len(clocks) > 3 else {}
+    groups = _groups(columns)
+    plain = {name: its for name, its in groups.pop(("", ""), {}).items() if re.search("[:h]", name)}
+    found = _in_order(plain)
+    if len(found) > 3 or not (whole := [its for its in groups.values() if _is_a_day(its)]):
+        bare = _in_order(_groups(columns).get(("", ""), {}))
+        return found if len(found) > 3 else bare if _is_a_day(bare) else {}
+    return whole[0] if len(whole) == 1 else {}
+
+
+def _groups(columns: Iterable[str]) -> dict[tuple[str, str], dict[str, str]]:
+    """By the words around them: the columns that are called like times of day, and these times."""
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    for column in columns:
+        match = _CLOCK.fullmatch(column)
+        if match and (match["minute"] or match["h"] or match["half"] or match["end"]):
+            groups.setdefault((match["before"], match["after"]), {})[column] = _clock(match)
+    return {words: _in_order(its) for words, its in groups.items()}
+
+
+def _in_order(clocks: Mapping[str, str]) -> dict[str, str]:
+    """By time; a last one at 00:00 is the end of the day. Nothing where a time comes twice."""
+    found, times = dict(clocks), list(clocks.values())
+    if (
+        times
+        and re.fullmatch("00:00(:00)?", times[-1])
+        and len(times) > 1
+        and times[:-1] == sorted(times[:-1])
+    ):
+        found[list(found)[-1]] = f"24{times[-1][2:]}"
+    if len(set(found.values())) < len(found):
+        return {}
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def _is_a_day(clocks: Mapping[str, str]) -> bool:
+    """Whether times are at equal distances over a whole day, from its begin or to its end."""
+    at = [60 * int(time[:2]) + int(time[3:5]) for time in clocks.values()]
+    return len(at) > 3 and len(set(np.diff(at))) == 1 and len(at) * (at[1] - at[0]) == 1440 and at[-1] <= 1440
+
+
+def quantity(clock: str) -> str:
+    """What stands beside the time of day in a column's name, without a unit.
+
+    >>> quantity("load_00:00"), quantity("00:00 [kWh]"), quantity("H0030")
+    ('load', '', 'H')
+    """
+    match = _CLOCK.fullmatch(clock)
+    words = f"{match['before']} {match['after']}" if match else ""
+    return re.sub(r"[\[(][^][()]*[\])]", "", words).strip(" _-:.")
 
 
 def _clock(match: re.Match[str]) -> str:
-    hour = int(match[1])
-    if match[4]:
-        hour = hour % 12 + 12 * (match[4] in "Pp")
-    return f"{hour:02}:{match[2]}" + f":{match[3]}" * bool(match[3])
+    hour = int(match["hour"])
+    if match["half"]:
+        hour = hour % 12 + 12 * (match["half"] in "Pp")
+    return f"{hour:02}:{match['minute'] or '00'}" + f":{match['second']}" * bool(match["second"])
 
 
 def refuse_hours(columns: Sequence[str], times: Sequence[str], where: str) -> None:
-    """Refuse a row a day with columns that are numbered like the hours of a day."""
-    found = [re.fullmatch(r"(\D*)(\d+)(\D*)", column) for column in columns]
-    numbered = [match for match in found if match]
-    numbers = [int(match[2]) for match in numbered]
+    """Refuse a row a day with columns that are numbered like the hours of a day, or of several quantities."""
+    found = [match for column in columns if (match := re.fullmatch(r"(\D*)(\d+)(\D*)", column))]
+    numbers = [int(match[2]) for match in found]
+    how = f"with header=1 and names={[*times, '00:00', '01:00']} and so on"
     if (
         len(numbers) in _PARTS_OF_A_DAY
-        and len({(match[1], match[3]) for match in numbered}) == 1
+        and len({(match[1], match[3]) for match in found}) == 1
         and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     ):
         raise SeriesError(
-            f"{where}{len(numbers)} columns are numbered from {numbered[0][0]!r} to {numbered[-1][0]!r}, with one "
-            f"row a day: are they the parts of a day? Then call them by the times at which they begin, with header=1 "
-            f"and names={[*times, '00:00', '01:00']} and so on. If not, load them with columns=[...]."
+            f"{where}{len(numbers)} columns are numbered from {found[0][0]!r} to {found[-1][0]!r}, with one "
+            f"row a day: are they the parts of a day? Then call them by the times at which they begin, {how}. If not, "
+            "load them with columns=[...]."
+        )
+    if len(days := [its for its in _groups(columns).values() if _is_a_day(its)]) > 1:
+        firsts = listed(shown(next(iter(its))) for its in days)
+        raise SeriesError(
+            f"{where}the columns are times of day of {len(days)} quantities, {firsts} and so on, with one row a day. "
+            f"Call those of one by their times alone, and the others by words, {how}; or load them as they are with "
+            "columns=[...]."
         )
 
 

@@ -265,7 +265,8 @@ class Series:
         -------
         A new series: each value is the difference of two readings, in their unit, and the last (first) is missing.
         Where readings fall (the meter was exchanged or set back), and where they go back to what they were before a
-        fall, it is not known and missing; a note says how often. So it is on both sides of a missing reading.
+        fall or a leap, it is not known and missing; a note says how often. So it is on both sides of a missing reading.
+        Of readings that count down, such as a credit's, it is by how much they fell.
 
         Raises SeriesError for a column that isn't there, and if none is named and none reads like a meter.
 
@@ -290,9 +291,10 @@ class Series:
             )
             frame[name] = used if read == "start" else np.roll(used, 1)
             steps = "1 step down" if down == 1 else f"{down} steps down, or back up,"
-            notes.append(
-                f"consumption of {name}: differences of readings" + (f"; {steps} left out" if down else "")
-            )
+            turned = ", which count down" if stands.counts_down(values) else ""
+            steps = steps.replace("down", "*").replace("up", "down").replace("*", "up") if turned else steps
+            left = f"; {steps} left out" if down else ""
+            notes.append(f"consumption of {name}: differences of readings{turned}{left}")
         return replace(self, frame=frame, notes=tuple(notes))
 
     def _way(self, column: str, how: object) -> str:

@@ -147,10 +147,14 @@ class Adam:
 
         Where a square or a setting leaves the parameters' dtype, the step is made in float64 and rounded.
 
-        Raises ValueError when a gradient's shape or dtype differs from its parameter's, `NotFinite` (a
-        ValueError) when it holds NaN or infinity, and when the step can't be had in this dtype, with the cause;
-        nothing has been moved then.
+        Raises ValueError for a scale that is not finite and when a gradient's shape or dtype differs from its
+        parameter's, `NotFinite` (a ValueError) when it holds NaN or infinity, and when the step can't be had in this
+        dtype, with the cause; nothing has been moved then.
         """
+        if not np.isfinite(scale):
+            raise ValueError(
+                f"scale, the factor on the learning rate, must be a finite number, got {scale!r}"
+            )
         active: dict[str, Arcs] = dict.fromkeys(params) if plan is None else plan.work.updates
         tracked = isolated_arcs(plan) if plan is not None and plan.moments == "tracked" else {}
         chosen = [
@@ -161,6 +165,10 @@ class Adam:
         moved, averaged = ({name: parts for name, (parts, _) in some.items()} for some in chosen)
         if self.clip_norm is not None:
             length = norm([g for parts in moved.values() for _, g in parts])
+            if np.isinf(length):  # no number is as long as they are together: all are made shorter before
+                for some in (moved, averaged):
+                    some |= {k: [(at, np.ldexp(g, -64)) for at, g in parts] for k, parts in some.items()}
+                length = norm([g for parts in moved.values() for _, g in parts])
             for some in (moved, averaged):
                 for name, parts in some.items():
                     some[name] = [(at, clipped(g, self.clip_norm, length)) for at, g in parts]

@@ -48,7 +48,9 @@ def norm(gradients: Sequence[Array]) -> float:
         return float(np.sqrt(total))
     exponent = int(np.frexp(largest)[1])
     scaled = (np.ldexp(g.astype("float64"), -exponent) for g in gradients)
-    return float(np.ldexp(np.sqrt(sum(np.square(g).sum() for g in scaled)), exponent))
+    root = np.sqrt(sum(np.square(g).sum() for g in scaled))
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(root, exponent))
 
 
 def clipped(g: Array, most: float, length: float) -> Array:
@@ -83,7 +85,7 @@ def is_plain(
     return (
         squares < top / 4
         and (rate == 0 or (tiny <= rate and rate * highest / max(eps, tiny) < top / 4))
-        and eps >= covers
+        and covers <= eps < top
         and decay <= 1
     )
 

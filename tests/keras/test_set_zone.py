@@ -207,3 +207,26 @@ def test_a_layer_that_is_not_built_takes_its_zone_later():
         layer.plan  # noqa: B018
     layer.build((None, T, D))
     assert (str(layer.zone), layer.depth, layer.span) == ("0/Wh", "cut", 2)
+
+
+@pytest.mark.parametrize("compiled_frozen", [False, True])
+def test_a_frozen_layer_changes_its_zone_and_goes_on_when_it_is_thawed(rng, compiled_frozen):
+    """What is frozen meanwhile stays with the optimiser, so that nothing has to be compiled again."""
+    x, y = data(rng)
+    told = {"batch_size": 6, "verbose": 0, "shuffle": False}
+    model, layer = compiled(rng, "0/b")
+    if compiled_frozen:
+        layer.trainable = False
+        model.compile("adam", "mse")
+    model.fit(x, y, **told)
+    layer.trainable = False
+    before = layer.get_weights()
+    assert layer.set_zone("0/Wx", model=model)
+    model.fit(x, y, **told)
+    for a, b in zip(before, layer.get_weights(), strict=True):
+        identical(a, b)
+    if not compiled_frozen:
+        layer.trainable = True
+        model.fit(x, y, **told)
+        moved = [not np.array_equal(a, b) for a, b in zip(before, layer.get_weights(), strict=True)]
+        assert moved == [False, True, True]

@@ -246,3 +246,67 @@ def test_what_is_too_large_once_scaled_is_refused(rng):
     values[-1] = 1e200
     with pytest.raises(SeriesError, match="column 'load' has values too large for float32"):
         windows(made(values), lookback=12)
+
+
+# ------------------------------------------------------------------------------- meters and marks of further manners
+
+
+@pytest.mark.parametrize("first", [500.0, 0.0])
+def test_readings_that_count_down_are_those_of_a_meter(rng, first):
+    used = rng.gamma(1, 0.3, 24 * 20).round(3)
+    series = made(first - used.cumsum())
+    found = series.check()
+    assert found["kind"].tolist() == ["meter"] and "down 477 times, up 0 times" in found["rule"][0]
+    with pytest.raises(SeriesError, match="reads like a meter"):
+        series.resample("1D")
+    counted = series.consumption()
+    np.testing.assert_allclose(counted.frame["load"].iloc[:-1], used[1:])
+    assert counted.notes[-1].endswith("differences of readings, which count down")
+
+
+def test_a_meter_of_a_building_where_hardly_anything_runs(rng):
+    readings = 100 + 0.1 * np.isin(np.arange(480), [9, 50, 77, 130, 131, 240, 300, 333, 401, 402]).cumsum()
+    assert "meter" in kinds(made(readings)) and "meter" not in kinds(made(readings, "°C"))
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_reading_far_too_high_is_none(rng, rows):
+    used = rng.gamma(1, 0.3, 480).round(3)
+    readings = 500 + used.cumsum()
+    spoilt = readings.copy()
+    spoilt[200 : 200 + rows] = 9e5
+    found = made(spoilt).consumption("load").frame["load"]
+    assert found.max() < 5 and found.isna().sum() <= 4
+    kept = np.r_[0:199, 200 + rows : 479]
+    np.testing.assert_allclose(found.iloc[kept], np.diff(readings)[kept])
+
+
+@pytest.mark.parametrize("mark", [-6999, 7999, -7777, 8888, -88.8, -127, 3276.7, -3276.8, 6553.5, 327.67])
+def test_marks_that_loggers_write(rng, mark):
+    _, air = year(rng)
+    rows = [100, 101, 102, *range(5000, 5040)]
+    air[rows] = mark
+    assert np.flatnonzero(made(air, "°C").clean("sentinel")[0].frame["load"].isna()).tolist() == rows
+
+
+@pytest.mark.parametrize("mark", [-1, -9])
+def test_a_small_mark_below_zero_stands_beside_large_values(rng, mark):
+    hours = np.arange(8760)
+    humid = np.clip(60 + 20 * np.sin(hours / 4) + rng.normal(0, 8, 8760), 0, 100).round()
+    rows = [100, 101, 102, 3000, *range(5000, 5040)]
+    spoilt = humid.copy()
+    spoilt[rows] = mark
+    assert np.flatnonzero(made(spoilt, "%").clean("sentinel")[0].frame["load"].isna()).tolist() == rows
+    frost = np.maximum(mark, np.round(8 * np.sin(hours / 700) + 8 + rng.normal(0, 1, 8760)))
+    frost[frost < 0] = mark
+    for measured in (frost, -np.round(np.maximum(0, np.sin(hours / 4) * 9))):
+        assert "sentinel" not in kinds(made(measured, "°C"))
+
+
+def test_a_mark_beside_one_value_alone():
+    setpoint = np.full(800, 21.0)
+    setpoint[[100, 101]] = -9999
+    assert made(setpoint, "°C").check().query("kind == 'sentinel'")["rows"].tolist() == [2]
+    for other in (0.0, 22.0, -50.0, 999.0):
+        setpoint[[100, 101]] = other
+        assert "sentinel" not in kinds(made(setpoint, "°C"))

@@ -51,6 +51,30 @@ def test_a_gradient_whose_square_is_too_large(dtype: str, large: float, settings
     np.testing.assert_allclose(after([[large, 1], *ONES], dtype, **settings)[-1], end, atol=6e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_whose_norm_is_no_number_are_clipped(dtype: str) -> None:
+    top = float(np.finfo(dtype).max)
+    for first, second in (([top, top], [1, 1]), ([top, -top / 2], [2, -1])):
+        np.testing.assert_allclose(
+            after([first, *ONES], dtype, clip_norm=1.0),
+            after([second, *ONES], dtype, clip_norm=1.0),
+            rtol=1e-6,
+        )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_eps_above_the_type_divides_to_nothing(form: str) -> None:
+    assert (after([[1, 1]], "float32", form=form, eps=1e300) == 0).all()
+
+
+@pytest.mark.parametrize("scale", [np.nan, np.inf])
+def test_a_factor_that_is_no_number_is_refused_as_such(scale: float) -> None:
+    opt, w = ll.Adam(), {"0/b": np.ones(2)}
+    with pytest.raises(ValueError, match="scale, the factor on the learning rate, must be a finite number"):
+        opt.step(w, {"0/b": np.ones(2)}, opt.init(w), scale=scale)
+    assert (w["0/b"] == 1).all()
+
+
 @pytest.mark.parametrize(("dtype", "large"), [("float32", 1e30), ("float32", 3e38), ("float64", 1e160)])
 @pytest.mark.parametrize("form", FORMS)
 def test_a_square_that_fits_nowhere_is_refused_with_its_cause(dtype: str, large: float, form: str) -> None:
