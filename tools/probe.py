@@ -6,16 +6,22 @@ another number. The engine is the one that LSTM_LIB_ENGINE names.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import sys
+import tempfile
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import lstm_lib as ll
 from lstm_lib import convolution as conv
+from lstm_lib.command import main as command
+from lstm_lib.forecasting.drivers import drivers, permuted
 from lstm_lib.isolation import products
 from lstm_lib.network import cells, step
 from lstm_lib.network.losses import LOSSES
@@ -247,7 +253,54 @@ def links() -> Group:
     yield model.encode(days).tobytes().hex(), {"again": model.decode(model.encode(days), 6)}
 
 
+def newest() -> Group:
+    """The hours after the last row, with intervals, from windows and from one pass, and what they depend on."""
+    index = pd.date_range("2021-03-01", periods=500, freq="h", tz="UTC")
+    frame = pd.DataFrame({"load": rng_walk(500, 1), "air": rng_walk(500, 2)}, index)
+    series = ll.Series("probe", frame, "load", "kW", timezone="Europe/Paris").with_calendar("hour")
+    how = {"horizon": 3, "steps": "all", "known": ["air", "weekday"], "lookback": 12}
+    for cut, levels in product((ll.windows, ll.sequences), ((), (0.05, 0.5, 0.95))):
+        split = cut(series, **how | ({"length": 24, "warmup": 6} if cut is ll.sequences else {}))
+        model = ll.Forecaster(units=3, epochs=1, levels=levels).fit(split)
+        for adaptive in (False, True):
+            table = model.forecast(series, level=0.9, at=index[-4], adaptive=adaptive)
+            yield f"{list(table.index)}", {name: table[name].to_numpy() for name in table}
+        found = {
+            "moves": drivers(model, split.test).to_numpy(),
+            "needs": permuted(model, split.test).to_numpy(),
+        }
+        yield f"{len(model.backtest(series))}", found
+    x, y = rng_walk(600, 3).reshape(20, 15, 2), rng_walk(20, 4)
+    yield "arrays", {"yhat": ll.Forecaster(units=3, epochs=1).fit(x, y).predict(x)}
+
+
+def typed() -> Group:
+    """What the commands say of a file, and write."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, model = f"{folder}/a.csv", f"{folder}/m.npz"
+        index = pd.date_range("2021-03-01", periods=500, freq="h", tz="UTC")
+        pd.DataFrame({"load": rng_walk(500, 1).round(3)}, index).to_csv(file, index_label="time")
+        for words in (
+            ["check", file],
+            ["train", file, "-o", model],
+            ["forecast", model, file],
+            ["compare", file],
+        ):
+            more = ["--units", "3", "--epochs", "1"] if words[0] in ("train", "compare") else []
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                code = command([*words, *more])
+            yield f"{words[0]} {code} {out.getvalue().replace(folder, '')}", {}
+
+
+def rng_walk(n: int, seed: int) -> Any:
+    """A rhythm of a day with noise."""
+    return 5 + np.sin(np.arange(n) * np.pi / 12) + np.random.default_rng(seed).normal(0, 0.2, n)
+
+
 GROUPS = {
+    "forecasting": (newest,),
+    "command": (typed,),
     "network/cells": (steps, networks),
     "network/step": (steps,),
     "network/compiled": (networks, decay),

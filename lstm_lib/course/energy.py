@@ -1,5 +1,5 @@
 """The exercises of notebooks 05 and 05b: what is said of a series, how many windows it has, how good a forecast is and
-how sure. The answers are those of pandas and of the package.
+how sure, and what it depends on. The answers are those of pandas and of the package.
 """
 
 from __future__ import annotations
@@ -121,6 +121,34 @@ def _pinball(case: Case) -> Problem:
     return Problem({"yhat": yhat, "y": y, "tau": tau}, right, mistakes=wrong)
 
 
+def _exchanged(case: Case) -> Problem:
+    x, order = np.random.default_rng(case.seed).normal(size=(5, 4, 3)), np.array([2, 0, 3, 4, 1])
+    d = min(1, case.B - 1)
+
+    def like(column: np.ndarray, into: np.ndarray = x) -> np.ndarray:
+        mixed = into.copy()
+        mixed[..., d] = column
+        return mixed
+
+    wrong = (
+        Mistake("formula", x[order], "The other columns stay with their windows."),
+        Mistake(
+            "formula", like(x[..., d], x[order]), "Only the column d is exchanged; here all others were."
+        ),
+        Mistake(
+            "formula", like(x[:, ::-1, d]), "Among the windows; the hours of a window stay in their order."
+        ),
+        Mistake("missing term", x, "Nothing was exchanged."),
+        Mistake("formula", like(x[np.argsort(order), :, d]), "Window k gets the column of window order[k]."),
+        Mistake(
+            "off by one",
+            np.roll(like(np.roll(x, -1, 2)[order, :, d], np.roll(x, -1, 2)), 1, 2),
+            "In the column.",
+        ),
+    )
+    return Problem({"x": x, "d": d, "order": order}, like(x[order, :, d]), mistakes=wrong)
+
+
 EXERCISES = (
     Exercise(
         "05.autocorrelation",
@@ -191,5 +219,13 @@ EXERCISES = (
         },
         "section 5 of notebook 05b",
         "What would a longer test part have to bring?",
+    ),
+    Exercise(
+        "05.exchanged",
+        "windows of which one column is exchanged",
+        "the words above it, in section 7 of notebook 05b",
+        "x[order] are the windows in another order; how much of them is taken?",
+        _exchanged,
+        ("x", "d", "order"),
     ),
 )

@@ -15,9 +15,10 @@ import pandas as pd
 
 from lstm_lib.extras import needed
 from lstm_lib.series.clock import Array, Values
+from lstm_lib.series.known import ahead_of, each_once
 from lstm_lib.series.refusal import SeriesError, count
 from lstm_lib.series.sequences import Sequences, SequenceSplit, windows_of
-from lstm_lib.series.splits import Split, Windows
+from lstm_lib.series.splits import Rows, Split, Windows
 
 DAY = pd.Timedelta(days=1)
 NAIVE = ("last value", "same hour yesterday", "same hour last week")
@@ -69,8 +70,8 @@ def ridge_forecast(
     "ridge"; the alpha taken is in `.attrs["alpha"]`.
 
     Fitted on the training part alone, in float64, by scikit-learn, from sums over some windows at a time: it takes the
-    memory of a square of T D numbers, twice, and no more for a longer series. Raises SeriesError for an alpha that
-    isn't above 0.
+    memory of a square of T D numbers, twice, and no more for a longer series. Of what is known ahead it reads all that
+    a window holds, each value once (`lstm_lib.series.known`). Raises SeriesError for an alpha that isn't above 0.
 
     >>> from lstm_lib.series import load_series, windows
     >>> ridge = ridge_forecast(windows(load_series("fontana", columns=["power"]), lookback=24))
@@ -85,14 +86,15 @@ def ridge_forecast(
     if not alphas.size or not (alphas > 0).all():
         raise SeriesError(f"alpha={alpha!r} has to be one number above 0, or several to choose from.")
 
-    squares, products, mean_x, mean_y = _moments(split.train)
+    cells = each_once(split.inputs, split.series.known, split.train.lookback)
+    squares, products, mean_x, mean_y = _moments(split.train, cells)
     # (XᵀX + alpha) w = Xᵀy has the form that kernel ridge regression solves, with XᵀX as the kernel
     models = (KernelRidge(alpha=strength, kernel="precomputed").fit(squares, products) for strength in alphas)
     weights = [model.dual_coef_ for model in models]
     together = np.concatenate(weights, axis=1)  # all models run over the windows at once
 
     def run(part: Windows, w: Array) -> Array:
-        return np.concatenate([(x - mean_x) @ w for x, _ in _flat(part)])
+        return np.concatenate([(x - mean_x) @ w for x, _ in _flat(part, cells)])
 
     many = run(split.valid, together).reshape(len(split.valid), len(alphas), -1) + mean_y
     errors = ((many - split.valid.y[:, None]) ** 2).mean(axis=(0, 2))
@@ -102,21 +104,23 @@ def ridge_forecast(
     return table
 
 
-def _flat(part: Windows) -> Iterator[tuple[Values, Values]]:
-    """Some windows at a time: inputs (B, T D) and targets (B, O), float64."""
+def _flat(part: Windows, cells: Rows) -> Iterator[tuple[Values, Values]]:
+    """Some windows at a time: their cells (B, cells), counted row by row, and targets (B, O), float64."""
     for first in range(0, len(part), CHUNK):
-        x, y = part.take(slice(first, first + CHUNK))
-        yield x.reshape(len(x), -1).astype(np.float64), y.astype(np.float64)
+        starts = part.starts[first : first + CHUNK]
+        x = part.values.take(np.add.outer(starts * part.values.shape[1], cells))
+        y = part.along(part.targets, np.add.outer(starts, part.offsets))
+        yield x.astype(np.float64), y.astype(np.float64)
 
 
-def _moments(part: Windows) -> tuple[Values, Values, Values, Values]:
-    """Of the windows of a part, about their means: Σ xᵀx (T D, T D), Σ xᵀy (T D, O), and the means of x and y."""
+def _moments(part: Windows, cells: Rows) -> tuple[Values, Values, Values, Values]:
+    """Of the cells of a part's windows, about their means: Σ xᵀx (a square), Σ xᵀy, and the means of x and y."""
     means_x, means_y = (
         np.sum(sums, axis=0) / len(part)
-        for sums in zip(*((x.sum(axis=0), y.sum(axis=0)) for x, y in _flat(part)), strict=True)
+        for sums in zip(*((x.sum(axis=0), y.sum(axis=0)) for x, y in _flat(part, cells)), strict=True)
     )
     squares, products = np.zeros((len(means_x),) * 2), np.zeros((len(means_x), len(means_y)))
-    for x, y in _flat(part):
+    for x, y in _flat(part, cells):
         x -= means_x
         squares += x.T @ x
         products += x.T @ (y - means_y)
@@ -131,7 +135,7 @@ def boosted_forecast(
     Parameters
     ----------
     lags : the rows of a window that are looked at, counted back from its end; 1 is the last input. Those above the
-        lookback are passed over.
+        lookback are passed over. Of what is known ahead, the values of the target's own hour are read, and no others.
     trees : at most so many for each of the O target values; how many are kept is decided by the RMSE on the validation
         part.
 
@@ -159,16 +163,24 @@ def boosted_forecast(
     if not kept:
         raise SeriesError(f"lags={list(lags)!r}: none is within the lookback of {split.train.lookback} rows.")
 
-    def some(part: Windows) -> Array:
-        rows = np.add.outer(part.starts + part.lookback, -np.array(kept))
-        return np.asarray(part.values[rows].reshape(len(part), -1))
+    ahead = np.array([k for _, k in ahead_of(split.inputs, split.series.known)])
 
-    x, x_valid, x_test = (some(part) for part in (split.train, split.valid, split.test))
+    def some(part: Windows, step: int) -> Array:
+        end, past, own = (
+            part.starts[:, None] + part.lookback,
+            *(np.flatnonzero(ahead == k) for k in (0, step)),
+        )
+        rows = (end - np.array(kept))[..., None]
+        return np.concatenate(
+            [part.values[rows, past].reshape(len(part), -1), part.values[end - 1, own]], axis=1
+        )
+
     y, y_valid = split.train.y, split.valid.y
     forecast, numbers = np.empty((len(split.test), split.test.outputs)), []
     # one thread: those that share a small tree wait for one another, for long on a busy machine
     with threadpool_limits(1, user_api="openmp"):
-        for o in range(split.test.outputs):
+        for o, step in enumerate(np.tile(split.test.ahead, len(split.test.target_names))):
+            x, x_valid, x_test = (some(part, step) for part in (split.train, split.valid, split.test))
             model = HistGradientBoostingRegressor(max_iter=trees, early_stopping=False, random_state=0)
             model.fit(x, y[:, o])
             errors = [np.mean((stage - y_valid[:, o]) ** 2) for stage in model.staged_predict(x_valid)]

@@ -4,6 +4,9 @@ A known column is one whose value for a later hour is there when the forecast is
 input of its own, "temperature +3" beside "temperature": the value three rows later. No other column is looked at beyond
 the row that a window ends with. Where the file has no forecast of the weather, its past is the stand-in: what really
 came, which is a better forecast than anybody has; the errors are those of a perfect one.
+
+A day ahead that is 24 inputs a column, and each value stands in a window up to 24 times, at one row as "+1", at the row
+before as "+2". The network reads them all; a forecast that reads a window as one flat row needs each once.
 """
 
 from __future__ import annotations
@@ -60,6 +63,43 @@ def with_known(series: Series, known: str | Iterable[str], ahead: Rows | Sequenc
         [series.frame.drop(columns=[*columns], errors="ignore"), pd.DataFrame(columns, index)], axis=1
     )
     return replace(series, frame=frame, units=units, known=tuple(names))
+
+
+def ahead_of(inputs: Sequence[str], known: Sequence[str]) -> list[tuple[str, int]]:
+    """Of each input the column it is a value of, and how many rows after its own one: 0 where it is not of later hours.
+
+    >>> ahead_of(["load", "air", "air +1", "hour_sin +12"], ["air", "hour"])
+    [('load', 0), ('air', 0), ('air', 1), ('hour_sin', 12)]
+    """
+    of = {*known, *(f"{name}_{wave}" for name in known for wave in ("sin", "cos"))}
+    parts = (name.rpartition(" +") for name in inputs)
+    return [(a, int(k)) if a in of else (name, 0) for name, (a, _, k) in zip(inputs, parts, strict=True)]
+
+
+def each_once(inputs: Sequence[str], known: Sequence[str], lookback: int) -> Rows:
+    """Which cells of a window (T, D), counted row by row, tell it all, and no value of a known column twice.
+
+    Parameters
+    ----------
+    inputs : D names. known : as for `with_known`. lookback : T.
+
+    Returns
+    -------
+    In rising order; all T D cells where nothing is known ahead.
+
+    A window of two rows, three hours ahead: of six cells the last three and the first tell the hours 1 to 4.
+
+    >>> each_once(["air +1", "air +2", "air +3"], ["air"], 2).tolist()
+    [0, 3, 4, 5]
+    >>> each_once(["load", "air", "air +1"], ["air"], 2).tolist()  # "air +1" of the first row is "air" of the second
+    [0, 1, 3, 4, 5]
+    """
+    what, found = ahead_of(inputs, known), dict[tuple[str, int], int]()
+    for d in sorted(range(len(what)), key=lambda d: what[d][1]):
+        name, ahead = what[d]
+        for t in range(lookback):
+            found.setdefault((name, t + ahead), t * len(what) + d)
+    return np.sort(np.fromiter(found.values(), np.int64, len(found)))
 
 
 def measured_until(series: Series, inputs: Sequence[str], known: Sequence[str]) -> Series:

@@ -11,6 +11,7 @@ import pytest
 
 import lstm_lib as ll
 from lstm_lib.series import SeriesError
+from lstm_lib.series.known import ahead_of, each_once
 
 
 def heated(rows: int = 1500) -> ll.Series:
@@ -167,3 +168,84 @@ def test_a_day_ahead_of_many_columns_is_cut_without_a_warning() -> None:
     known = ["air", "sun", "hour", "weekday", "holiday:FR"]
     split = ll.windows(heated(24 * 200), 24, 24, steps="all", known=known)
     assert len(split.inputs) == 3 + 24 * (2 + 2 * 2 + 1)
+
+
+# ------------------------------------------------------------------------- what a straight line and trees read of it
+
+
+def cells_of(split: ll.Split, part: ll.Windows, named: list[tuple[str, int]]) -> Any:
+    """Scaled values of columns at rows counted from a window's last one, (N, cells), from the series itself."""
+    scaled = (split.series.frame - split.scaling["mean"]) / split.scaling["sd"]
+    end = part.starts + part.lookback - 1
+    return np.stack([scaled[name].to_numpy()[end + row] for name, row in named], axis=1)
+
+
+PAST = [(name, row) for name in ("load", "air", "sun") for row in range(-5, 1)]
+READ: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
+    "the past is an input too": ({}, [*PAST, ("air +1", 0), ("air +2", 0), ("air +3", 0)]),
+    "the future alone": (
+        {"inputs": ["load"]},
+        [*PAST[:6], *[("air +1", row) for row in range(-5, 1)], ("air +2", 0), ("air +3", 0)],
+    ),
+    "one hour of many": (
+        {"steps": "last"},
+        [*PAST, ("air +3", -2), ("air +3", -1), ("air +3", 0)],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_ridge_reads_every_known_hour_once(case: str) -> None:
+    """All that a window holds of it: also the hours between, and the past where it is no input of its own."""
+    how, named = READ[case]
+    split = ll.windows(heated(400), 6, 3, known=["air"], dtype="float64", **{"steps": "all"} | how)
+    x, y, alpha = cells_of(split, split.train, named), split.train.y, 2.0
+    centre = x.mean(axis=0)
+    a = np.vstack([x - centre, np.sqrt(alpha) * np.eye(x.shape[1])])
+    b = np.vstack([y - y.mean(axis=0), np.zeros((x.shape[1], y.shape[1]))])
+    weights = np.linalg.lstsq(a, b, rcond=None)[0]
+    expected = split.unscale((cells_of(split, split.test, named) - centre) @ weights + y.mean(axis=0))
+    np.testing.assert_allclose(ll.ridge_forecast(split, alpha).to_numpy(), expected, rtol=1e-9)
+
+
+def test_a_day_ahead_is_read_in_few_cells() -> None:
+    known = ["air", "hour", "holiday:FR"]
+    split = ll.windows(heated(24 * 200), 72, 24, steps="all", known=known)
+    cells = each_once(split.inputs, split.series.known, 72)
+    assert len(cells) == 72 * 3 + 24 + 3 * (72 + 23) and len(split.inputs) * 72 > 7000
+    what, ahead = zip(*ahead_of(split.inputs, known), strict=True)
+    hours = [(what[d], t + ahead[d]) for t, d in (divmod(cell, len(what)) for cell in cells)]
+    assert len(set(hours)) == len(hours)
+    assert {*hours} == {(n, t + k) for n, k in zip(what, ahead, strict=True) for t in range(72)}
+    plain = ll.windows(heated(400), 6, inputs=["load", "sun"])
+    np.testing.assert_array_equal(each_once(plain.inputs, (), 6), np.arange(12))
+
+
+def test_trees_read_the_known_values_of_the_hour_they_forecast() -> None:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    split = ll.windows(heated(500), 6, 3, steps="all", known=["air", "hour"], dtype="float64")
+    got = ll.boosted_forecast(split, lags=(1, 4), trees=15)
+    for step in (1, 2, 3):
+        named = [(name, row) for row in (0, -3) for name in ("load", "air", "sun")]
+        named += [(f"{name} +{step}", 0) for name in ("air", "hour_sin", "hour_cos")]
+        model = HistGradientBoostingRegressor(
+            max_iter=got.attrs["trees"][step - 1], early_stopping=False, random_state=0
+        )
+        model.fit(cells_of(split, split.train, named), split.train.y[:, step - 1])
+        expected = split.unscale(model.predict(cells_of(split, split.test, named)))
+        np.testing.assert_allclose(got["boosted", step], expected, rtol=1e-9)
+    rmse = ll.compare(split, {"trees": ll.boosted_forecast, "ridge": ll.ridge_forecast})["rmse"]
+    assert rmse["trees"] < 6 < 10 < ll.compare(CUTS["windows"](heated(500)), {})["rmse"].min()
+
+
+def test_trees_of_several_targets_each_read_their_own_hour() -> None:
+    rng = np.random.default_rng(1)
+    air = rng.normal(10, 5, 900)
+    index = pd.date_range("2020-01-01", periods=900, freq="h", tz="UTC")
+    frame = pd.DataFrame({"load": -3 * air, "cold": 2 * air, "air": air}, index)
+    split = ll.windows(
+        ll.Series("two", frame, "load"), 4, 2, steps="all", target=["load", "cold"], known="air"
+    )
+    table = ll.compare(split, {"trees": ll.boosted_forecast})
+    assert table.loc["trees", "rmse"] < 0.1 * table["rmse"].max()
