@@ -1,6 +1,10 @@
-"""The exercises of notebook 04a: Adam's step, and what its corrections are for. The answers are those of `Adam`."""
+"""The exercises of notebooks 04a and 04b on Adam's step: the step itself, what its corrections are for, the rule of a
+docstring, and how sure a difference between forms is. The answers to the first are those of `Adam`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -156,6 +160,53 @@ def _effective(case: Case) -> Problem:
     return Problem({"t": t}, right, mistakes=wrong)
 
 
+def _docstring(case: Case) -> Problem:
+    """The rule that a docstring of TensorFlow had, and what it is taken for."""
+    rng = np.random.default_rng(case.seed)
+    lr, b1, b2, eps = (SETTINGS[name] for name in ("lr", "beta1", "beta2", "eps"))
+    start, gradients = rng.normal(size=case.H), rng.normal(size=(case.T, case.H))
+
+    def path(step: Callable[..., Array]) -> Array:
+        m = v = np.zeros(case.H)
+        walked = [start]
+        for t, g in enumerate(gradients, 1):
+            m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g * g
+            walked.append(walked[-1] - lr * step(1 - b1**t, 1 - b2**t, m, v, g))
+        return np.array(walked[1:])
+
+    wrong = (
+        Mistake("formula", path(lambda one, two, m, v, g: np.sqrt(two) / one * m / (np.sqrt(v) + eps)),
+                "That is (4.12): where does the root end?"),
+        Mistake("formula", path(lambda one, two, m, v, g: two / one * m / (np.sqrt(v) + eps)), "Where is the root?"),
+        Mistake("inverse", path(lambda one, two, m, v, g: np.sqrt(one / two) * m / (np.sqrt(v) + eps))),
+        Mistake("missing factor", path(lambda one, two, m, v, g: m / (np.sqrt(v) + eps)), "Nothing is corrected."),
+        Mistake("formula", path(lambda one, two, m, v, g: m / one / (np.sqrt(v / two) + eps)),
+                "That is Algorithm 1."),
+        Mistake("formula", path(lambda one, two, m, v, g: np.sqrt(two / one) * m / np.sqrt(v + eps)),
+                "Where does ε stand: under the root or beside it?"),
+        Mistake("formula", path(lambda one, two, m, v, g: np.sqrt(two / one) * g / (np.sqrt(v) + eps)),
+                "The step is made of the gradient, not of its mean."),
+        Mistake("sign", path(lambda one, two, m, v, g: -np.sqrt(two / one) * m / (np.sqrt(v) + eps)),
+                "The step goes uphill."),
+    )  # fmt: skip
+    right = path(lambda one, two, m, v, g: np.sqrt(two / one) * m / (np.sqrt(v) + eps))
+    trace = {"settings": SETTINGS, "start": start, "gradients": gradients}
+    return Problem({"trace": trace}, right, mistakes=wrong)
+
+
+def _standard_error(case: Case) -> Problem:
+    apart = np.random.default_rng(case.seed).normal(1, 2, (8 if case.B > 1 else 5, 3))
+    spread, n = apart.std(axis=0, ddof=1), len(apart)
+    wrong = (
+        Mistake("missing factor", spread, "That is the spread of single seeds; what is that of their mean?"),
+        Mistake("formula", spread / n, "There is a root."),
+        Mistake("divided", apart.std(axis=0) / np.sqrt(n), "The spread of a sample: n - 1 seeds are free."),
+        Mistake("squared factor", spread**2 / n, "That is a variance."),
+        Mistake("formula", apart.mean(axis=0) / spread * np.sqrt(n), "That is how many of them the mean is."),
+    )
+    return Problem({"apart": apart}, spread / np.sqrt(n), mistakes=wrong)
+
+
 ARGUMENTS = ("gradient", "w", "steps", "lr", "beta1", "beta2", "eps")
 EXERCISES = (
     Exercise(
@@ -170,7 +221,7 @@ EXERCISES = (
         "04.uncorrected",
         "the step without correction, in learning rates",
         "(4.11)",
-        "With a gradient of 1, m is the sum of its weights, and so is v.",
+        "With a gradient of 1, m is the sum of its weights, and so is v; β₁ is 0.9, β₂ 0.999.",
         _uncorrected,
         ("t",),
     ),
@@ -181,5 +232,21 @@ EXERCISES = (
         "Compare (4.12) with the same line with a constant in the place of ε √(1 - β₂ᵗ).",
         _effective,
         ("t",),
+    ),
+    Exercise(
+        "04.docstring",
+        "the path of the rule with the root over the whole fraction",
+        "04b, section 1: α_t = α √((1 - β₂ᵗ) / (1 - β₁ᵗ)), times m / (√v + ε)",
+        "As (4.12), with another rate: m over √v + ε, and no other correction.",
+        _docstring,
+        ("trace",),
+    ),
+    Exercise(
+        "04.standard_error",
+        "the standard error of each mean difference",
+        "the spread over the seeds / √n",
+        "The mean of n numbers varies less than each of them: by how much?",
+        _standard_error,
+        ("apart",),
     ),
 )

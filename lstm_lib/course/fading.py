@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lstm_lib.network.backward import backward
-from lstm_lib.network.cells import sigmoid
+from lstm_lib.network.cells import CELLS, sigmoid
 from lstm_lib.network.forward import forward
 from lstm_lib.network.spec import Spec, init_params
+from lstm_lib.network.step import step_backward, step_forward
 
 from .exercise import Case, Exercise, Mistake, Problem
 from .quizzes import quiz
+from .sequences import network
 
 
 def _below(case: Case) -> Problem:
@@ -32,6 +36,27 @@ def _below(case: Case) -> Problem:
     )
     given = {"Wx_above": p["1/Wx"], "dz_above": dz_above, "Wh": p["0/Wh"], "dz_later": dz_later}
     return Problem(given, above + road, mistakes=wrong, axes=("H", "B"))
+
+
+def _outside(case: Case) -> Problem:
+    n = network(case)
+    dh, dc = n.dh, n.dc
+    backs: list[Any] = []  # what `step_backward` gives, by step
+    for kept in n.trace[::-1]:
+        back = step_backward(
+            CELLS["standard"], n.weights, step_forward(CELLS["standard"], n.weights, *kept[:3]), dh, dc
+        )
+        backs.insert(0, back)
+        dh, dc = back.h_prev, back.c_prev
+    right = np.stack([back.x for back in backs])
+    wrong = (
+        Mistake("other quantity", np.stack([back.h_prev for back in backs]), "That stays in the layer."),
+        Mistake("one step", backs[-1].x, "The layer below has an output at every step."),
+        Mistake("one step", backs[0].x, "The layer below has an output at every step."),
+        Mistake("formula", right.sum(axis=0), "Each step has an error of its own."),
+        Mistake("transposed", right.transpose(2, 0, 1), "In a layer the order is (T, D, B)."),
+    )
+    return Problem({"backs": backs}, right, mistakes=wrong, axes=("T", "D", "B"))
 
 
 def _road(case: Case) -> Problem:
@@ -80,6 +105,14 @@ def _powers(case: Case) -> Problem:
 
 
 EXERCISES = (
+    Exercise(
+        "02.outside",
+        "what a layer hands to the one below it, at every step",
+        "(2.13), its other half: dx = Wx.T @ dz",
+        "Of what `step_backward` gives at a step, what is the error of the step's input?",
+        _outside,
+        ("backs",),
+    ),
     Exercise(
         "02.dh_below",
         "dh of a layer that has another one above it",

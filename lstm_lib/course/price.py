@@ -1,10 +1,13 @@
-"""The exercises of notebooks 06a and 06b beside the plan by hand: arcs of a unit, the error at depth `cut`, what a plan
-costs, and the ceilings.
+"""The exercises of notebooks 06a and 06b beside the plan by hand: arcs of a unit, what `skip` and `cut` give, what a
+plan costs, the ceilings, and the largest errors.
 """
 
 from __future__ import annotations
 
 import numpy as np
+
+from lstm_lib.isolation.zones import Zone
+from lstm_lib.network.spec import Spec
 
 from .exercise import Case, Exercise, Mistake, Problem
 from .quizzes import quiz
@@ -37,6 +40,40 @@ def _carried(case: Case) -> Problem:
     )
     given = {"Wh": Wh, "dz": dz, "isolated": isolated}
     return Problem(given, (Wh * ~isolated).T @ dz, mistakes=wrong)
+
+
+def _skip(case: Case) -> Problem:
+    rng, spec = np.random.default_rng(case.seed), Spec(case.D, (case.H,), 1)
+    some = Zone(spec, {k: rng.random(shape) < 0.4 for k, shape in spec.shapes.items()})
+    grads = {k: rng.normal(size=shape) for k, shape in spec.shapes.items()}
+    right = {k: np.where(some.mask(k), 0, g) for k, g in grads.items()}
+    wrong = (
+        Mistake("inverse", {k: g - right[k] for k, g in grads.items()}, "Which arcs does a zone name?"),
+        Mistake("formula", grads, "That is depth hold: nothing is left out."),
+        Mistake("zero", {k: 0 * g for k, g in grads.items()}, "Active arcs have a gradient."),
+        Mistake("sign", {k: -g for k, g in right.items()}),
+    )
+    return Problem({"zone": some, "dense": grads}, right, mistakes=wrong)
+
+
+def _largest(case: Case) -> Problem:
+    size, top = np.random.default_rng(case.seed).exponential(size=(case.T, case.H, case.B)), 2
+    ranked, whole = np.sort(size, axis=1), size.sum()
+    once = np.argsort(size.sum(axis=(0, 2)))[-top:]
+    axis = "Along which axis do the units lie?"
+    wrong = (
+        Mistake("inverse", ranked[:, :top].sum() / whole, "These are the smallest."),
+        Mistake("missing factor", ranked[:, -top:].sum(), "A share of what?"),
+        Mistake("formula", size[:, once].sum() / whole, "Chosen once, where each step and sample chooses anew."),
+        Mistake("formula", size[:, -top:].sum() / whole, axis),
+        Mistake("formula", np.sort(size, axis=2)[..., -top:].sum() / whole, axis),
+        Mistake("formula", np.sort(size, axis=0)[-top:].sum() / whole, axis),
+        Mistake("formula", ranked[-top:].sum() / whole, axis),
+        Mistake("formula", (ranked[:, -top:].sum(axis=1) / size.sum(axis=1)).mean(),
+                "A share of the whole is not the mean of shares."),
+        Mistake("off by one", ranked[:, top:].sum() / whole, "How many are kept?"),
+    )  # fmt: skip
+    return Problem({"size": size, "top": top}, ranked[:, -top:].sum() / whole, mistakes=wrong)
 
 
 def _error(case: Case) -> Problem:
@@ -77,6 +114,14 @@ EXERCISES = (
         ("n", "H", "D"),
     ),
     Exercise(
+        "06.skip",
+        "the gradient that depth skip gives, by parameter",
+        "(6.2)",
+        "`zone.mask(name)` is true where an arc is isolated; `np.where` chooses.",
+        _skip,
+        ("zone", "dense"),
+    ),
+    Exercise(
         "06.carried",
         "the error one step back at depth cut",
         "(6.6)",
@@ -103,6 +148,14 @@ EXERCISES = (
         "A product of (m, k) by (k, n) costs 2 m k n: from the gates of n units to n units, for B samples.",
         _error,
         ("n", "B"),
+    ),
+    Exercise(
+        "06.largest",
+        "the share of |dz|² in the largest units of each step and sample",
+        "06b, section 6, meProp",
+        "Sort along the units; the largest stand last.",
+        _largest,
+        ("size", "top"),
     ),
     Exercise(
         "06.ceiling",

@@ -1,6 +1,6 @@
-"""The exercises of notebook 03b: truncated back-propagation through time with a loss at every step.
+"""The exercises of notebook 03b: a span, and truncated back-propagation through time with a loss at every step.
 
-The answer is a sum over the losses, each sent back alone by `step_backward`; the notebook's sums over walks.
+The answers are sums over the losses, each sent back alone by `step_backward`; the notebook's are sums over walks.
 """
 
 from __future__ import annotations
@@ -46,6 +46,42 @@ def _summed(n: SimpleNamespace, ways: list[tuple[int, int]]) -> dict[str, Array]
     return {name: sum((part[name] for part in parts), np.zeros_like(a)) for name, a in n.weights.items()}
 
 
+def _span(case: Case) -> Problem:
+    n, T, span = _with_head(case), case.T, 2 if case.B > 1 else 5
+
+    def back_to(first: int) -> list[tuple[int, int]]:
+        return [(s, first) for s in range(first, T)]
+
+    shifted = SimpleNamespace(**vars(n) | {"from_head": np.roll(n.from_head, T - span, axis=0)})
+    wrong = (
+        Mistake("reversed", _summed(n, [(s, 0) for s in range(span)]), "A span keeps the latest steps."),
+        Mistake("formula", _summed(n, back_to(0)), "That is the whole sequence."),
+        Mistake("formula", _summed(n, back_to(span)), "So many steps are left out, where so many are to be kept."),
+        Mistake("time index", _summed(shifted, back_to(T - span)),
+                "Traces and what the head hands over are of different steps."),
+        Mistake("off by one", _summed(n, back_to(T - span - 1))),
+        Mistake("off by one", _summed(n, back_to(T - span + 1))),
+    )  # fmt: skip
+    given = {"w": n.weights, "traces": n.traces, "from_head": n.from_head, "span": span}
+    return Problem(given, _summed(n, back_to(T - span)), mistakes=wrong)
+
+
+def _one_loss(case: Case) -> Problem:
+    n, T = _with_head(case), case.T
+    tau, head = 1 if case.B > 1 else T - 2, n.from_head
+    at = np.arange(T)[:, None, None]
+    wrong = (
+        Mistake("formula", head, "That is what all losses hand over."),
+        Mistake("formula", np.where(at <= tau, head, 0), "One loss alone is asked for."),
+        Mistake("formula", np.where(at >= tau, head, 0), "One loss alone is asked for."),
+        Mistake("time index", np.where(at == tau, head[-1], 0), "This is what the last loss hands over."),
+        Mistake("time index", np.where(at == T - 1, head[tau], 0), "At which step does it arrive?"),
+    )
+    return Problem(
+        {"from_head": head, "tau": tau}, np.where(at == tau, head, 0), mistakes=wrong, axes=("T", "H", "B")
+    )
+
+
 def _blocks(T: int) -> list[tuple[int, int]]:
     """Each loss and the end of its block."""
     return [(s, end) for end in range(K1, T + 1, K1) for s in range(end - K1, end)]
@@ -74,6 +110,23 @@ def _tbptt(case: Case) -> Problem:
 
 
 EXERCISES = (
+    Exercise(
+        "03.span",
+        "the gradients of the layer over the last steps",
+        "(3.3)",
+        "`walk_back` goes over all steps that it is given: which ones, and what does the head hand to these?",
+        _span,
+        ("w", "traces", "from_head", "span"),
+        cases=LONGER,
+    ),
+    Exercise(
+        "03.one_loss",
+        "what the loss of one step alone hands to every h",
+        "(3.6), the left side",
+        "Without the other losses, what does the head hand to the other steps?",
+        _one_loss,
+        ("from_head", "tau"),
+    ),
     Exercise(
         "03.tbptt",
         "the gradients of the layer by TBPTT(k1, k2)",
