@@ -46,7 +46,7 @@ extensions = [
 nitpicky = True
 # Names of other packages, and words in backticks that are no names: only links within the book are checked
 INNER = (
-    "Activation|Arrays|Buffers|Checkpoint|Forecasts|HasWork|HeadWork|LayerWork|Live|"
+    "Activation|Arrays|Buffers|Checkpoint|Forecasts|HasWork|HeadWork|LayerWork|Live|Replay|"
     "Parts|Recipe|Samples|Stage|Trained|Watched"
 )
 # types that nobody has to make

@@ -22,7 +22,8 @@ The modules, lowest first; each imports only those above it:
     sharing      a state as text, as an address, as code
     grid         the map: every cell and heading with its place, its value and its share of isolated arcs
     training     trainings that take turns and pause after every step, and what they tell
-    figures      curves, time and error of all runs, a test week by two runs
+    ahead        how sure a run's forecasts are, and the day after the last row
+    figures      curves, time and error of all runs, a test week and the next day by two runs
     views        small views as HTML
     report       everything as one HTML file
     controls     the widgets, and where they stand

@@ -19,7 +19,8 @@ class Choice:
     ----------
     zone : its text. depth, span : as for `lstm_lib.isolate`.
     from_epoch : the first epoch that isolates.
-    redraw : draw as many blocks of units anew every epoch, of `blocks` in a layer; else the zone is kept.
+    redraw : draw as many blocks of units anew every epoch; else the zone is kept.
+    blocks : into how many ranges of units a layer is cut, for the map and for `redraw`.
 
     Raises ValueError for a depth, a span, an epoch or blocks that can't be; when it is called, for a zone or depth that
     doesn't fit the network.

@@ -61,9 +61,7 @@ class Controls:
         self.message = widgets.HTML(_dom_classes=["lab-news"])
         # settings
         task, units = settings.task, "+".join(map(str, settings.units))
-        given = {
-            name: written(value) for name, value in {"target": task.target or "", **task.reading}.items()
-        }
+        given = {n: written(value) for n, value in {"target": task.target or "", **task.reading}.items()}
         embedded = task.series in EMBEDDED
         share = next(name for name, share in SHARES.items() if share == task.share)
         self.title = widgets.HTML()
@@ -93,10 +91,8 @@ class Controls:
             for name in OPTIONS
         }
         self.recognised = widgets.HTML()
-        first, others = (
-            [field for name, field in self.options.items() if (name in FIRST) == is_first]
-            for is_first in (True, False)
-        )
+        fields = [*self.options.values()]
+        first, others = fields[: len(FIRST)], fields[len(FIRST) :]
         self.file_row = _box(
             widgets.VBox, "lab-file",
             _box(widgets.HBox, "lab-row", self.upload, self.path, *first), _box(widgets.HBox, "lab-row", *others),
@@ -106,6 +102,11 @@ class Controls:
         # selection
         self.statistic = _dropdown("Colour by", list(STATISTICS), 200)
         self.says = widgets.HTML()
+        self.epoch = _slider("Epoch", 1)
+        self.epoch.readout, self.epoch.tooltip = False, "the map at the ends of the last training's epochs"
+        self.replay = widgets.Play(min=1, max=1, value=1, interval=500, show_repeat=False)
+        widgets.jslink((self.replay, "value"), (self.epoch, "value"))
+        self.seen_then = widgets.HTML(layout=_wide(190))
         self.by = _dropdown("", [("rows", "unit"), ("cells", "gate")], 74, "unit")
         self.by.tooltip = "what a budget picks"
         self.budget = _labelled(
@@ -137,11 +138,9 @@ class Controls:
         self.png = _button("PNG", "save the picture of all runs", "download")
         self.zip = _button("All runs", "save all runs in one file, to load again", "download", pixels=100)
         self.html = _button("One page", "save all that is seen here as one HTML file", "download", pixels=110)
+        hint = "a runs.zip that was saved here"
         self.load = widgets.FileUpload(
-            accept=".zip",
-            description="Load runs",
-            layout=_wide(125),
-            tooltip="a runs.zip that was saved here",
+            accept=".zip", description="Load runs", layout=_wide(125), tooltip=hint
         )
         self.first, self.second = _dropdown("Left", [], 215), _dropdown("Right", [], 215)
         self.week = _dropdown("Week", [], 165)
@@ -163,19 +162,12 @@ class Controls:
 
     def _texts(self) -> list[tuple[Any, str, Any]]:
         """What every widget says, in English: the widget, its trait, the text, or the options as they are."""
-        every = [
-            one for one in [*vars(self).values(), *self.options.values()] if isinstance(one, widgets.Widget)
-        ]
-        traits = [(one, trait) for one in every for trait in ("description", "placeholder", "tooltip")]
-        found = [
-            (one, trait, getattr(one, trait))
-            for one, trait in traits
-            if (getattr(one, trait, None) or NOTHING) != NOTHING
-        ]
+        every = [w for w in [*vars(self).values(), *self.options.values()] if isinstance(w, widgets.Widget)]
+        traits = ((one, trait) for one in every for trait in ("description", "placeholder", "tooltip"))
+        found = [(one, trait, getattr(one, trait, None)) for one, trait in traits]
         named = (self.share, self.samples, self.preset, self.by, self.of)
-        return found + [
-            (one, "options", [*zip(one._options_labels, one._options_values, strict=True)]) for one in named
-        ]
+        labels = [(w, "options", [*zip(w._options_labels, w._options_values, strict=True)]) for w in named]
+        return [text for text in found if (text[2] or NOTHING) != NOTHING] + labels
 
     def speak(self, language: str) -> None:
         """Write every label in this language."""
@@ -194,35 +186,12 @@ class Controls:
             self.shared, ("The state of this page, to copy:", "The same by code:"), strict=True
         ):
             one.value = f"<div class='lab-small'>{say(language, text)}</div>"
-        spoken = ("isolated", "active", "low", "high", "hatched: isolated")
+        spoken = ("isolated", "active", "low", "high", "; hatched: isolated")
         self.map.words = {word: say(language, word) for word in spoken}
 
     def _arranged(self) -> widgets.VBox:
         row, column = partial(_box, widgets.HBox, "lab-row"), partial(_box, widgets.VBox)
-        settings = row(
-            self.title, self.series, self.share, self.samples, self.cell, self.units, self.epochs, self.seed,
-            self.seeds, self.preset, self.blocks, self.start, self.language,
-        )  # fmt: skip
-        left = column("lab-left", self.says, self.map, row(self.text, self.undo, self.clear, self.invert))
-        right = column("lab-right", row(self.go, self.halt, self.bar), self.status)
-        runs = column("lab-tab", self.table, row(self.csv, self.png, self.zip, self.load, self.html))
-        forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
-        share = column("lab-tab", self.shared[0], self.link, self.shared[1], self.code)
-        errors = column("lab-tab", row(self.play, self.step, self.back_in_time), self.strip)
-        tabs = self.tabs
-        tabs.children = (
-            runs,
-            column("lab-tab", self.points),
-            forecasts,
-            errors,
-            column("lab-tab", self.challenges),
-            share,
-        )
-        self.guided = row(self.guide, self.back, self.onward, self.leave)
-        budget = row(self.statistic, self.budget, self.of, self.by)
-        depth, span = row(self.depth_label, self.depth), row(self.span)
-        schedule = row(self.from_epoch, self.redraw)
-        own = (
+        own = [
             self.series,
             self.share,
             self.samples,
@@ -231,9 +200,33 @@ class Controls:
             self.epochs,
             self.seed,
             self.seeds,
+        ]
+        settings = row(
+            self.title,
+            *own,
+            self.preset,
+            self.blocks,
+            self.start,
+            self.language,
         )
+        back = row(self.replay, self.epoch, self.seen_then)
+        left = column(
+            "lab-left", self.says, self.map, back, row(self.text, self.undo, self.clear, self.invert)
+        )
+        right = column("lab-right", row(self.go, self.halt, self.bar), self.status)
+        runs = column("lab-tab", self.table, row(self.csv, self.png, self.zip, self.load, self.html))
+        forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
+        share = column("lab-tab", self.shared[0], self.link, self.shared[1], self.code)
+        errors = column("lab-tab", row(self.play, self.step, self.back_in_time), self.strip)
+        tabs = self.tabs
+        points, challenges = (column("lab-tab", shown) for shown in (self.points, self.challenges))
+        tabs.children = (runs, points, forecasts, errors, challenges, share)
+        self.guided = row(self.guide, self.back, self.onward, self.leave)
+        budget = row(self.statistic, self.budget, self.of, self.by)
+        depth, span = row(self.depth_label, self.depth), row(self.span)
+        schedule = row(self.from_epoch, self.redraw)
         self.parts = {
-            "settings": [*own, self.blocks], "presets": [self.preset], "statistics": [budget, self.says],
+            "settings": [*own, self.blocks], "presets": [self.preset], "statistics": [budget, self.says, back],
             "price": [self.price], "depth": [depth, self.how["depth"]], "span": [span, self.how["span"]],
             "schedule": [schedule, self.how["schedule"]], "runs": [tabs], "tour": [self.start],
         }  # fmt: skip

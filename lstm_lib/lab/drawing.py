@@ -33,8 +33,9 @@ class Drawing(Controls):
         self.views: dict[Callable[[State], None], Callable[[State], Any]] = {
             self._draw_labels: lambda s: s.language,
             self._draw_settings: lambda s: (s.settings, s.seeds, s.language),
-            self._draw_map: lambda s: (s.spec, s.blocks, s.statistic, s.runs, s.language),
-            self._draw_selection: lambda s: (s.zone, s.blocks, s.budget),
+            self._draw_map: lambda s: (s.spec, s.choice.blocks, s.statistic, s.runs, s.epoch, s.language),
+            self._draw_replay: lambda s: (s.replay, s.epoch, s.language),
+            self._draw_selection: lambda s: (s.zone, s.choice.blocks, s.budget),
             self._draw_isolation: lambda s: (s.settings, s.choice, s.live is None, s.runs, s.language),
             self._draw_news: lambda s: (s.message, s.live, s.language),
             self._draw_curves: lambda s: (s.runs, s.live, s.language),
@@ -101,7 +102,7 @@ class Drawing(Controls):
         self.code.value = views.code(state)
 
     def _draw_map(self, state: State) -> None:
-        found, units = grid.make_grid(state.spec, state.blocks), "+".join(map(str, state.spec.units))
+        found, units = grid.make_grid(state.spec, state.choice.blocks), "+".join(map(str, state.spec.units))
         mean: pd.Series[float] = scores(state, found.cut).values / found.sizes
         with self.map.hold_sync():
             self.map.size = [grid.WIDTH, grid.TOP + grid.ROWS]
@@ -109,29 +110,42 @@ class Drawing(Controls):
             self.map.items = [vars(i) | {"label": say(state.language, i.label)} for i in found.items]
             self.map.shades = grid.shades(mean)
             self.map.values = {
-                str(name): f"{say(state.language, f'{size:,.0f} arcs')} · {state.statistic} {value:.3g}"
+                str(
+                    name
+                ): f"{say(state.language, f'{size:,.0f} arcs')} · {state.statistic} {value:.3g}".replace(
+                    " nan", " –"
+                )
                 for (name, value), size in zip(mean.items(), found.sizes, strict=True)
             }
-            self.map.legend = f"{state.statistic}, {say(state.language, 'by rank')}"
+            unknown = say(state.language, "; grey: isolated all the time") * bool(mean.isna().any())
+            self.map.legend = f"{state.statistic}, {say(state.language, 'by rank')}{unknown}"
         self.statistic.options = [
             (f"{name} ({say(state.language, 'train first')})" if lacks(state, name) else name, name)
             for name in STATISTICS
         ]
-        self.blocks.value, self.statistic.value = state.blocks, state.statistic
+        self.blocks.value, self.statistic.value = state.choice.blocks, state.statistic
         about = STATISTICS[state.statistic]
         self.says.value = views.small(f"{say(state.language, about.says)} · {about.source}")
 
+    def _draw_replay(self, state: State) -> None:
+        last = 1 + (len(state.replay.epochs) if state.replay else 0)
+        self.epoch.max = self.replay.max = last
+        self.epoch.disabled = self.replay.disabled = last == 1
+        self.epoch.value = state.epoch or last
+        self.seen_then.value = views.then(state)
+
     def _draw_selection(self, state: State) -> None:
-        self.map.shares = grid.shares(state.zone, grid.make_grid(state.spec, state.blocks))
-        self.text.value = str(state.zone) if state.zone.size else ""
+        self.map.shares = grid.shares(state.zone, grid.make_grid(state.spec, state.choice.blocks))
+        self.text.value = state.choice.zone if state.zone.size else ""
         self.budget.value = 100 * state.budget
 
     def _draw_isolation(self, state: State) -> None:
         self.price.value, unfit = views.price(state)
         self.go.disabled = unfit or state.live is not None
         self.span.max, self.from_epoch.max = state.settings.task.unrolled, state.settings.epochs
-        self.depth.value, self.span.value = state.depth, state.span or self.span.max
-        self.from_epoch.value, self.redraw.value = state.from_epoch, state.redraw
+        how = state.choice
+        self.depth.value, self.span.value = how.depth, how.span or self.span.max
+        self.from_epoch.value, self.redraw.value = how.from_epoch, how.redraw
         for name, text in views.explained(state).items():
             self.how[name].value = views.small(text)
 

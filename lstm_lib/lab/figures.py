@@ -1,4 +1,4 @@
-"""Figures of the page, each with its words: curves, time and error of all runs, a test week by two runs."""
+"""Figures of the page, each with its words: curves, time and error of all runs, a test week and the next day by two."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lstm_lib.lab.ahead import LEVEL, margin, next_day
 from lstm_lib.lab.runs import Run, band, dense_of, forecast, weeks
 from lstm_lib.lab.settings import last_value_error
 from lstm_lib.lab.state import State
 from lstm_lib.lab.texts import say
 from lstm_lib.plots import lines
 from lstm_lib.plots.forecasts import forecast as forecast_figure
+from lstm_lib.plots.forecasts import newest
 from lstm_lib.plots.look import PALETTE, SEQUENCE, canvas, legend_above
+from lstm_lib.series import SeriesError, Split
 
 # names of runs and columns are not formulas, whatever signs are in them
 AS_WRITTEN = mpl.rc_context({"text.parse_math": False})
@@ -111,25 +115,47 @@ def all_runs(state: State) -> Drawn:
 
 @AS_WRITTEN
 def week(state: State) -> Drawn:
-    """The chosen test week as measured and as forecast, by the two runs that are shown, side by side.
+    """The chosen test week as measured and as forecast, by the two runs that are shown, side by side; below, the day
+    after the last row. Bands hold 90 % of what was not trained on.
 
     Raises ValueError or OSError if the series of a run can't be read any more.
     """
     words = []
     with mpl.rc_context({"font.size": 8}):
-        fig, axes = canvas(1, 2, WIDE, sharey=True)
-        for ax, run in zip(axes, _shown(state), strict=True):
+        fig, axes = canvas(2, 2, (WIDE[0], 2 * WIDE[1]), sharey="row")
+        for (above, below), run in zip(axes.T, _shown(state), strict=True):
             split = run.settings.task.split()
             frame = forecast(run, split, min(state.week, len(weeks(split)) - 1))
             measured, yhat = frame["measured"].to_numpy(), frame["forecast"].to_numpy()
-            forecast_figure(pd.DatetimeIndex(frame.index), measured, {run.name: yhat}, run.unit, ax=ax)
+            reach = margin(run, split)
+            band = {} if np.isnan(reach) else {f"{LEVEL:.0%}": (yhat - reach, yhat + reach)}
+            forecast_figure(
+                pd.DatetimeIndex(frame.index), measured, {run.name: yhat}, run.unit, ax=above, bands=band
+            )
             error = f"{np.sqrt(np.nanmean((yhat - measured) ** 2)):.3f} {run.unit}"
-            words.append(f"{run.name}: RMSE {error}")
-            ax.set_xlabel(f"{say(state.language, 'RMSE of this week:')} {error}")
-            ax.set_ylabel(_with_unit(split.series.target, run.unit))
-        axes[1].set_ylabel("")
-    said = say(state.language, "A week of the test part, measured and forecast.")
+            words.append(f"{run.name}: RMSE {error}{_day(state, run, split, below)}")
+            above.set_xlabel(f"{say(state.language, 'RMSE of this week:')} {error}", loc="left")
+            for ax in (above, below):
+                ax.set_ylabel(_with_unit(split.series.target, run.unit))
+        for ax in axes[:, 1]:
+            ax.set_ylabel("")
+    said = say(state.language, "A week of the test part, measured and forecast, and the next day.")
     return Drawn(fig, f"{said} {'; '.join(words)}.")
+
+
+def _day(state: State, run: Run, split: Split, ax: Axes) -> str:
+    """Draw the day after the last row, or say why there is none; in words, its mean."""
+    try:
+        table = next_day(run, split)
+    except SeriesError as error:
+        why = f"{say(state.language, 'No next day:')} {error}"
+        ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", wrap=True)
+        ax.set(xticks=[], yticks=[])
+        return f"; {why}"
+    newest(split.series, table, 2, ax)
+    ax.set_xlabel(say(state.language, "the day after the last row"), loc="left")
+    mean = f"{table['forecast'].mean():.3f} {run.unit}"
+    return f"; {say(state.language, 'mean of the next day')} {mean}"
 
 
 def weeks_to_test(state: State) -> list[pd.Timestamp]:

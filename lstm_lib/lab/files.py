@@ -97,7 +97,11 @@ def _curve(pairs: Any) -> tuple[tuple[float, float], ...]:
 
 def _run(row: dict[str, Any], paths: dict[str, str]) -> Run:
     settings, choice = row["settings"], Choice(**row["choice"])
-    settings = Settings(**settings | {"task": LastRows(**settings["task"])})
+    told = dict(settings["task"])
+    contents = told.pop("contents", None)
+    settings = Settings(**settings | {"task": LastRows(**told)})
+    if isinstance(contents, str):  # what it was trained on, whatever the file holds now
+        vars(settings.task)["contents"] = contents
     trained = tuple(
         Trained(int(seed), _curve(row["trained"][seed]), Record.load(path)) for seed, path in paths.items()
     )

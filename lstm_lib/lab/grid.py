@@ -137,8 +137,10 @@ def shares(zone: Zone, grid: Grid) -> list[float]:
 def shades(values: pd.Series) -> dict[str, float]:
     """How dark each cell is, 0 to 1: the rank of its value among all, so that one extreme leaves the others apart.
 
-    >>> shades(pd.Series({"a": 5.0, "b": 0.1, "c": 900.0}))
-    {'a': 0.5, 'b': 0.0, 'c': 1.0}
+    -1 where a value is NaN: of these nothing is known.
+
+    >>> shades(pd.Series({"a": 5.0, "b": 0.1, "c": 900.0, "d": np.nan}))
+    {'a': 0.5, 'b': 0.0, 'c': 1.0, 'd': -1.0}
     """
-    ranks = values.rank() - 1
-    return (ranks / max(ranks.max(), 1)).to_dict()  # type: ignore[return-value]  # the index has names
+    ranks = values.rank().fillna(0) - 1
+    return ranks.where(ranks < 0, ranks / max(ranks.max(), 1)).to_dict()  # type: ignore[return-value]  # the index has names

@@ -13,6 +13,7 @@ function node(parent, name, attributes) {
 }
 
 function shade(value) {
+  if (value < 0) return "#bbb"; // nothing is known
   const stops = [[243, 247, 250], [86, 163, 208], [0, 58, 92]];
   const at = Math.min(value * 2, 1.9999), k = Math.floor(at);
   return `rgb(${stops[k].map((a, c) => Math.round(a + (at - k) * (stops[k + 1][c] - a))).join(",")})`;
@@ -143,7 +144,7 @@ function render({ model, el }) {
     const said = model.get("words");
     const ramp = document.createElement("span");
     ramp.className = "ramp";
-    legend.append(`${said.low} `, ramp, ` ${said.high} ${model.get("legend")}; ${said["hatched: isolated"]}`);
+    legend.append(`${said.low} `, ramp, ` ${said.high} ${model.get("legend")}${said["; hatched: isolated"]}`);
   }
 
   function message(content, buffers) {
@@ -158,19 +159,14 @@ function render({ model, el }) {
     history.replaceState(null, "", `?${parts.join("&")}`);
   }
 
-  const repaint = () => paint();
-  model.on("change:items", build);
-  model.on("change:address", readdress);
-  for (const name of ["shades", "shares", "values", "legend", "words"]) model.on(`change:${name}`, repaint);
-  model.on("msg:custom", message);
+  const heard = [
+    ["change:items", build], ["change:address", readdress], ["msg:custom", message],
+    ...["shades", "shares", "values", "legend", "words"].map((name) => [`change:${name}`, () => paint()]),
+  ];
+  for (const [event, answer] of heard) model.on(event, answer);
   build();
   if (window.lstmLibApp) model.send({ kind: "opened", search: location.search, mark: mark() });
-  return () => {
-    model.off("change:items", build);
-    model.off("change:address", readdress);
-    for (const name of ["shades", "shares", "values", "legend", "words"]) model.off(`change:${name}`, repaint);
-    model.off("msg:custom", message);
-  };
+  return () => heard.forEach(([event, answer]) => model.off(event, answer));
 }
 
 export default { render };

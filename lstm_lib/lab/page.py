@@ -175,6 +175,7 @@ class Page(Drawing):
         to(transitions.pick, self.text)
         on(lambda: self.do(transitions.by_budget, self.budget.value / 100, self.of.value, self.by.value),
            self.budget, self.of, self.by)  # fmt: skip
+        on(self._look_back, self.epoch)
         to(transitions.with_depth, self.depth)
         to(transitions.with_span, self.span)
         to(transitions.with_schedule, self.from_epoch, self.redraw)
@@ -203,6 +204,11 @@ class Page(Drawing):
         }
         for button, action in clicks.items():
             button.on_click(lambda _, action=action: action())
+
+    def _look_back(self) -> None:
+        """The last place of the slider is now."""
+        k = self.epoch.value
+        self.do(transitions.look_back, 0 if k == self.epoch.max else k)
 
     def _step_back(self) -> None:
         """The errors travel back by one more step; after the whole way they begin anew."""

@@ -11,23 +11,21 @@ from dataclasses import replace
 from lstm_lib.experiments.equal_cost import units_of_equal_cost
 from lstm_lib.isolation.partition import partition
 from lstm_lib.isolation.zones import Zone, nothing, read_zone, zone
+from lstm_lib.lab.choice import Choice
 from lstm_lib.lab.price import plans, step_cost
 from lstm_lib.lab.state import State, scores
 from lstm_lib.lab.transitions import select, with_schedule, with_settings
 from lstm_lib.training.selection import Price, choose
 
-GATES = {
-    "standard": "fi",
-    "brief": "fi",
-    "peephole": "fi",
-    "gru": "zr",
-    "gru_v3": "zr",
-}  # that open and close
+# Those that open and close.
+GATES = dict.fromkeys(("standard", "brief", "peephole"), "fi") | dict.fromkeys(("gru", "gru_v3"), "zr")
 
 
 def _plain(state: State, zone: Zone, depth: str = "cut") -> State:
     """A zone at this depth in all epochs, over all steps."""
-    return replace(select(state, zone), depth=depth, span=None, from_epoch=1, redraw=False)
+    chosen = select(state, zone)
+    plain = Choice(chosen.choice.zone, depth, blocks=state.choice.blocks)
+    return replace(chosen, choice=plain)
 
 
 def gates_rest(state: State) -> State:
@@ -67,7 +65,7 @@ def head_late(state: State) -> State:
 
 def worst_choice(state: State) -> State:
     """About half of the arcs: the cells whose weights are largest. Much is lost, and hardly any time saved."""
-    cells = partition(state.spec, state.blocks)
+    cells = partition(state.spec, state.choice.blocks)
     settings = state.settings
     cost = Price(state.spec, settings.task.unrolled, settings.batch, "skip")
     smallest = choose(scores(replace(state, statistic="magnitude"), cells), 0.5, cost)

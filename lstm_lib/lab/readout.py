@@ -7,6 +7,7 @@ some samples of the training part, spread over it.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -92,7 +93,7 @@ def errors(state: State) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
 
 def _given(state: State) -> tuple[LastRows, Spec, int, Run | None, Choice, int]:
     settings = state.settings
-    return settings.task, state.spec, settings.seed, seen(state), state.choice, settings.epochs
+    return replace(settings.task), state.spec, settings.seed, seen(state), state.choice, settings.epochs
 
 
 @lru_cache(maxsize=16)

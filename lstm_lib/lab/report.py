@@ -19,6 +19,7 @@ from lstm_lib.lab.texts import say
 HERE = Path(__file__).parent
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STOPS = ((243, 247, 250), (86, 163, 208), (0, 58, 92))  # the colours of the map, as in map.js
+UNKNOWN = "#bbb"  # where nothing is known
 HATCH = (
     "<defs><pattern id='hatch' width='7' height='7' patternUnits='userSpaceOnUse' patternTransform='rotate(45)'>"
     "<rect width='7' height='7' fill='#fff' fill-opacity='0.35'/><rect width='2' height='7' fill='#111'/>"
@@ -75,7 +76,7 @@ def picture(state: State, name: str, otherwise: str = "") -> str:
 
 def static_map(state: State) -> str:
     """The map as a picture that nothing can be clicked on."""
-    found = grid.make_grid(state.spec, state.blocks)
+    found = grid.make_grid(state.spec, state.choice.blocks)
     shades = grid.shades(scores(state, found.cut).values / found.sizes)
     drawn = [HATCH]
     for item, share in zip(found.items, grid.shares(state.zone, found), strict=True):
@@ -95,6 +96,8 @@ def static_map(state: State) -> str:
 
 
 def _colour(value: float) -> str:
+    if value < 0:
+        return UNKNOWN
     at = min(2 * value, 1.9999)
     low, high = STOPS[int(at)], STOPS[int(at) + 1]
     return "rgb({},{},{})".format(

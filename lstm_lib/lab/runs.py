@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.lab.choice import Choice
 from lstm_lib.lab.settings import Settings
 from lstm_lib.series import Split
@@ -88,12 +87,6 @@ class Run:
     def dense(self) -> bool:
         """Whether nothing was left out."""
         return self.choice.is_dense(self.record.spec)
-
-    @property
-    def configuration(self) -> Configuration:
-        """The same for `lstm_lib.experiments`, to be run there with more seeds, and stored."""
-        own = {name: value for name, value in vars(self.settings).items() if name not in ("name", "seed")}
-        return Configuration(self.what, **own | {"isolation": None if self.dense else self.choice})
 
 
 def band(curves: Sequence[Curve]) -> np.ndarray:

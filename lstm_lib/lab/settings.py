@@ -7,36 +7,25 @@ configuration that isolates nothing, and the first of its seeds.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pandas as pd
 
-from lstm_lib.experiments.configuration import Configuration, Task
+from lstm_lib.experiments.configuration import Configuration, Task, contents_of_file
 from lstm_lib.network.spec import is_whole
 from lstm_lib.series import SequenceSplit, Series, SeriesError, Split, naive_forecasts
 from lstm_lib.series.files import file_of
 from lstm_lib.series.layouts import EMBEDDED
 
-FOLDERS = (
-    "LSTM_LIB_LAB_FOLDERS"  # the environment variable: files are read by their path below these folders only
-)
+# The environment variable: files are read by their path below these folders only.
+FOLDERS = "LSTM_LIB_LAB_FOLDERS"
 SHARES = {"last quarter": 0.25, "last half": 0.5, "all": 1.0}  # of the rows of a series
-TABLES = (
-    ".csv",
-    ".txt",
-    ".tsv",
-    ".tab",
-    ".dat",
-    ".xls",
-    ".xlsx",
-    ".zip",
-    ".gz",
-    ".parquet",
-    ".pq",
-)  # that a file of the page may end in
+# That a file of the page may end in.
+TABLES = (".csv", ".txt", ".tsv", ".tab", ".dat", ".xls", ".xlsx", ".zip", ".gz", ".parquet", ".pq")
 # What a network is trained on: the length of a sequence, or none, and how many samples a step takes.
 SAMPLES: dict[str, tuple[int | None, int]] = {"sequences": (48, 16), "windows": (None, 64)}
 _uploads = set[Path]()
@@ -75,6 +64,7 @@ class LastRows(Task):
     """A task on the last rows of a series, with the weekday and, where its step is below a day, the hour.
 
     share : of the rows, in (0, 1].
+    contents : a digest of the file as it was when the task was made, so that a file that changed makes another task.
 
     >>> LastRows(share=0.5, lookback=24).split().inputs[-4:]
     ('hour_sin', 'hour_cos', 'weekday_sin', 'weekday_cos')
@@ -82,6 +72,7 @@ class LastRows(Task):
 
     share: float = 1.0
     length: int | None = 48
+    contents: str = field(default="", init=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,6 +80,9 @@ class LastRows(Task):
             raise ValueError("no file is given; type its path, or upload it")
         if not 0 < self.share <= 1:
             raise ValueError(f"share is {self.share!r}; expected a number above 0 and at most 1")
+        with suppress(OSError, ValueError):  # which is refused when it is read
+            readable(self.series)
+            vars(self)["contents"] = contents_of_file(self)
 
     def load(self) -> Series:
         """The last rows, read anew; what `load_series` raises for a file that can't be read, and `readable`."""
@@ -135,6 +129,10 @@ class Settings(Configuration):
         super().__post_init__()
         if not is_whole(self.seed, 0):
             raise ValueError(f"seed is {self.seed!r}; expected a whole number of at least 0")
+
+    def as_it_is(self) -> Settings:
+        """The same, with the file as it is now."""
+        return replace(self, task=replace(self.task))
 
     @property
     def network(self) -> str:

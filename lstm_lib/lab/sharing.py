@@ -15,8 +15,9 @@ from urllib.parse import parse_qs, quote
 from lstm_lib.isolation.zones import read_zone
 from lstm_lib.lab import transitions
 from lstm_lib.lab.settings import SAMPLES, SHARES, LastRows
-from lstm_lib.lab.state import State, isolation
+from lstm_lib.lab.state import State, isolation, lacks
 from lstm_lib.series.layouts import EMBEDDED
+from lstm_lib.training.statistics import STATISTICS
 
 VERSION = 1
 MOST_CHARACTERS = 4000
@@ -37,7 +38,7 @@ def to_text(state: State) -> str:
     )
     about |= {"rows": shares.get(task.share, "all"), "samples": samples_of(task)}
     about |= {"cell": settings.cell, "units": list(settings.units), "epochs": settings.epochs}
-    about |= {"seed": settings.seed, "seeds": state.seeds, "blocks": state.blocks}
+    about |= {"seed": settings.seed, "seeds": state.seeds}
     about |= {"statistic": state.statistic, "language": state.language} | vars(state.choice)
     return json.dumps({name: about[name] for name in TYPES if name in about})
 
@@ -59,8 +60,9 @@ def from_text(state: State, text: str) -> State:
     """
     about = _checked(text)
     settings, task = state.settings, state.settings.task
-    if (series := about.get("series", task.series)) not in EMBEDDED and "series" in about:
-        raise ValueError(f"series is {series!r:.60}; a shared state may name {', '.join(EMBEDDED)}")
+    series = task.series
+    if "series" in about:
+        _chosen("series", series := about["series"], EMBEDDED)
     own: dict[str, Any] = {} if series == task.series else {"target": None, "reading": {}}
     if (rows := about.get("rows")) is not None:
         own["share"] = _chosen("rows", rows, SHARES)
@@ -76,15 +78,19 @@ def from_text(state: State, text: str) -> State:
         found = transitions.select(found, read_zone(found.spec, about["zone"]))
     steps = (
         ("blocks", transitions.with_blocks), ("depth", transitions.with_depth), ("seeds", transitions.with_seeds),
-        ("language", transitions.in_language), ("statistic", transitions.with_statistic),
+        ("language", transitions.in_language),
     )  # fmt: skip
     for name, transition in steps:
-        if name in about and (name != "statistic" or about[name] != found.statistic):
+        if name in about:
             found = transition(found, about[name])
+    statistic = about.get("statistic", found.statistic)
+    _chosen("statistic", statistic, STATISTICS)
+    if not lacks(found, statistic):  # who opens it has not trained: the map is coloured by what it has
+        found = transitions.with_statistic(found, statistic)
     if "span" in about:
         found = transitions.with_span(found, about["span"] or found.settings.task.unrolled)
     return transitions.with_schedule(
-        found, about.get("from_epoch", found.from_epoch), about.get("redraw", found.redraw)
+        found, about.get("from_epoch", found.choice.from_epoch), about.get("redraw", found.choice.redraw)
     )
 
 

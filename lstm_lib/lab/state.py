@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lstm_lib.isolation.partition import Partition
@@ -23,6 +23,13 @@ SEEDS = (1, 3, 5)  # how many, in turn
 HIDABLE = ("settings", "presets", "statistics", "price", "depth", "span", "schedule", "runs", "tour")
 
 
+class Replay(NamedTuple):
+    """What the last training knew of the arcs at the ends of its epochs: the name of its run, and what it knew."""
+
+    run: str
+    epochs: tuple[Evidence, ...]
+
+
 class Live(NamedTuple):
     """A training under way: what it has told so far."""
 
@@ -37,27 +44,26 @@ class Live(NamedTuple):
 class State:
     """Everything the page shows. Made by `new`, changed by the functions of `transitions`.
 
-    `zone` is the selection, `past` what it was before, for `undo`. `blocks` is into how many ranges of units the map
-    cuts a layer. `seeds` is how many are trained, from that of the settings on. `message` is what the page has to say,
+    `zone` is the selection, `past` what it was before, for `undo`. `choice` is what a training would leave out, and
+    how; its zone is the text of `zone`. `epoch` is the place in `replay`, from 1, that colours the map; 0 for what is
+    known now. `seeds` is how many are trained, from that of the settings on. `message` is what the page has to say,
     `wrong` whether it is bad news; while settings are `refused`, nothing can be trained.
     """
 
     settings: Settings
     zone: Zone
+    choice: Choice
     past: tuple[Zone, ...] = ()
     budget: float = 0.0  # by which the selection was picked; 0 for one that was made otherwise
-    blocks: int = 8
     statistic: str = "magnitude"
-    depth: str = "cut"
-    span: int | None = None
-    from_epoch: int = 1
-    redraw: bool = False
     seeds: int = 1
     language: str = "en"
     hidden: tuple[str, ...] = ()  # parts of the page that an address hides
     tour: int = 0  # the step of the tour that is shown; 0 for none
     runs: tuple[Run, ...] = ()
     live: Live | None = None
+    replay: Replay | None = None
+    epoch: int = 0
     shown: tuple[str, str] = ("", "")  # names of the runs whose forecasts stand side by side
     week: int = 0
     message: str = ""
@@ -68,11 +74,6 @@ class State:
     def spec(self) -> Spec:
         """The network of the settings."""
         return self.zone.spec
-
-    @cached_property
-    def choice(self) -> Choice:
-        """What a training would leave out, and how."""
-        return Choice(str(self.zone), self.depth, self.span, self.from_epoch, self.redraw, self.blocks)
 
     @property
     def every_seed(self) -> range:
@@ -87,7 +88,7 @@ def new(settings: Settings | None = None) -> State:
     <Zone nothing: 0 of 19,521 arcs, 0.0 %>
     """
     settings = settings or Settings()
-    return State(settings, nothing(settings.spec))
+    return State(settings, nothing(settings.spec), Choice())
 
 
 def attempt(state: State, transition: Callable[..., State], *given: Any) -> State:
@@ -119,7 +120,12 @@ def as_text(error: Exception) -> str:
 
 
 def evidence(state: State) -> Evidence:
-    """What is known of the arcs: by the latest dense run of this network, or the weights before any training."""
+    """What is known of the arcs: by the latest dense run of this network, or the weights before any training.
+
+    While the map looks back, what the last training knew at the end of that epoch.
+    """
+    if state.replay and state.epoch:
+        return state.replay.epochs[state.epoch - 1]
     if run := seen(state):
         return run.record.evidence()
     settings, adam = state.settings, state.settings.adam
@@ -158,16 +164,6 @@ def scores(state: State, cut: Partition) -> Scores:
 def isolation(state: State) -> PlanOrSchedule:
     """The plan, or the schedule of plans, that a training follows; ValueError where depth and selection don't fit."""
     return state.choice(state.spec)
-
-
-def is_dense(state: State) -> bool:
-    """Whether a training would leave nothing out."""
-    return state.choice.is_dense(state.spec)
-
-
-def what(state: State) -> str:
-    """What a training would leave out, in few words."""
-    return state.choice.short(state.spec)
 
 
 def lacking_dense(state: State) -> list[int]:

@@ -32,11 +32,9 @@ def strip(state: State, back: int | None = None) -> str:
     for name, layers in (("dense", dense), ("this selection", left)):
         drawn.append(f"<div class='lab-small'>{html.escape(say(state.language, name))}</div>")
         drawn += [_layer(state, k, layers[k], most, back) for k in reversed(range(len(layers)))]
-    about = (
-        "Size of the errors dz by step (to the right) and gate, on a fixed batch; white is less than a ten-thousandth "
-        "of the largest, grey is not reached yet."
+    return (
+        f"{''.join(drawn)}<div class='lab-small'>{html.escape(say(state.language, 'about the errors'))}</div>"
     )
-    return f"{''.join(drawn)}<div class='lab-small'>{html.escape(say(state.language, about))}</div>"
 
 
 def _layer(state: State, k: int, sizes: Array, most: float, back: int | None) -> str:

@@ -7,25 +7,27 @@ yield news: a function of `transitions` and its arguments, so that the state is 
 
 from __future__ import annotations
 
-import importlib.util
+import math
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from lstm_lib.lab import transitions
 from lstm_lib.lab.choice import Choice
 from lstm_lib.lab.price import estimate, over_epochs
 from lstm_lib.lab.runs import Curve, Run, Trained, dense_of
 from lstm_lib.lab.settings import Settings
-from lstm_lib.lab.state import Live, State, as_text, is_dense, isolation, lacking_dense
+from lstm_lib.lab.state import Live, State, as_text, isolation, lacking_dense
 from lstm_lib.network.spec import Params, Spec
 from lstm_lib.series import SequenceSplit, Split, Windows
 from lstm_lib.training.callbacks import Progress
+from lstm_lib.training.evidence import Evidence
 from lstm_lib.training.loop import in_steps
 from lstm_lib.training.record import Diverged, Record
 from lstm_lib.training.samples import predict
@@ -33,10 +35,11 @@ from lstm_lib.training.step import Step
 
 News = tuple[Any, ...]  # a transition, and its arguments behind the state
 Stopped = Callable[[], bool]
-POINTS = 16  # of a curve; more where there are many epochs, up to four times as many
+POINTS = 16  # of a curve at least, where there are as many steps; each epoch ends with one
 ROUNDS = 60  # steps that take turns with dense ones, for the measured speed-up, where no dense run is trained beside
 # What a step takes of this thread, so that other programs don't lengthen it; Windows counts too coarsely for that.
 CLOCK = time.perf_counter if sys.platform == "win32" else time.thread_time
+MOST_REPLAYED = 4_000_000  # arcs times epochs that are remembered for a replay, of 24 bytes each
 TOLD = 0.1  # seconds between two news of how far it is
 
 
@@ -64,15 +67,19 @@ def jobs(state: State) -> list[Job]:
     if state.refused:
         raise ValueError(f"Mend the settings first. {state.refused}")
     isolation(state)  # refuses what doesn't fit
+    state = replace(
+        state, settings=state.settings.as_it_is()
+    )  # a file that changed is trained on as it is now
     number, asked = 1 + max((run.number for run in state.runs), default=0), []
     lacking, known = lacking_dense(state), dense_of(state.runs, state.settings)
-    if lacking or is_dense(state):
+    dense = state.choice.is_dense(state.spec)
+    if lacking or dense:
         known = known if lacking else None  # asked for again, it is a run of its own
         seeds = lacking or [*state.every_seed]
         own, before = (number, ()) if known is None else (known.number, known.trained)
-        asked.append(Job(own, "dense", state.settings, Choice(blocks=state.blocks), seeds, before))
+        asked.append(Job(own, "dense", state.settings, Choice(blocks=state.choice.blocks), seeds, before))
         number += known is None
-    if not is_dense(state):
+    if not dense:
         asked.append(
             Job(number, state.choice.short(state.spec), state.settings, state.choice, [*state.every_seed])
         )
@@ -88,7 +95,7 @@ def train_all(asked: list[Job], stopped: Stopped = lambda: False) -> Iterator[Ne
     """Train the jobs, seed after seed; news or None after every step, and as the last news the end."""
     message, wrong = "", False
     try:
-        with _one_thread():
+        with threadpool_limits(1):  # trainings that take turns leave the number of threads as they found it
             yield from Race(asked, stopped).run()
     except Exception as error:  # whatever it is, it has to be shown in the page
         wrong, message = True, f"The training ended: {as_text(error)}"
@@ -97,75 +104,78 @@ def train_all(asked: list[Job], stopped: Stopped = lambda: False) -> Iterator[Ne
     yield transitions.end, message, wrong
 
 
-def _one_thread() -> AbstractContextManager[Any]:
-    """Trainings that take turns are on one thread each, and leave the number of threads as they found it."""
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limited: AbstractContextManager[Any] = threadpool_limits(1)
-    return limited
-
-
 @dataclass
 class Lane:
-    """One job with one seed: pauses after every step, and leaves what was trained and how it ended, "" if whole."""
+    """One job with one seed: pauses after every step, and leaves what was trained and how it ended, "" if whole.
+
+    took : seconds of the last step, by CLOCK, as all seconds of a run are.
+    """
 
     job: Job
     seed: int
     stopped: Stopped
     curve: Curve = ()
     now: Progress | None = None
-    took: float = 0.0  # seconds of the last step, by CLOCK
+    took: float = 0.0
+    closed: int = 0  # epochs
+    every: int = 1  # of these are remembered for a replay
+    epochs: tuple[Evidence, ...] = ()
 
     def run(self) -> Generator[None, None, tuple[Trained, str]]:
         """All of its steps."""
-        settings, ended = self.job.settings, ""
+        settings, ended, before = self.job.settings, "", 0.0
         spec, samples = settings.spec, settings.task.samples()
         valid = settings.task.split().valid
-        dense, points = self.job.choice.is_dense(spec), set[int]()
+        dense = self.job.choice.is_dense(spec)
         steps = in_steps(
             spec, samples.train, samples.valid, seed=self.seed, epochs=settings.epochs, batch=settings.batch,
             optimizer=settings.adam, rate=settings.rate, isolation=None if dense else self.job.choice(spec),
-            threads=1, watch=True, progress=False,
+            threads=1, watch=True, progress=False, clock=CLOCK,
         )  # fmt: skip
-        record: Record | None = None
         try:
-            while record is None:
-                try:
-                    began = CLOCK()
-                    now = next(steps)
-                except StopIteration as end:
-                    record = end.value
-                    break
-                self.now, self.took = now, CLOCK() - began
-                points = points or places(now.steps, now.epochs)
-                if now.step in points and now.step < now.steps:
+            while not ended:
+                self.now = now = next(steps)
+                self.took, before = now.seconds - before, now.seconds
+                self._close(now.record)
+                if len(now.losses) in places(now.steps // now.epochs, now.epochs):
                     self.curve += ((now.seconds, _rmse(spec, now.params, valid, samples)),)
                 yield
                 if self.stopped():
                     steps.close()
                     record, ended = now.record, f"stopped in epoch {now.epoch} of {now.epochs}"
-                    end_point = now.seconds, _rmse(spec, record.params, valid, samples)
+                    self.curve += ((now.seconds, _rmse(spec, record.params, valid, samples)),)
+        except StopIteration as end:
+            record = end.value
+            self._close(record)
         except Diverged as error:
-            if not len(error.record.history) or self.now is None:
+            record = error.record
+            if not len(record.history) or self.now is None:
                 raise
-            record, ended = error.record, f"diverged in epoch {self.now.epoch} of {self.now.epochs}"
-            end_point = record.seconds, _rmse(spec, record.params, valid, samples)
-        if not ended:
-            end_point = record.seconds, float(record.history["valid_rmse"].iloc[-1])
-        self.curve += (end_point,)
+            ended = f"diverged in epoch {self.now.epoch} of {self.now.epochs}"
+            self._close(record)
+            self.curve = tuple(point for point in self.curve if point[0] <= record.seconds)
         return Trained(self.seed, self.curve, record), ended
 
+    def _close(self, record: Record) -> None:
+        """A point at the end of an epoch, which the record has validated."""
+        if len(record.history) > self.closed:
+            self.closed = len(record.history)
+            self.curve += ((record.seconds, float(record.history["valid_rmse"].iloc[-1])),)
+            if self.closed % self.every == 0:
+                self.epochs += (record.evidence(),)
+            if len(self.epochs) > max(1, MOST_REPLAYED // record.spec.size):
+                self.epochs, self.every = self.epochs[1::2], 2 * self.every
 
-def places(steps: int, epochs: int) -> set[int]:
-    """The steps at which a curve has its points: the same for every seed, and the first one early.
 
-    >>> sorted(places(32, 4))[:3]
-    [2, 4, 6]
+@cache
+def places(steps: int, epochs: int) -> frozenset[int]:
+    """The steps within an epoch of so many at which a curve has a point, besides the end of the epoch.
+
+    >>> sorted(places(40, 8)), sorted(places(40, 4)), sorted(places(40, 100))
+    ([20], [10, 20, 30], [])
     """
-    points = min(max(POINTS, 2 * epochs), 4 * POINTS)
-    return {*np.linspace(0, steps, points + 1).round().astype(int).tolist()} - {0}
+    points = math.ceil(POINTS / epochs)
+    return frozenset(round(steps * k / points) for k in range(1, points)) - {0, steps}
 
 
 def _rmse(spec: Spec, params: Params, valid: Windows, samples: Split | SequenceSplit) -> float:
@@ -226,11 +236,9 @@ class Race:
         for seed in sorted({seed for job in self.asked for seed in job.seeds}):
             lanes = [Lane(job, seed, self.stopped) for job in self.asked if seed in job.seeds]
             going, points = [(lane, lane.run()) for lane in lanes], 0
-            timing = (
-                None
-                if lanes[-1].job.choice.is_dense(lanes[-1].job.settings.spec)
-                else Timing(*lanes[:-1], lanes[-1])
-            )
+            job = lanes[-1].job
+            known = job.number in self.runs or job.choice.is_dense(job.settings.spec)
+            timing = None if known else Timing(*lanes)
             while going:
                 for pair in [*going]:
                     lane, steps = pair
@@ -240,6 +248,8 @@ class Race:
                         going.remove(pair)
                         trained, ended = end.value
                         yield self.close(lane, trained, ended, timing)
+                    else:
+                        yield None
                 if timing is not None:
                     timing.note()
                 before, points = points, sum(len(lane.curve) for lane in lanes)
@@ -273,7 +283,7 @@ class Race:
         said = f"seed {lane.seed} {ended}" if before and ended else ended
         run = replace(run, trained=(*before, trained), stopped=said or run.stopped)
         self.runs[job.number] = run
-        return transitions.finish, run
+        return transitions.finish, run, lane.epochs
 
     @staticmethod
     def _begun(job: Job, trained: Trained) -> Run:

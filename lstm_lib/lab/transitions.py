@@ -7,17 +7,17 @@ Every transition takes a state and returns the next; none changes anything. What
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from lstm_lib.isolation.partition import partition
-from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.isolation.zones import Zone, nothing, read_zone
 from lstm_lib.lab.files import from_zip
 from lstm_lib.lab.runs import Run
 from lstm_lib.lab.settings import Settings
-from lstm_lib.lab.state import HIDABLE, SEEDS, Live, State, lacks, scores
+from lstm_lib.lab.state import HIDABLE, SEEDS, Live, Replay, State, lacks, scores
 from lstm_lib.lab.texts import LANGUAGES
 from lstm_lib.network.spec import is_whole
+from lstm_lib.training.evidence import Evidence
 from lstm_lib.training.selection import Price, choose
 
 MOST_UNDO = 100
@@ -31,7 +31,13 @@ def select(state: State, zone: Zone) -> State:
     """Isolate this zone and no other."""
     if zone == state.zone:
         return state
-    return replace(state, zone=zone, budget=0.0, past=(*state.past, state.zone)[-MOST_UNDO:])
+    past = (*state.past, state.zone)[-MOST_UNDO:]
+    return replace(_how(state, zone=str(zone)), zone=zone, budget=0.0, past=past)
+
+
+def _how(state: State, **changes: Any) -> State:
+    """Something else of the choice; ValueError for what can't be."""
+    return replace(state, choice=replace(state.choice, **changes))
 
 
 def toggle(state: State, text: str) -> State:
@@ -64,9 +70,7 @@ def invert(state: State) -> State:
 
 def undo(state: State) -> State:
     """The selection as it was before."""
-    if not state.past:
-        return state
-    return replace(state, zone=state.past[-1], budget=0.0, past=state.past[:-1])
+    return replace(select(state, state.past[-1]), past=state.past[:-1]) if state.past else state
 
 
 def with_statistic(state: State, statistic: str) -> State:
@@ -85,9 +89,10 @@ def by_budget(state: State, budget: float, of: Literal["arcs", "work"], by: str)
     >>> by_budget(new(), 0.5, "arcs", "unit").zone.share.__round__(1)
     0.5
     """
-    depth = "skip" if state.depth == "cache" else state.depth  # what "cache" saves hangs on whole layers
-    cost = Price(state.spec, state.settings.task.unrolled, state.settings.batch, depth, state.span)
-    chosen = choose(scores(state, partition(state.spec, state.blocks, by)), budget, cost, of)
+    how, settings = state.choice, state.settings
+    depth = "skip" if how.depth == "cache" else how.depth  # what "cache" saves hangs on whole layers
+    cost = Price(state.spec, settings.task.unrolled, settings.batch, depth, how.span)
+    chosen = choose(scores(state, partition(state.spec, how.blocks, by)), budget, cost, of)
     return replace(select(state, chosen), budget=budget)
 
 
@@ -96,9 +101,7 @@ def by_budget(state: State, budget: float, of: Literal["arcs", "work"], by: str)
 
 def with_depth(state: State, depth: str) -> State:
     """Another depth."""
-    if depth not in DEPTHS:
-        raise ValueError(f"depth is {depth!r}; the choices are {', '.join(DEPTHS)}")
-    return replace(state, depth=depth)
+    return _how(state, depth=depth)
 
 
 def with_span(state: State, span: int) -> State:
@@ -106,7 +109,7 @@ def with_span(state: State, span: int) -> State:
     T = state.settings.task.unrolled
     if not is_whole(span, 1) or span > T:
         raise ValueError(f"span is {span!r}; expected a whole number from 1 to {T}")
-    return replace(state, span=None if span == T else span)
+    return _how(state, span=None if span == T else span)
 
 
 def with_schedule(state: State, from_epoch: int, redraw: bool) -> State:
@@ -114,7 +117,7 @@ def with_schedule(state: State, from_epoch: int, redraw: bool) -> State:
     epochs = state.settings.epochs
     if not is_whole(from_epoch, 1) or from_epoch > epochs:
         raise ValueError(f"the first epoch is {from_epoch!r}; expected a whole number from 1 to {epochs}")
-    return replace(state, from_epoch=from_epoch, redraw=bool(redraw))
+    return _how(state, from_epoch=from_epoch, redraw=redraw)
 
 
 def with_seeds(state: State, seeds: int) -> State:
@@ -162,18 +165,16 @@ def with_settings(state: State, settings: Settings) -> State:
     Raises as `fits`.
     """
     fits(settings)
-    spec, zone, past, message = settings.spec, state.zone, state.past, ""
+    spec, zone, message, how = settings.spec, state.zone, "", state.choice
     if spec != state.spec:
-        past = ()
+        state = replace(state, replay=None, epoch=0, past=())
         try:
-            zone = read_zone(spec, str(state.zone))
+            zone = read_zone(spec, how.zone)
         except ValueError:
             zone, message = nothing(spec), "The selection was cleared: the new network has other blocks."
-    span = None if state.span is None or state.span >= settings.task.unrolled else state.span
-    after = replace(
-        state, settings=settings, zone=zone, past=past, span=span, message=message, refused="",
-        from_epoch=min(state.from_epoch, settings.epochs),
-    )  # fmt: skip
+    span = None if how.span is None or how.span >= settings.task.unrolled else how.span
+    after = _how(state, zone=str(zone), span=span, from_epoch=min(how.from_epoch, settings.epochs))
+    after = replace(after, settings=settings, zone=zone, message=message, refused="")
     return replace(after, statistic="magnitude") if lacks(after, state.statistic) else after
 
 
@@ -184,9 +185,7 @@ def refuse_settings(state: State, why: str) -> State:
 
 def with_blocks(state: State, blocks: int) -> State:
     """Into how many ranges of units the map cuts a layer."""
-    if not is_whole(blocks, 1):
-        raise ValueError(f"blocks is {blocks!r}; expected a whole number of at least 1")
-    return replace(state, blocks=blocks)
+    return _how(state, blocks=blocks)
 
 
 # ------------------------------------------------------------------------------------------------ training, results
@@ -197,11 +196,23 @@ def follow(state: State, live: Live) -> State:
     return replace(state, live=live)
 
 
-def finish(state: State, run: Run) -> State:
-    """A training has ended, or a seed of it: a row of the table, in the place of that with its number."""
+def finish(state: State, run: Run, epochs: tuple[Evidence, ...] = ()) -> State:
+    """A training has ended, or a seed of it: a row of the table, in the place of that with its number.
+
+    epochs : what was known of the arcs at the ends of its epochs.
+    """
     runs = {one.number: one for one in state.runs} | {run.number: run}
     shown = (state.shown[0] or run.name, run.name)
-    return replace(state, runs=tuple(runs.values()), shown=shown)
+    same = run.record.spec == state.spec  # or the page has another network meanwhile
+    replay = Replay(run.name, epochs) if epochs and same else None
+    return replace(state, runs=tuple(runs.values()), shown=shown, replay=replay, epoch=0)
+
+
+def look_back(state: State, epoch: int) -> State:
+    """Colour the map, and pick, by what the last training knew at the end of an epoch; 0: by what is known now."""
+    if not is_whole(epoch, 0) or epoch > (most := len(state.replay.epochs) if state.replay else 0):
+        raise ValueError(f"epoch is {epoch!r}; expected a whole number from 0 to {most}")
+    return replace(state, epoch=epoch)
 
 
 def end(state: State, message: str = "", wrong: bool = False) -> State:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable
 from typing import Any
 
 from lstm_lib.lab.challenges import best
@@ -17,13 +18,6 @@ from lstm_lib.lab.texts import say
 from lstm_lib.lab.tour import STEPS
 from lstm_lib.series import Series
 
-DEPTHS_SAY = {
-    "hold": "not updated; all is still computed, as with a mask, so nothing is saved",
-    "skip": "not updated, and its weight gradients are not computed: exact",
-    "cut": "as skip, and no error passes through it: saves most, an approximation",
-    "cache": "as skip; layers isolated altogether remember their states: exact",
-}
-
 
 def small(text: str) -> str:
     """A line of explanation."""
@@ -34,6 +28,11 @@ def _safe(text: object) -> str:
     return html.escape(str(text), quote=False)
 
 
+def _speaker(state: State) -> Callable[[str], str]:
+    """Says a text in the language of the page, fit to stand in HTML."""
+    return lambda text: _safe(say(state.language, text))
+
+
 def price(state: State) -> tuple[str, bool]:
     """The price as bars and numbers, and whether the selection can't be trained at this depth."""
     try:
@@ -41,9 +40,7 @@ def price(state: State) -> tuple[str, bool]:
     except ValueError as error:
         return f"<div class='lab-price'><p class='lab-wrong'>{_safe(as_text(error))}</p></div>", True
 
-    def t(text: str) -> str:
-        return _safe(say(state.language, text))
-
+    t = _speaker(state)
     moved = t(f"of Adam's {found.adam_dense / 1000:,.0f} kB moved")
     longest = max(dense for dense, _ in found.parts.values())
     bars = "".join(
@@ -71,13 +68,8 @@ def gradient(state: State) -> str:
     """What is left of the gradient, beside the dense one."""
     found = readout(state)
 
-    def t(text: str) -> str:
-        return _safe(say(state.language, text))
-
-    about = t(
-        "Of the gradient over all arcs, on a fixed batch: its angle to the dense gradient, its length, and the angle "
-        "among the active arcs alone, which is 1 where their gradient is exact."
-    )
+    t = _speaker(state)
+    about = t("about the gradient")
     return (
         f"<div class='lab-gradient' title='{html.escape(about)}'>{t('gradient beside dense:')} "
         f"{t('cosine')} <b>{found.cosine:.2f}</b> · {t('length')} <b>{found.length:.2f}</b> · "
@@ -87,23 +79,32 @@ def gradient(state: State) -> str:
 
 def explained(state: State) -> dict[str, str]:
     """One line on each of depth, span and schedule, as they are set."""
-    T, first, blocks = state.settings.task.unrolled, state.from_epoch, state.blocks
-    epochs, drawn = state.settings.epochs, state.choice.drawn_share(state.spec) * blocks
+    T, how = state.settings.task.unrolled, state.choice
+    first, blocks = how.from_epoch, how.blocks
+    epochs, drawn = state.settings.epochs, how.drawn_share(state.spec) * blocks
     span = f"errors travel back through all {T} steps"
-    if state.span is not None and state.settings.task.length is None:
-        span = f"errors travel back through the last {state.span} of {T} steps: an approximation"
-    elif state.span is not None:
-        span = f"errors stop at a border after every {state.span} of {T} steps: saves little here"
-    what = (
-        f"{drawn:.0f} of {blocks} rows of units drawn anew every epoch" if state.redraw else "the selection"
-    )
+    if how.span is not None and state.settings.task.length is None:
+        span = f"errors travel back through the last {how.span} of {T} steps: an approximation"
+    elif how.span is not None:
+        span = f"errors stop at a border after every {how.span} of {T} steps: saves little here"
+    what = f"{drawn:.0f} of {blocks} rows of units drawn anew every epoch" if how.redraw else "the selection"
     when = "in all epochs" if first == 1 else f"dense first, isolated in epochs {first} to {epochs}"
     schedule = [say(state.language, text) for text in ("isolated:", what)]
     return {
-        "depth": say(state.language, DEPTHS_SAY[state.depth]),
+        "depth": say(state.language, f"depth {how.depth}"),
         "span": say(state.language, span),
         "schedule": f"{schedule[0]} {schedule[1]}, {say(state.language, when)}",
     }
+
+
+def then(state: State) -> str:
+    """Which epoch of which run colours the map."""
+    if state.replay is None:
+        return ""
+    if not state.epoch:
+        return small(say(state.language, "now"))
+    epoch = say(state.language, f"epoch {state.replay.epochs[state.epoch - 1].epoch}")
+    return small(f"{epoch} · {state.replay.run}")
 
 
 def recognised(series: Series) -> str:
@@ -119,7 +120,7 @@ def message(state: State) -> str:
     if not state.message:
         return ""
     role, kind = ("alert", "lab-wrong") if state.wrong else ("status", "lab-good")
-    return f"<div class='lab-message {kind}' role='{role}'>{_safe(state.message)}</div>"
+    return f"<div class='lab-message {kind}' role='{role}'>{_safe(say(state.language, state.message))}</div>"
 
 
 def live(state: State) -> str:
@@ -145,16 +146,13 @@ def table(state: State) -> str:
 
 def challenges(state: State) -> str:
     """Each challenge with the best run of this session."""
-    rows = ""
+    rows, t = "", _speaker(state)
     for challenge, run, apart in best(state.runs):
         found = "–"
         if run is not None and apart is not None:
             found = f"{run.name} · {run.measured:.2f}× · {apart.percent:+.1f} %"
-        said = _safe(say(state.language, challenge.says))
-        rows += f"<tr><td class='lab-words'>{said}</td><td>{_safe(found)}</td></tr>"
-    head = "".join(
-        f"<th scope='col'>{_safe(say(state.language, t))}</th>" for t in ("challenge", "best of this session")
-    )
+        rows += f"<tr><td class='lab-words'>{t(challenge.says)}</td><td>{_safe(found)}</td></tr>"
+    head = "".join(f"<th scope='col'>{t(text)}</th>" for text in ("challenge", "best of this session"))
     return f"<div class='lab-best'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
@@ -162,7 +160,7 @@ def guide(state: State) -> str:
     """The text of the tour's step."""
     if not state.tour:
         return ""
-    said = _safe(say(state.language, STEPS[state.tour - 1][0]))
+    said = _safe(say(state.language, f"tour {state.tour}"))
     return f"<div class='lab-message lab-guide' role='status'><b>{state.tour}/{len(STEPS)}</b> {said}</div>"
 
 
@@ -191,13 +189,14 @@ def rows_as_table(rows: list[Any], language: str = "en") -> str:
         unsure = not (row["low"] > 0 or row["high"] < 0)
         cells = "".join(
             f"<td class='{'lab-unsure' if name == 'to dense' and unsure else kinds.get(name, '')}'>"
-            f"{_safe(say(language, cell) if name == 'how' else cell)}</td>"
+            f"{_safe(', '.join(say(language, part) for part in cell.split(', ')) if name == 'how' else cell)}</td>"
             for name, cell in _cells(row).items()
         )
         body += f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>{cells}</tr>"
     about = say(
         language, "to dense: mean over the seeds ± 95 %; grey where that holds 0, or there is one seed alone"
     )
+    about += ". " + say(language, "time: what the training steps took of the processor, mean over the seeds")
     return (
         f"<div class='lab-table' title='{html.escape(about)}'><table><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
@@ -219,7 +218,7 @@ def _cells(row: Any) -> dict[str, str]:
         "arcs": f"{row['arcs isolated %']:.0f} %",
         "predicted": _number(row["predicted speed-up"], "{:.2f}×"),
         "measured": _number(row["measured speed-up"], "{:.2f}×"),
-        "time": f"{row['seconds']:.1f} s",
+        "time": f"{row['seconds']:.{2 if row['seconds'] < 10 else 1}f} s",
         "seeds": str(row["seeds"]),
         "RMSE": f"{row['RMSE']:.4f} {row['unit']}",
         "to dense": apart + ("" if dense or math.isnan(reach) else f" ± {reach:.1f}") + " %" * (apart != "–"),

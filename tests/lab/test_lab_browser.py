@@ -17,7 +17,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from lstm_lib.lab.files import from_zip
-from lstm_lib.lab.views import DEPTHS_SAY, rows_as_table
+from lstm_lib.lab.texts import say
+from lstm_lib.lab.views import rows_as_table
 from tools import lab
 from tools.browser import (
     CHROMIUM,
@@ -181,7 +182,9 @@ def test_the_app_from_the_first_key_to_the_last_file(
         chooser.value.set_files(tmp_path / "runs.zip")
         expect(rows(page)).to_have_count(4)
         page.get_by_role("tab", name="Test week").click()
-        expect(page.get_by_alt_text(re.compile("A week of the test part"))).to_be_visible()
+        week = page.get_by_alt_text(re.compile(r"A week of the test part.*mean of the next day \d\.\d{3} kW"))
+        expect(week).to_be_visible()
+        looking_back(page)
         tour_and_errors(page)
         in_french(page)
         fits_small_screens(page)
@@ -194,6 +197,22 @@ def test_the_app_from_the_first_key_to_the_last_file(
         expect(other.get_by_role("textbox", name="Zone")).to_have_value("0[0:32]")
         expect(other.get_by_role("spinbutton", name="Époques")).to_have_value("1")
         expect(rows(other)).to_have_count(0)
+
+
+def looking_back(page: Page) -> None:
+    """The map plays the epochs of the last training, and is again as it was."""
+    page.get_by_role("combobox", name="Colour by").select_option("movement")
+    shades = """() => [...document.querySelectorAll(".lab-map .cell .back")].map((its) => its.getAttribute("fill"))"""
+    expect(page.get_by_text("by rank")).to_contain_text("movement")
+    now = page.evaluate(shades)
+    page.locator(".lab-left .widget-slider", has_text="Epoch").locator(".noUi-handle").press("Home")
+    expect(page.get_by_text("epoch 1 ·")).to_be_visible()
+    expect(page.get_by_text("isolated all the time")).to_be_visible()
+    assert page.evaluate(shades) != now
+    page.locator(".lab-left .widget-play button").first.click()
+    expect(page.get_by_text("now", exact=True)).to_be_visible()
+    expect(page.get_by_text("isolated all the time")).to_have_count(0)
+    assert page.evaluate(shades) == now
 
 
 def tour_and_errors(page: Page) -> None:
@@ -218,7 +237,9 @@ def in_french(page: Page) -> None:
     page.locator("select", has_text="Français").select_option("Français")
     expect(page.get_by_role("button", name="Entraîner")).to_be_visible()
     expect(page.locator(".lab-price")).to_contain_text("accélération prédite")
-    expect(page.get_by_alt_text(re.compile("Une semaine de la partie de test"))).to_be_visible()
+    expect(
+        page.get_by_alt_text(re.compile("Une semaine de la partie de test.*moyenne du lendemain"))
+    ).to_be_visible()
     page.wait_for_url(re.compile("language.*fr"))
     page.get_by_role("tab", name="Essais").click()
 
@@ -266,7 +287,7 @@ def nothing_jumps(page: Page) -> None:
         assert page.evaluate(places) == before
     for depth in ("hold", "skip", "cache", "cut"):
         page.get_by_role("button", name=depth, exact=True).click()
-        expect(page.get_by_text(DEPTHS_SAY[depth])).to_be_visible()
+        expect(page.get_by_text(say("en", f"depth {depth}"))).to_be_visible()
         assert page.evaluate(places) == before
     fill(page, "textbox", "Zone", "0/Wz")
     expect(page.get_by_role("alert")).to_contain_text("Wz")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
 import json
+import os
+import re
 import shutil
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 
 import lstm_lib as ll
 from lstm_lib.experiments.configuration import READING
-from lstm_lib.lab import Settings, figures, grid, new, transitions
+from lstm_lib.lab import Settings, figures, grid, new, readout, transitions
 from lstm_lib.lab import state as states
 from lstm_lib.lab import training as trainings
 from lstm_lib.lab.controls import OPTIONS
@@ -34,6 +37,8 @@ from lstm_lib.lab.training import jobs, train_all
 from lstm_lib.lab.transitions import pick, with_depth, with_schedule, with_seeds, with_span
 from lstm_lib.network.cells import CELLS
 from lstm_lib.series.options import read_option, written
+from lstm_lib.training.statistics import sizes as cut_sizes
+from lstm_lib.training.step import Step
 
 FILES = Path(__file__).resolve().parents[1] / "files"
 UPLOAD = {
@@ -103,7 +108,9 @@ def test_a_click_isolates_prices_and_writes(page):
     click(page, "0[0]")
     assert str(page.state.zone) == page.text.value == "0[0]"
     assert page.price.value != before
-    place = [item.name for item in grid.make_grid(page.state.spec, page.state.blocks).items].index("0[0]")
+    place = [item.name for item in grid.make_grid(page.state.spec, page.state.choice.blocks).items].index(
+        "0[0]"
+    )
     assert page.map.shares[place] == 1
     for button, text in ((page.invert, str(~page.state.zone)), (page.undo, "0[0]"), (page.clear, "")):
         button.click()
@@ -137,7 +144,7 @@ def test_depth_span_and_schedule_lead_to_the_price(page):
     click(page, "0/Wh")
     page.depth.value, page.span.value, page.from_epoch.value = "skip", 12, 2
     s = page.state
-    assert (s.depth, s.span, s.from_epoch) == ("skip", 12, 2)
+    assert (s.choice.depth, s.choice.span, s.choice.from_epoch) == ("skip", 12, 2)
     assert "after every 12 of 24" in page.how["span"].value and "epochs 2 to 2" in page.how["schedule"].value
     assert "of the whole training" in page.price.value
     page.from_epoch.value = 1
@@ -170,13 +177,13 @@ def test_settings_follow_the_widgets(page, file):
     click(page, "0[0]")
     page.units.value = "4, 3"
     assert page.state.spec == ll.Spec(page.state.spec.inputs, (4, 3), 1)
-    assert len(page.map.items) == len(grid.items(page.state.spec, page.state.blocks))
+    assert len(page.map.items) == len(grid.items(page.state.spec, page.state.choice.blocks))
     page.units.value = "many"
     assert "whole number for each layer" in page.message.value
     assert page.state.spec.units == (4, 3)
     page.units.value = "4, 3"
     page.blocks.value = 2
-    assert page.state.blocks == 2
+    assert page.state.choice.blocks == 2
     page.cell.value = "gru"
     assert page.state.spec.cell == "gru" and any(item["name"] == "0/Wh/z[0:2]" for item in page.map.items)
 
@@ -216,6 +223,24 @@ def test_a_file_that_was_changed_is_read_anew(settings, file):
     assert settings.task.split() is before
     file.write_text(file.read_text().replace("2021-", "2022-"))
     assert settings.task.split().train.times[0].year == 2022
+
+
+def test_what_a_file_held_before_it_was_changed_is_compared_with_nothing(page, file):
+    page.do(transitions.pick, "0/Wh")
+    before, known = readout.readout(page.state), jobs(page.state)
+    held = file.stat()
+    file.write_text(re.sub(r",(\d)", r",7\1", file.read_text()))
+    os.utime(file, ns=(held.st_atime_ns, held.st_mtime_ns))
+    after = readout.readout(page.state)
+    readout.probe.cache_clear()
+    readout._passed.cache_clear()
+    assert after == readout.readout(page.state) != before
+    fresh = jobs(page.state)
+    assert [job.what for job in fresh] == [job.what for job in known]
+    assert all(job.settings != other.settings for job, other in zip(fresh, known, strict=True))
+    described = [asdict(job.settings)["task"] for job in (known[0], fresh[0])]
+    assert described[0].pop("contents") != described[1].pop("contents") and described[0] == described[1]
+    assert known[0].settings.key(0) == fresh[0].settings.key(0)  # it says what the file holds now
 
 
 def test_an_uploaded_file_is_read(page, file):
@@ -513,7 +538,7 @@ def test_every_cell_is_priced_coloured_trained_and_kept(settings, cell):
     page.go.click()
     assert [run.settings.cell for run in page.state.runs] == [cell, cell]
     page.statistic.value = "fisher"
-    assert len(page.map.shades) == len(grid.make_grid(spec, page.state.blocks).cut)
+    assert len(page.map.shades) == len(grid.make_grid(spec, page.state.choice.blocks).cut)
     page.budget.value = 50
     assert 0.3 < page.state.zone.share < 0.7 and page.price.value.count("→") == 4
     (_, back) = from_zip(to_zip(page.state.runs))
@@ -540,8 +565,45 @@ def test_points_come_at_the_same_steps_for_every_seed_and_progress_counts_up(set
 
 
 def test_the_first_point_comes_early_and_long_trainings_have_more():
-    assert min(trainings.places(400, 8)) <= 25 and max(trainings.places(400, 8)) == 400
-    assert len(trainings.places(4000, 1000)) == 64 and len(trainings.places(3, 1)) == 3
+    assert trainings.places(50, 8) == {25} and len(trainings.places(400, 1)) == 15
+    assert trainings.places(4, 1000) == frozenset() and trainings.places(3, 1) == {1, 2}
+
+
+@pytest.mark.parametrize("first", ["", "a dense run"])
+def test_the_time_of_a_run_is_that_of_the_steps_that_are_measured(settings, monkeypatch, first):
+    """A dense step takes 3 seconds here and another one 2; forecasts, and what comes between, take no training time."""
+    now, step = [0.0], Step.__call__
+
+    def slow(self: Step, *given: Any, **named: Any) -> Any:
+        plan = inspect.signature(step).bind(self, *given, **named).arguments["plan"]
+        now[0] += 2 if plan.zone.size else 3
+        return step(self, *given, **named)
+
+    def slow_predict(*given: Any, **named: Any) -> Any:
+        now[0] += 100
+        return ll.predict(*given, **named)
+
+    monkeypatch.setattr(Step, "__call__", slow)
+    monkeypatch.setattr(trainings, "CLOCK", lambda: now[0])
+    monkeypatch.setattr(trainings, "predict", slow_predict)
+    monkeypatch.setattr("lstm_lib.training.record.predict", slow_predict)
+    start = trained_by(with_seeds(new(settings), 3)) if first else new(settings)
+    state = trained_by(with_seeds(pick(start, "0[0:3]"), 3))
+    dense, isolated = state.runs[0], state.runs[-1]
+    assert isolated.measured == dense.seconds / isolated.seconds == 1.5
+
+
+def test_the_pace_is_set_for_one_seed_alone(settings, monkeypatch):
+    made, real = [], trainings.Lane.run
+
+    def counted(lane: trainings.Lane) -> Any:
+        made.append((lane.job.name, lane.seed))
+        return real(lane)
+
+    start = trained_by(with_seeds(new(settings), 3))
+    monkeypatch.setattr(trainings.Lane, "run", counted)
+    trained_by(with_seeds(pick(start, "0[0:3]"), 3))
+    assert sorted(seed for _, seed in made) == [0, 0, 1, 2]
 
 
 def stopped_after(steps: int) -> Any:
@@ -643,6 +705,49 @@ def test_export_and_load_again(trained, monkeypatch, settings):
     assert fresh.table.value == trained.table.value and fresh.week_picture.value != ""
     fresh.load.value = ({"name": "x.zip", "content": memoryview(b"x")} | UPLOAD,)
     assert "not a file of runs" in fresh.message.value and len(fresh.state.runs) == 2
+
+
+def test_the_map_looks_back_at_the_epochs_of_the_last_training(trained):
+    assert (trained.epoch.max, trained.epoch.value, trained.epoch.disabled) == (3, 3, False)
+    assert "now" in trained.seen_then.value
+    now = dict(trained.map.shades)
+    record = trained.state.runs[-1].record
+    trained.statistic.value = "movement"
+    found = {}
+    for epoch in (1, 2):
+        trained.epoch.value = epoch
+        assert f"epoch {epoch} · 2 0[0] cut" in trained.seen_then.value
+        found[epoch] = dict(trained.map.shades)
+    assert found[1] != found[2]
+    cut = grid.make_grid(trained.state.spec, trained.state.choice.blocks).cut
+    values = ll.score("movement", record.evidence(), cut).values / list(cut_sizes(cut).values())
+    assert found[2] == grid.shades(values)
+    isolated = [name for name in cut if name.endswith("[0]") and name.startswith("0/")]
+    assert {name for name, shade in found[2].items() if shade < 0} == {*isolated}
+    assert "isolated all the time" in trained.map.legend and "–" in trained.map.values[isolated[0]]
+    trained.statistic.value = "magnitude"
+    trained.epoch.value = 3
+    assert trained.map.shades == now and trained.state.epoch == 0
+    trained.epoch.value = 1
+    trained.units.value = "5"  # of which nothing is known
+    assert trained.epoch.disabled and trained.state.epoch == 0 and trained.seen_then.value == ""
+
+
+def test_a_look_back_holds_what_fit_knew_and_no_more_than_there_is_room_for(settings, monkeypatch):
+    state = trained_by(new(replace(settings, epochs=5)))
+    assert [one.epoch for one in state.replay.epochs] == [1, 2, 3, 4, 5]
+    samples, first = settings.task.samples(), replace(settings, epochs=5)
+    byhand: list[Any] = []
+    ll.fit(
+        state.spec, samples.train, samples.valid, seed=0, epochs=5, optimizer=ll.Adam(lr=1e-2), batch=16,
+        rate="cosine", watch=True, progress=False, callbacks=[lambda now: byhand.append(now.record.evidence())],
+    )  # fmt: skip
+    for seen, known in zip(state.replay.epochs, byhand, strict=True):
+        assert all(np.array_equal(seen.params[k], known.params[k]) for k in seen.params)
+        assert all(np.array_equal(seen.watched.path[k], known.watched.path[k]) for k in seen.params)
+    monkeypatch.setattr(trainings, "MOST_REPLAYED", 3 * state.spec.size)
+    assert [one.epoch for one in trained_by(new(first)).replay.epochs] == [2, 4]
+    assert "from 0 to 5" in states.attempt(state, transitions.look_back, 6).message
 
 
 def test_the_week_and_the_runs_of_the_forecast_are_chosen(trained):

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 import lstm_lib as ll
+from lstm_lib.isolation.plan import DEPTHS
 from lstm_lib.lab import Settings, keeping, new, texts
 from lstm_lib.lab.challenges import best
 from lstm_lib.lab.choice import Choice
@@ -74,11 +75,11 @@ def test_what_the_presets_select():
     start = changed(units=(16, 8), epochs=6)
     assert preset(start, "f and i rest").zone == ll.read_zone(start.spec, "0/*/fi | 1/*/fi")
     kept = preset(start, "half of the units, kept")
-    assert (kept.zone, kept.redraw) == (ll.read_zone(start.spec, "0[0:8] | 1[0:4]"), False)
+    assert (kept.zone, kept.choice.redraw) == (ll.read_zone(start.spec, "0[0:8] | 1[0:4]"), False)
     drawn = preset(start, "half of the units, redrawn")
-    assert drawn.redraw and drawn.choice.drawn_share(start.spec) == 0.5
+    assert drawn.choice.redraw and drawn.choice.drawn_share(start.spec) == 0.5
     late = preset(start, "the head late")
-    assert (late.depth, late.from_epoch, str(~late.zone)) == ("cache", 5, "head")
+    assert (late.choice.depth, late.choice.from_epoch, str(~late.zone)) == ("cache", 5, "head")
     worst = preset(start, "the worst choice")
     assert 0.3 < worst.zone.share < 0.7 and price(worst).whole < 1.1
     weights = ll.init_params(start.spec, 0)
@@ -176,7 +177,7 @@ WRONG = [
     '{"epochs": true}', '{"epochs": 0}', '{"epochs": 1e9}', '{"seeds": 4}', '{"seeds": true}', '{"seed": -1}',
     '{"rows": "some"}', '{"samples": "days"}',
     '{"cell": "<script>"}', '{"zone": "0/Wz"}', '{"zone": 3}', '{"zone": null}', '{"depth": "deep"}', '{"span": 99}',
-    '{"span": "3"}', '{"from_epoch": 9}', '{"redraw": 1}', '{"blocks": 0}', '{"statistic": "snr"}',
+    '{"span": "3"}', '{"from_epoch": 9}', '{"redraw": 1}', '{"blocks": 0}',
     '{"statistic": "luck"}', '{"language": "de"}', '{"series": "/etc/passwd"}', '{"series": "../x.csv"}',
     '{"series": "<img src=x onerror=alert(1)>"}',
 ]  # fmt: skip
@@ -189,6 +190,12 @@ def test_a_text_that_is_none_of_ours_is_refused_in_a_line_and_changes_nothing(te
         if text:
             assert after.wrong and 0 < len(after.message) < 900
         assert replace(after, message="", wrong=False) == before
+
+
+def test_a_state_that_is_coloured_by_what_was_learned_opens_where_nothing_was() -> None:
+    found = from_text(changed(), '{"units": [32], "statistic": "snr"}')
+    assert found.statistic == "magnitude" and found.settings.units == (32,)
+    assert from_text(changed(), '{"statistic": "random"}').statistic == "random"
 
 
 @pytest.mark.parametrize("change", STATES)
@@ -359,3 +366,9 @@ def test_every_text_has_its_french():
     assert [one.says for one in STATISTICS.values() if texts.say("fr", one.says) == one.says] == []
     for english, french in texts.FRENCH.items():
         assert english.count("{}") == french.count("{}"), english
+
+
+def test_a_long_text_has_a_key_in_both_languages():
+    keys = [f"tour {k + 1}" for k in range(len(STEPS))] + [f"depth {depth}" for depth in DEPTHS]
+    assert all(len({key, texts.say("en", key), texts.say("fr", key)}) == 3 for key in keys)
+    assert {len(row) for row in texts.TEXTS} == {2, 3} and len(texts.FRENCH) == len(texts.TEXTS)

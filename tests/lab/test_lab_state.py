@@ -21,7 +21,7 @@ from lstm_lib.lab.files import from_zip, to_csv, to_zip
 from lstm_lib.lab.price import PARTS, plans, price
 from lstm_lib.lab.runs import Trained, band, dense_of, difference, table
 from lstm_lib.lab.settings import LastRows, read_units
-from lstm_lib.lab.state import Live, State, attempt, isolation, lacking_dense, what
+from lstm_lib.lab.state import Live, State, attempt, isolation, lacking_dense
 from lstm_lib.lab.training import jobs
 from lstm_lib.lab.transitions import (
     clear,
@@ -154,7 +154,7 @@ def test_the_plan_follows_depth_and_span(state):
     chosen = with_span(with_depth(pick(state, "0"), "skip"), 10)
     plan = isolation(chosen)
     assert (plan.depth, plan.span, plan.zone) == ("skip", 10, chosen.zone)
-    assert with_span(chosen, SMALL.task.unrolled).span is None
+    assert with_span(chosen, SMALL.task.unrolled).choice.span is None
 
 
 @pytest.mark.parametrize(
@@ -258,13 +258,13 @@ def test_the_selection_stays_where_the_new_network_has_its_arcs(state):
 def test_other_epochs_keep_selection_and_undo(state):
     chosen = with_schedule(pick(state, "0"), 3, False)
     shorter = with_settings(chosen, replace(SMALL, epochs=2))
-    assert (shorter.zone, shorter.past, shorter.from_epoch) == (chosen.zone, chosen.past, 2)
+    assert (shorter.zone, shorter.past, shorter.choice.from_epoch) == (chosen.zone, chosen.past, 2)
 
 
 def test_a_span_beyond_a_shorter_lookback_is_no_limit(state):
     chosen = with_span(state, 36)
-    assert with_settings(chosen, SHORT).span is None
-    assert with_settings(chosen, replace(SMALL, seed=2)).span == 36
+    assert with_settings(chosen, SHORT).choice.span is None
+    assert with_settings(chosen, replace(SMALL, seed=2)).choice.span == 36
 
 
 @pytest.mark.parametrize(
@@ -335,8 +335,9 @@ def test_names_of_runs_count_on(state):
     assert names(pick(state, "0")) == ["1 dense", "2 0 cut"]
     assert names(finish(with_span(state, 5), a_run("7 dense"))) == ["8 span 5"]
     long = pick(state, "0/Wh/f[0:3] | 1/Wx/g | head/W")
-    assert "% of arcs" in what(long)
-    assert what(with_schedule(with_span(pick(state, "0"), 5), 1, True)) == "75 % redrawn cut span 5"
+    assert "% of arcs" in long.choice.short(long.spec)
+    drawn = with_schedule(with_span(pick(state, "0"), 5), 1, True)
+    assert drawn.choice.short(drawn.spec) == "75 % redrawn cut span 5"
 
 
 def test_the_table_compares_with_the_dense_run_of_the_same_settings():
@@ -480,7 +481,7 @@ def test_every_transition_leaves_the_state_it_was_given(state):
         "follow": (Live(SHORT),), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
         "invert": (), "in_language": ("fr",), "hide": ("depth",), "with_seeds": (3,), "load_runs": (to_zip([a_run()]),),
         "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"),
-        "show_forecasts": ("1 dense", "1 dense", 1), "say": ("hello",), "refuse_settings": ("why",),
+        "show_forecasts": ("1 dense", "1 dense", 1), "look_back": (0,), "say": ("hello",), "refuse_settings": ("why",),
     }  # fmt: skip
     named = {
         name for name, f in inspect.getmembers(transitions, inspect.isfunction)
