@@ -16,7 +16,7 @@ N ?=
 # Where `make collect` finds a folder a student, and the table that it writes, if any
 FROM ?= handed_in
 TO   ?=
-# Arguments for the study, e.g. make study STUDY_ARGS="--series my.csv --target load"
+# Arguments for the study, e.g. make study STUDY_ARGS="my.csv --target load"
 STUDY_ARGS ?=
 # More arguments for pytest, e.g. make unit PYTEST_ARGS="-k adam"
 PYTEST_ARGS ?=
@@ -142,8 +142,8 @@ bench: $(READY)  ## all benchmarks, one after the other (long)
 bench-engine: $(READY)  ## forward and backward pass beside Keras
 	@$(RUN) -m benchmarks.engine
 
-study: $(READY)  ## the study of isolation, hours long; STUDY_ARGS="--series my.csv --quick" (tools/study.py --help)
-	@$(RUN) -m tools.study $(STUDY_ARGS)
+study: $(READY)  ## the study of isolation, a night; STUDY_ARGS="my.csv --quick" (lstm-lib study --help)
+	@$(RUN) -m lstm_lib study $(STUDY_ARGS)
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 

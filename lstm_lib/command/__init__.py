@@ -13,6 +13,7 @@ The modules, lowest first:
     arguments  what can be typed, from the tables of options
     preparing  from a file to a series, a split and a trained forecaster
     page       a report as one HTML page
+    studying   the study of isolation, on any series
     running    the commands
 """
 
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         outcome = COMMANDS[given.command](given)
     except KeyboardInterrupt:
-        print(f"\nlstm-lib {given.command}: stopped; no file was written", file=sys.stderr)
+        left = "the same command goes on from there" if given.command == "study" else "no file was written"
+        print(f"\nlstm-lib {given.command}: stopped; {left}", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError) as error:
         named = isinstance(error, OSError) and error.filename is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from lstm_lib.series.options import SAYS
 
@@ -55,7 +56,23 @@ TELLS = {
     "train": "train an LSTM on a file and keep it, with all that its forecasts need, in one file",
     "forecast": "what comes after the last row of a file, by a model that was trained, with an interval",
     "report": "one HTML page of a file: findings, forecasts compared, the last week and what comes next",
+    "study": "what isolating arcs saves and costs: dense training, policies and controls, tuned alike, with many seeds",
 }
+# Of a study: each option with what argparse is told of it.
+STUDY: dict[str, dict[str, Any]] = {
+    "quick": {"action": "store_true", "help": "16 units, two epochs, two seeds: a look in minutes"},
+    "horizon": {"nargs": "+", "type": int, "default": [1], "metavar": "ROWS", "help": "ahead (1)"},
+    "units": {"nargs": "+", "type": int, "default": [256, 128, 64], "metavar": "H", "help": "(256 128 64)"},
+    "epochs": {"type": int, "metavar": "N", "help": "the most that a run is tuned to; else what suits the series"},
+    "seeds": {"type": int, "default": 30, "metavar": "N", "help": "draws of weights, order and zone (30)"},
+    "timed": {"type": int, "default": 5, "metavar": "N", "help": "how many of the seeds are timed, alone (5)"},
+    "families": {"nargs": "+", "metavar": "FAMILY", "help": "policies, controls, statistics, core, windows"},
+    "runs": {"nargs": "+", "metavar": "NAME", "help": "of the runs these alone, such as dense 'half kept'"},
+    "folds": {"action": "store_true", "help": "on two earlier stretches of the series too"},
+    "jobs": {"type": int, "default": -1, "metavar": "N", "help": "runs at a time where times do not count (all cores)"},
+    "dask": {"metavar": "ADDRESS", "help": "of a scheduler, to which these runs go"},
+    "merge": {"nargs": "+", "default": [], "metavar": "STORE", "help": "take in the runs that another machine made"},
+}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,19 +99,25 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     found = {"": made}
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, tells in TELLS.items():
-        usage = f"lstm-lib {name}{' MODEL' * (name == 'forecast')} FILE [options]"
+        several = " [FILE ...]" if name == "study" else " FILE"
+        usage = f"lstm-lib {name}{' MODEL' * (name == 'forecast')}{several} [options]"
         about = f"{tells[0].upper()}{tells[1:]}."
         own = commands.add_parser(name, usage=usage, help=tells, description=about, epilog=ENDS)
         if name == "forecast":
             own.add_argument("model", metavar="MODEL", help="the file that train has written")
-        own.add_argument("file", metavar="FILE", help='a CSV or Parquet file, or "sceaux" or "fontana"')
+        many: dict[str, Any] = {"nargs": "*", "default": ["sceaux", "fontana"]} if name == "study" else {}
+        own.add_argument(
+            "file", metavar="FILE", help='a CSV or Parquet file, or "sceaux" or "fontana"', **many
+        )
         if name == "check":
             own.add_argument(
                 "--all", action="store_true", help="list every finding, with the rule that found it"
             )
-        if name in ("train", "forecast", "report"):
-            usual = {"train": "model.npz", "report": "report.html"}.get(name)
+        if name in ("train", "forecast", "report", "study"):
+            usual = {"train": "model.npz", "report": "report.html", "study": "study"}.get(name)
             says = f"file to write; else {usual}" if usual else "CSV file to write; else it is printed"
+            if name == "study":
+                says = "folder of the runs, their table and figures; other studies add to it (study)"
             own.add_argument("-o", "--out", metavar="OUT", default=usual, help=says)
         if name == "forecast":
             own.add_argument(
@@ -105,8 +128,13 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
         if name in ("compare", "forecast", "report"):
             more = {"at": AT} if name == "forecast" else {}
             _options(own.add_argument_group("what comes next"), {"level": LEVEL, **more})
+        if name == "study":
+            group = own.add_argument_group("the study")
+            for option, how in STUDY.items():
+                group.add_argument(f"--{option}", **how)
         add_reading(own, ", where it differs from that of train" if name == "forecast" else "")
-        _options(own.add_argument_group("what is done to it then"), _without_defaults(PREPARING))
+        if name != "study":
+            _options(own.add_argument_group("what is done to it then"), _without_defaults(PREPARING))
         _general(own)
         found[name] = own
     return found

@@ -31,7 +31,7 @@ def say(given: argparse.Namespace, text: str) -> None:
 
 def told(given: argparse.Namespace) -> dict[str, str]:
     """The options of reading and preparing that were typed, as they were typed."""
-    return {name: text for name in (*TAKES, *PREPARING) if (text := getattr(given, name)) is not None}
+    return {name: text for name in (*TAKES, *PREPARING) if (text := getattr(given, name, None)) is not None}
 
 
 def read(given: argparse.Namespace, texts: Mapping[str, str], calendar: bool = True) -> Series:

@@ -112,8 +112,16 @@ def report(given: argparse.Namespace) -> Outcome:
     return Outcome(f"{words.verdict}\n{words.ahead}\n{out} is written; open it in a browser", data)
 
 
+def study(given: argparse.Namespace) -> Outcome:
+    """What isolation saves and costs."""
+    with needed("study", "a study"):
+        from lstm_lib.command import studying
+    return Outcome(*studying.study(given))
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "check": check, "compare": compared, "train": train, "forecast": forecast, "report": report,
+    "study": study,
 }  # fmt: skip
 
 

@@ -102,12 +102,13 @@ def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.Da
 
     Parameters
     ----------
-    summary : from `against`.
+    summary : from `against` or `judged`.
     names : which of its rows; None takes all.
 
     Returns
     -------
-    DataFrame, a row a configuration: seeds, seconds, times as fast (– where untimed), test RMSE, error above (%).
+    DataFrame, a row a configuration: seeds, seconds, times as fast (– where untimed), test RMSE, error above (%), and
+    of a judged one the smallest difference that would have been seen (%) and the verdict.
 
     >>> rows = [("dense", 0, 4.0, 1.00), ("dense", 1, 6.0, 2.00), ("cut", 0, 2.0, 1.01), ("cut", 1, 2.0, 2.04)]
     >>> table = pd.DataFrame(rows, columns=["name", "seed", "seconds", "test_rmse"]).assign(alone=True)
@@ -120,7 +121,7 @@ def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.Da
         bounds = rows[[value, f"{what}_low", f"{what}_high"]].to_numpy()
         return ["–" if np.isnan(three[0]) else form.format(*three) for three in bounds]
 
-    return pd.DataFrame(
+    shown = pd.DataFrame(
         {
             "seeds": rows["n"],
             "seconds": rows["seconds"].round(1),
@@ -130,46 +131,9 @@ def in_words(summary: pd.DataFrame, names: Sequence[str] | None = None) -> pd.Da
         },
         rows.index,
     )
-
-
-def time_to_error(table: pd.DataFrame, reference: str = "dense", tolerance: float = 0.01) -> pd.DataFrame:
-    """When each run first came as low as the reference with the same seed in the end, up to a tolerance.
-
-    Parameters
-    ----------
-    tolerance : the target is the reference's validation error after its last epoch × (1 + tolerance).
-
-    Returns
-    -------
-    DataFrame, a row a run whose seed the reference has: name, seed, target, reached, epoch and seconds of training
-    until then, NaN where it never was, and ratio, the seconds of the reference until then over these: 0 where it never
-    was, so that the lower median over the seeds, `quantile(0.5, interpolation="lower")`, is 0 where half never were.
-    seconds and ratio are NaN where a run did not run alone.
-
-    >>> history = {"valid_rmse": [[3.0, 2.0], [2.0, 2.0]], "epoch_seconds": [[1.0, 1.0], [0.8, 0.8]]}
-    >>> table = pd.DataFrame({"name": ["dense", "cut"], "seed": 0, "alone": True, "diverged": ""} | history)
-    >>> found = time_to_error(table)
-    >>> found[["name", "reached", "epoch", "seconds", "ratio"]]
-        name  reached  epoch  seconds  ratio
-    0  dense     True    2.0      2.0    1.0
-    1    cut     True    1.0      0.8    2.5
-    >>> found.groupby("name")["reached"].mean().to_dict()
-    {'cut': 1.0, 'dense': 1.0}
-    """
-    by_seed = _by_seed(table, reference)
-    if not 0 <= tolerance < np.inf:
-        raise ValueError(f"tolerance must be 0 or a positive number, got {tolerance!r}")
-    dense, rows = by_seed[reference], []
-    for name, own in by_seed.items():
-        for seed in own.index.intersection(dense.index):
-            there, here = dense.loc[seed], own.loc[seed]
-            complete = len(there["valid_rmse"]) and not there.get("diverged")
-            target = there["valid_rmse"][-1] * (1 + tolerance) if complete else np.nan
-            (epoch, seconds), (_, others) = _first_below(here, target), _first_below(there, target)
-            reached, timed = bool(np.isfinite(epoch)), here["alone"] and there["alone"]
-            ratio = np.nan if not timed or np.isnan(others) else others / seconds if reached else 0.0
-            rows.append((name, seed, target, reached, epoch, seconds, ratio))
-    return pd.DataFrame(rows, columns=["name", "seed", "target", "reached", "epoch", "seconds", "ratio"])
+    if "verdict" not in rows:
+        return shown
+    return shown.assign(**{"would be seen, %": rows["detectable"].round(2), "verdict": rows["verdict"]})
 
 
 def pareto(table: pd.DataFrame, error: str = "last_valid") -> pd.DataFrame:
@@ -206,63 +170,6 @@ def pareto(table: pd.DataFrame, error: str = "last_valid") -> pd.DataFrame:
     better = (time[:, None] < time) | (wrong[:, None] < wrong)
     found["front"] = ~(no_worse & better).any(axis=0) & np.isfinite(time)
     return found.sort_values("seconds", kind="stable")
-
-
-def explained(
-    table: pd.DataFrame,
-    factors: Sequence[str],
-    response: str,
-    resamples: int = 999,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """How much of the variation of a column each factor explains.
-
-    Parameters
-    ----------
-    factors : columns, such as the labels of configurations; every value is a level, numbers too.
-    response : a column of numbers. Rows without it, or without one of the factors, are left out.
-    resamples, confidence, seed : of the bootstrap over the rows, by its percentiles.
-
-    Returns
-    -------
-    DataFrame, a row a factor, shares of the sum of squares about the mean (η²), from 0 to 1:
-
-    levels, n : how many values the factor has, and how many rows count.
-    alone, low, high : what the means of its levels explain, when nothing else is known. The bounds lean upwards.
-    beyond : what it adds to all other factors (type II, main effects); less than `alone` where factors vary together.
-    by_chance : what so many levels explain on the average when the response has nothing to do with them.
-
-    Raises ValueError for unknown columns, fewer than three rows, and a response that does not vary.
-
-    >>> rows = [("f", "x", 1.0), ("f", "h", 1.0), ("i", "x", 3.0), ("i", "h", 3.0)]
-    >>> table = pd.DataFrame(rows, columns=["gate", "matrix", "error"])
-    >>> explained(table, ["gate", "matrix"], "error")[["levels", "alone", "beyond"]].round(2)
-            levels  alone  beyond
-    factor
-    gate         2    1.0     1.0
-    matrix       2    0.0     0.0
-    """
-    if isinstance(factors, str) or not factors:
-        raise ValueError(f"factors takes a list of at least one column, got {factors!r}")
-    factors = list(factors)
-    _check_columns(table, [*factors, response])
-    used = table[[*factors, response]].dropna()
-    y = used[response].to_numpy("float64")
-    if len(used) < 3 or np.ptp(y) == 0:
-        state = f"has n = {len(used)} rows" if len(used) < 3 else f"is {y[0]} in all {len(y)} rows"
-        raise ValueError(f"{response!r} {state} with all of {factors}; at least 3 that differ are needed")
-    levels = {name: pd.get_dummies(used[name].astype(str), dtype=float).to_numpy() for name in factors}
-    rng, edges, rows = np.random.default_rng(seed), [50 * (1 - confidence), 50 * (1 + confidence)], {}
-    for name, own in levels.items():
-        others = [other for other in levels.values() if other is not own]
-        drawn = [_explained(y[k], own[k]) for k in rng.choice(len(y), (resamples, len(y)))]
-        low, high = np.nanpercentile(drawn, edges) if resamples else (np.nan, np.nan)
-        beyond = _explained(y, *others, own) - _explained(y, *others)
-        number, by_chance = own.shape[1], (own.shape[1] - 1) / (len(y) - 1)
-        rows[name] = (number, len(y), _explained(y, own), float(low), float(high), beyond, by_chance)
-    columns = ["levels", "n", "alone", "low", "high", "beyond", "by_chance"]
-    return pd.DataFrame(rows.values(), index=pd.Index(rows, name="factor"), columns=columns)
 
 
 # --------------------------------------------------------------------------------------------------------- details
@@ -316,19 +223,3 @@ def _interval(
                 break
     bounds = {f"{what}_low": float(low), f"{what}_high": float(high), f"{what}_method": how}
     return {f"{what}_{measure}": value} | bounds
-
-
-def _first_below(run: pd.Series[Any], target: float) -> tuple[float, float]:
-    """Epoch and seconds until the validation error is at most the target; NaN for what can't be said."""
-    below = np.flatnonzero(np.asarray(run["valid_rmse"], "float64") <= target)
-    if not len(below):
-        return np.nan, np.nan
-    seconds = float(np.sum(run["epoch_seconds"][: below[0] + 1]))
-    return float(below[0] + 1), seconds if run["alone"] else np.nan
-
-
-def _explained(y: Values, *factors: Values) -> float:
-    """Share of the variation of y (n,) about its mean that factors explain, (n, levels) of 0 and 1; main effects."""
-    design, total = np.column_stack([np.ones(len(y)), *factors]), len(y) * y.var()
-    fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
-    return 1 - float(((y - fitted) ** 2).sum() / total) if total else np.nan

@@ -42,6 +42,8 @@ class Task:
     lookback, horizon, steps, every, inputs, target : as for `lstm_lib.windows`. A day ahead, hour by hour, is
         horizon=24, steps="all".
     shares : of the rows for training, validation and test, its `split`.
+    end : the share of the rows that is used: tasks that end at 0.7, 0.85 and 1.0 are tested on stretches that hardly
+        overlap, as the folds of `lstm_lib.folds`.
     length, warmup, stateful : train on sequences of so many steps instead, or on streams, see `lstm_lib.sequences`; the
         errors are of the same windows as without, and validation forecasts them in one pass.
     compared_with : a longer lookback; validation and test keep the windows whose targets a window of that length has
@@ -64,6 +66,7 @@ class Task:
     inputs: tuple[str, ...] | None = None
     target: str | tuple[str, ...] | None = None
     shares: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    end: float = 1.0
     length: int | None = None
     warmup: int = 12
     stateful: bool = False
@@ -82,13 +85,17 @@ class Task:
             raise ValueError(
                 f"reading has {', '.join(map(repr, unknown))}; load_series can be told {', '.join(READING)}"
             )
+        if not 0 < self.end <= 1:
+            raise ValueError(f"end is a share of the rows, above 0 and at most 1; got {self.end!r}")
         if self.length is not None and (self.every > 1 or self.compared_with is not None):
             raise ValueError("sequences are laid by every epoch: give length without every and compared_with")
 
     def load(self) -> Series:
         """The series, read anew; what `load_series` raises for a file that can't be read."""
         target = self.target[0] if isinstance(self.target, tuple) else self.target
-        return load_series(self.series, target=target, **self.reading)
+        series = load_series(self.series, target=target, **self.reading)
+        rows = round(self.end * len(series.frame))
+        return series if self.end == 1 else replace(series, frame=series.frame.iloc[:rows])
 
     def split(self) -> Split:
         """The three parts, cut once in a process for a file as it is; SeriesError for what can't be cut."""
@@ -96,24 +103,26 @@ class Task:
 
     def samples(self) -> Split | SequenceSplit:
         """What a network is trained on, and chosen by: the split, or sequences of the same parts."""
-        return _cut(self, _contents_of_file(self))[0]
+        return _cut(self, contents_of_file(self))[0]
 
     def digest(self) -> str:
         """A word for the values that it reads, so that a file that was changed is another task."""
-        return _cut(self, _contents_of_file(self))[1]
+        return _cut(self, contents_of_file(self))[1]
 
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, for JSON."""
         words = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
-        unsaid = {"compared_with", "reading"} | (
-            {"length", "warmup", "stateful"} if self.length is None else set()
+        unsaid = (
+            {"compared_with", "reading", "contents"}
+            | ({"length", "warmup", "stateful"} if self.length is None else set())
+            | ({"end"} if self.end == 1 else set())
         )
         return {
             k: v for k, v in words.items() if k not in unsaid or (v and k in ("compared_with", "reading"))
         }
 
 
-def _contents_of_file(task: Task) -> str:
+def contents_of_file(task: Task) -> str:
     """A digest of the file as it is now, whatever its date says; FileNotFoundError as from `load_series`."""
     with file_of(task.series).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -217,12 +226,12 @@ class Configuration:
             "isolation": self.isolation is not None,
             f"cell={self.cell!r}": self.cell not in KERAS_CELLS,
             f"form={adam.form!r}": adam.form == "paper",
-            "sequences": self.task.length is not None,
+            "streams": self.task.length is not None and self.task.stateful,
         }
         if self.engine != "lstm_lib" and (found := [what for what, is_there in refused.items() if is_there]):
             raise ValueError(
                 f"{where}Keras has no {', '.join(found)}; its engine runs the cells {', '.join(KERAS_CELLS)} on "
-                "windows, isolates nothing, and has Adam in the forms tf15 and keras"
+                "windows and sequences, isolates nothing, and has Adam in the forms tf15 and keras"
             )
         for name, label in self.labels.items():
             if not (isinstance(name, str) and isinstance(label, str | int | float | np.number | None)):

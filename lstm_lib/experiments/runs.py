@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,12 +20,15 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lstm_lib.experiments.configuration import Configuration
 from lstm_lib.isolation.plan import Plan, dense
+from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import init_params
 from lstm_lib.network.trace import Workspace
-from lstm_lib.series import Sequences, metrics
+from lstm_lib.series import Sequences, Windows, metrics
+from lstm_lib.series.sequences import windows_of
 from lstm_lib.training.loop import fit
 from lstm_lib.training.rates import RATES
 from lstm_lib.training.record import Checkpoint, Diverged, Record
@@ -68,24 +71,27 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
     Keras' training loss gives every sample the same weight, ours every batch. The record can't be resumed.
     """
     _set_tensorflow_threads(configuration.threads)
-    from lstm_lib.keras import batches, from_keras, to_keras
+    from lstm_lib.keras import from_keras, to_keras
 
     gc.collect()  # what an earlier model leaves behind has threads, which would run beside this one
-    split, spec, batch = configuration.task.split(), configuration.spec, configuration.batch
-    params = init_params(spec, seed, split.train.values.dtype)
-    model, steps = to_keras(spec, params), -(-len(split.train) // batch)
+    parts, spec, batch = configuration.task.samples(), configuration.spec, configuration.batch
+    samples = parts.train
+    params = init_params(spec, seed, windows_of(samples).values.dtype)
+    rows, output = len(samples), spec.output
+    if isinstance(samples, Sequences):
+        rows, output = samples.fewest(), "every"
+    model, steps = to_keras(replace(spec, output=output), params), -(-rows // batch)
     xla = True if configuration.engine == "keras-xla" else "auto"
     model.compile(_keras_adam(configuration, steps), "mse", jit_compile=xla, steps_per_execution=steps)
     # as many rows as hold every size of a batch: a whole one, and what is left for the last
-    rows = len(split.train) if steps == 1 else batch + len(split.train) % batch
-    _build_step(model, batches(*split.train.take(np.arange(rows)), batch))
+    few = rows if steps == 1 else batch + rows % batch
+    _build_step(model, _batches(tuple(a[:few] for a in _epoch(samples, seed, 1, batch)), batch))
     config = {name: getattr(configuration, name) for name in ("batch", "epochs", "rate", "threads")}
     config |= {"seed": seed, "isolation": None, "train": "keras"}
     config["optimizer"] = {"keras": asdict(configuration.adam)}
     record, work = Record.begin(spec, config, params, configuration.adam.init(params)), Workspace()
     for epoch in range(1, configuration.epochs + 1):
-        order = np.random.default_rng([seed, epoch]).permutation(len(split.train))
-        data = batches(*split.train.take(order), batch)
+        data = _batches(_epoch(samples, seed, epoch, batch), batch)
         began = perf_counter()
         fitted = model.fit(data, epochs=1, shuffle=False, verbose=0)
         seconds = perf_counter() - began
@@ -94,8 +100,20 @@ def _run_keras(configuration: Configuration, seed: int) -> Record:
             hint = f"try a smaller learning rate than {configuration.lr}"
             raise Diverged(f"loss is {loss} in epoch {epoch}; {hint}", record)
         record.params = found
-        record.close_epoch(seconds, loss, Checkpoint(found, record.checkpoint.state), split.valid, work)
+        record.close_epoch(seconds, loss, Checkpoint(found, record.checkpoint.state), parts.valid, work)
     return record
+
+
+def _epoch(samples: Windows | Sequences, seed: int, epoch: int, batch: int) -> tuple[Array, ...]:
+    """x, y and, of sequences, weights whose mean is 1: what `fit` takes in this epoch, in its order."""
+    rng = np.random.default_rng([seed, epoch])
+    if not isinstance(samples, Sequences):
+        return samples.take(rng.permutation(len(samples)))
+    now, order = samples.round(rng, batch)
+    rows = np.concatenate(order)[: samples.fewest()]
+    weights = now.weights(rows)
+    x, y = now.take(rows)
+    return x, y, weights / weights.mean()
 
 
 def _set_tensorflow_threads(threads: int) -> None:
@@ -133,6 +151,13 @@ def _keras_adam(configuration: Configuration, steps: int) -> Any:
     )
 
 
+def _batches(arrays: tuple[Array, ...], batch: int) -> Any:
+    from lstm_lib.keras import batches
+
+    x, y, *weights = arrays
+    return batches(x, y, batch, *weights)
+
+
 def _build_step(model: Any, data: Any) -> None:
     """Have Keras make the graph of its step; weights and optimiser are put back to where they were."""
     weights = model.get_weights()
@@ -147,7 +172,13 @@ def _build_step(model: Any, data: Any) -> None:
 
 
 def row(
-    configuration: Configuration, seed: int, record: Record, *, alone: bool = False, diverged: str = ""
+    configuration: Configuration,
+    seed: int,
+    record: Record,
+    *,
+    alone: bool = False,
+    diverged: str = "",
+    load: float | None = None,
 ) -> dict[str, Any]:
     """What a table says of a run: flat, fit for JSON.
 
@@ -159,10 +190,10 @@ def row(
         `best_test_rmse`, `best_test_mae` with those of the epoch with the lowest validation loss.
     predicted : how many times as fast as the dense step the cost model has it, over the whole training.
     updated : share of the arcs that were updated, mean over the steps.
-    alone : whether nothing of ours ran beside it, as in `sweep(timed=True)`; only then its seconds count.
+    alone : whether nothing ran beside it, as in `sweep(timed=True)`; only then its seconds count.
     diverged : why it has no errors, or "".
-    threads, versions, machine, load, date : where and when. `load` is how many processes the machine had to run,
-        mean over the last minute; None where the system doesn't tell.
+    threads, versions, machine, load, date : where and when. `load` is how many cores other processes kept busy during
+        the run (`load.py`); None where the system doesn't tell.
     """
     spec, split, history = configuration.spec, configuration.task.split(), record.history.to_dict("list")
     rmse, seconds = history["valid_rmse"], history["seconds"]
@@ -191,6 +222,8 @@ def row(
     for prefix, params in (("", record.params), ("best_", record.best_params)):
         yhat = None if diverged else split.unscale(predict(spec, params, split.test))
         scores = {} if yhat is None else metrics(split.test.actual, yhat)
+        if yhat is not None and not prefix:
+            own["test_days"] = _by_day(split.test, yhat)
         own |= {f"{prefix}test_{name}": scores.get(name) for name in ("rmse", "mae")}
     own |= {"updated": None if configuration.engine == "lstm_lib" else 1.0, "predicted": None}
     if configuration.engine == "lstm_lib" and rmse:
@@ -202,7 +235,7 @@ def row(
         "threads": record.config["threads"],
         "versions": versions(configuration.engine, record.config.get("engine", "")),
         "machine": machine(),
-        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load": None if load is None else round(load, 2),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if taken := sorted(configuration.labels.keys() & own.keys()):
@@ -210,6 +243,13 @@ def row(
             f"configuration {configuration.name!r}: the labels {taken} are columns of the table already"
         )
     return own | dict(configuration.labels)
+
+
+def _by_day(part: Windows, yhat: Array) -> list[float]:
+    """The mean squared error of each local day of the part, in order, to five digits."""
+    days = part.times.tz_convert(part.series.timezone).normalize()
+    squares = pd.Series(np.mean((yhat - part.actual) ** 2, axis=1)).groupby(np.asarray(days)).mean()
+    return [float(f"{value:.5g}") for value in squares]
 
 
 def predicted_step(configuration: Configuration, record: Record | None = None) -> tuple[float, float]:
@@ -222,14 +262,25 @@ def predicted_step(configuration: Configuration, record: Record | None = None) -
     >>> 0 < seconds < 1, updated
     (True, 1.0)
     """
-    spec, batch, train = configuration.spec, configuration.batch, configuration.task.samples().train
-    order = train.round(np.random.default_rng(0), batch)[1] if isinstance(train, Sequences) else None
-    steps = -(-len(train) // batch) if order is None else len(order)
-    moments = _moments(configuration.epochs, steps, record)
+    spec = configuration.spec
+    moments = _moments(configuration.epochs, steps_of_epoch(configuration), record)
     plans = [plan_at(configuration.plan, spec, moment) for moment in moments]
     costs = {plan: _seconds(plan, configuration) for plan in set(plans)}
     seconds = float(np.mean([costs[plan] for plan in plans]))
     return seconds, float(np.mean([1 - plan.zone.share for plan in plans]))
+
+
+def steps_of_epoch(configuration: Configuration) -> int:
+    """How many training steps an epoch has.
+
+    >>> from lstm_lib.experiments import Task
+    >>> steps_of_epoch(Configuration("dense", Task(lookback=3, every=200), batch=32))
+    4
+    """
+    batch, train = configuration.batch, configuration.task.samples().train
+    if isinstance(train, Sequences):
+        return len(train.round(np.random.default_rng(0), batch)[1])
+    return -(-len(train) // batch)
 
 
 def _seconds(plan: Plan, configuration: Configuration) -> float:

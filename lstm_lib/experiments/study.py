@@ -1,23 +1,23 @@
-"""The study: which policies, which controls, on which task; `run_study` makes the runs, into a store.
+"""The study: what isolating arcs saves and costs, beside a dense training that was given every chance.
 
-Nouns: a policy is what is isolated when, over a whole training; a control is a run that a policy has to beat at the
-same cost; a `Design` is the task, the network and the training that all of them share; a family is a list of
-configurations for `sweep`:
+Nouns: a policy is what is isolated when, over a whole training; a control is another way to spend less; a `Design` is
+the task, the network and the training that all of them share; a family is a function of a design and a seed that lists
+configurations for `sweep`. What is drawn is drawn by the seed: thirty seeds are thirty draws.
 
-    policies     dense, spans, units that are redrawn, the head alone towards the end
-    controls     what else the same time could buy
-    statistics   half of the arcs, chosen anew every epoch by each statistic
-    sizes        dense and the short span at other numbers of units
-    core         of the policies and controls those that a second task needs
-    zones        gate x matrix x layer x share x depth x span, another quarter of the combinations with each seed
+    policies     dense, and arcs that are isolated: which, how many, how deep, from when, kept or drawn anew
+    controls     windows, a smaller network, fewer epochs, shorter sequences, larger batches, Keras
+    statistics   three quarters of the units, chosen by each statistic: once, anew each epoch, the wrong way round
+    core         of the first two those that a second task or size needs
+    windows      the dense network on windows
 
-All but the zones are made in turn, seed by seed, and timed. Of the zones only the errors count.
+`tuned` gives every one of them, the dense training too, the same number of trials for its rate and its epochs, on the
+validation part, before `run_study` makes the runs that count.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -26,289 +26,369 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstm_lib.experiments.configuration import Configuration, Task
-from lstm_lib.experiments.equal_cost import epochs_of_equal_time, lookback_of_equal_cost, units_of_equal_cost
+from lstm_lib.experiments.configuration import KERAS_CELLS, Configuration, Task
+from lstm_lib.experiments.equal_cost import units_of_equal_cost
 from lstm_lib.experiments.store import Store
 from lstm_lib.experiments.sweeping import sweep
 from lstm_lib.files import replacing
-from lstm_lib.isolation.plan import Plan, isolate
-from lstm_lib.isolation.zones import nothing, read_zone, zone
-from lstm_lib.network.cells import CELLS
+from lstm_lib.isolation.plan import Plan, dense, isolate
+from lstm_lib.isolation.zones import everything, nothing, read_zone, zone
 from lstm_lib.network.spec import Spec
 from lstm_lib.training import schedules
+from lstm_lib.training.schedules import Moment, PlanOrSchedule
 from lstm_lib.training.selection import by_statistic
 from lstm_lib.training.statistics import STATISTICS
 
-Recipe = Callable[[Spec], schedules.PlanOrSchedule]
+Recipe = Callable[[Spec], PlanOrSchedule]
 Family = list[Configuration]
-FACTORS = ("gate", "matrix", "layer", "share", "depth", "span")  # that the zones are crossed of
+SEQUENCES = Task("sceaux", reading={"calendar": ("hour", "weekday")}, length=48, warmup=12)
+GRID: Mapping[str, tuple[float, ...]] = {  # what is tried for each; epochs as shares of the design's
+    "lr": (2e-3, 4e-3, 8e-3),
+    "epochs": (0.25, 0.5, 1.0),
+}
+TUNED_ON = (1000, 1001)  # seeds that no result comes from
+KERAS = ("Keras", "keras"), ("Keras, XLA", "keras-xla")
+SHARE = 0.75  # of the units, where statistics, draws and schedules are compared
 # What a results table keeps of a row, in this order; lists stand in it as JSON.
 COLUMNS = (
-    "series", "horizon", "group", "name", "seed", "units", "epochs", "lookback", "engine", *FACTORS,
-    "seconds", "epoch_seconds", "valid_rmse", "last_valid", "test_rmse", "test_mae",
-    "predicted", "updated", "diverged", "alone",
-    "threads", "load", "machine", "versions", "date",
+    "series", "horizon", "end", "group", "name", "seed", "cell", "units", "epochs", "batch", "lr", "length", "lookback",
+    "engine", "seconds", "epoch_seconds", "valid_rmse", "last_valid", "test_rmse", "test_mae", "test_days",
+    "predicted", "updated", "diverged", "alone", "load", "threads", "machine", "versions", "date",
 )  # fmt: skip
-LISTS = ("epoch_seconds", "valid_rmse")
+LISTS = ("epoch_seconds", "valid_rmse", "test_days")
 
 
 @dataclass(frozen=True)
 class Design:
     """What all runs of a study share: the task, the network and the training.
 
-    span : of the policies that have one; None takes a sixth of the lookback.
+    epochs : the most that a run is tuned to.
+    settings : of a configuration by name, what `tuned` chose for it, such as {"lr": 4e-3, "epochs": 6}.
 
-    >>> design = Design()
-    >>> design.short, design.late
-    (12, 5)
+    >>> Design(settings={"dense": {"lr": 1e-3}}).make("dense", "dense").lr
+    0.001
     """
 
-    task: Task = field(default_factory=Task)
-    units: tuple[int, ...] = (64,)
-    epochs: int = 6
-    batch: int = 64
+    task: Task = SEQUENCES
+    units: tuple[int, ...] = (256,)
+    cell: str = "standard"
+    epochs: int = 12
+    batch: int = 8
     lr: float = 2e-3
-    span: int | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    @property
-    def short(self) -> int:
-        """The span of the policies."""
-        return self.span or max(1, self.task.lookback // 6)
-
-    @property
-    def late(self) -> int:
-        """The first epoch of the last third, in which the head alone is trained."""
-        return self.epochs - max(1, self.epochs // 3) + 1
-
-    def shorter(self, lookback: int) -> Task:
-        """The task with shorter windows, judged on the same hours."""
-        return replace(self.task, lookback=lookback, compared_with=self.task.lookback)
-
-    def configuration(
-        self, name: str, group: str, isolation: Recipe | None = None, **changes: Any
+    def make(
+        self, name: str, group: str, isolation: Recipe | None = None, like: str = "", **changes: Any
     ) -> Configuration:
-        """A configuration of this design."""
-        shared = {name: getattr(self, name) for name in ("task", "units", "epochs", "batch", "lr")}
-        return Configuration(name, group=group, isolation=isolation, **(shared | changes))
+        """A configuration of this design; `like` has the settings of another one, which it is compared with."""
+        shared = {name: getattr(self, name) for name in ("task", "units", "cell", "epochs", "batch", "lr")}
+        own = self.settings.get(like or name, {})
+        return Configuration(name, group=group, isolation=isolation, **(shared | dict(own) | changes))
 
 
 # ------------------------------------------------------------------------------------------------------- isolations
 
 
-def short_plan(spec: Spec, span: int | None) -> Plan:
-    """Every arc is updated, through the last steps alone; None: through all."""
-    return isolate(spec, nothing(spec), span=span)
+def always(text: str, depth: str = "cut", but: bool = False) -> Recipe:
+    """The zone with this text, or all but it, isolated from the first step to the last; the head stays active."""
+
+    def plan(spec: Spec) -> Plan:
+        named = read_zone(spec, text)
+        layers = everything(spec) - zone(spec, layer="head")
+        return isolate(spec, layers - named if but else named, depth)
+
+    return plan
+
+
+def kept(share: float, seed: int, depth: str = "cut", **how: Any) -> Callable[[Spec], Plan]:
+    """A share of the units, drawn once."""
+    drawn = redrawn(share, seed, depth, **how)
+    return lambda spec: drawn(spec).plan_at(Moment(1, 1, 0))
+
+
+def kept_beside(text: str, share: float, seed: int, depth: str = "cut") -> Recipe:
+    """The zone with this text, and of what it leaves active a share of the units, drawn once."""
+
+    def plan(spec: Spec) -> Plan:
+        return isolate(spec, read_zone(spec, text) | kept(share, seed)(spec).zone, depth)
+
+    return plan
+
+
+def redrawn(share: float, seed: int, depth: str = "cut", **how: Any) -> Callable[[Spec], schedules.Schedule]:
+    """A share of the units, drawn anew every epoch."""
+    return lambda spec: schedules.redraw(spec, share, seed=seed, depth=depth, **how)
+
+
+def then(epoch: int, recipe: Recipe) -> Recipe:
+    """Nothing is isolated before this epoch."""
+    return lambda spec: schedules.from_epoch(epoch, recipe(spec))
+
+
+def thawed(epochs: int, recipe: Recipe) -> Recipe:
+    """Nothing is isolated in the last epochs."""
+    return lambda spec: schedules.thaw_last(epochs, recipe(spec))
+
+
+def in_turn(recipe: Recipe) -> Recipe:
+    """One epoch isolated, one dense."""
+    return lambda spec: schedules.alternate([recipe(spec), dense(spec)])
 
 
 def spanning(span: int) -> Recipe:
-    """Every arc is updated, through the last steps alone."""
-    return lambda spec: short_plan(spec, span)
+    """Every arc is updated; errors travel back so many steps."""
+    return lambda spec: isolate(spec, nothing(spec), span=span)
 
 
 def head_alone(spec: Spec) -> Plan:
-    """Every layer isolated, its states remembered."""
-    return isolate(spec, ~zone(spec, layer="head"), "cache")
+    """Every layer isolated, its states remembered where they can be."""
+    return isolate(spec, ~zone(spec, layer="head"), "cut")
 
 
-def then_head(epoch: int, span: int | None) -> Recipe:
-    """From this epoch on the head alone; a span before."""
-    return lambda spec: schedules.from_epoch(epoch, head_alone(spec), short_plan(spec, span))
-
-
-def growing(spans: Sequence[int], epochs: int) -> Recipe:
-    """One span after the other, each for an equal part of the epochs."""
-
-    def schedule(spec: Spec) -> schedules.PlanOrSchedule:
-        held: schedules.PlanOrSchedule = short_plan(spec, spans[0])
-        for k, span in enumerate(spans[1:], 1):
-            start, plan = 1 + k * epochs // len(spans), short_plan(spec, span)
-            held = schedules.from_epoch(start, plan, before=held) if start > 1 else plan
-        return held
-
-    return schedule
-
-
-def mixed(short: int, long: int) -> Recipe:
-    """Three steps with a short span, then one with a long span."""
-    return lambda spec: schedules.alternate([short_plan(spec, n) for n in [short] * 3 + [long]], every=1)
-
-
-def redrawn(share: float, span: int | None) -> Callable[[Spec], schedules.Schedule]:
-    """A share of the units isolated at depth cut, drawn anew every epoch."""
-    return lambda spec: schedules.redraw(spec, share, blocks=8, depth="cut", span=span)
-
-
-def fixed(share: float, span: int | None) -> Recipe:
-    """A share of the units isolated at depth cut, drawn once."""
-    return lambda spec: redrawn(share, span)(spec).plan_at(schedules.Moment(1, 1, 0))
-
-
-def half_by(statistic: str, span: int) -> Recipe:
-    """Half of the arcs isolated at depth cut, chosen anew every epoch; the first epoch isolates nothing."""
-    return lambda spec: schedules.from_epoch(
-        2, by_statistic(spec, statistic, 0.5, depth="cut", span=span), short_plan(spec, span)
+def chosen(statistic: str, seed: int, every: int | None, most: bool = False) -> Recipe:
+    """The units that lose least by a statistic, or most, from the second epoch on."""
+    return lambda spec: by_statistic(
+        spec,
+        statistic,
+        SHARE * _in_layers(spec),
+        every=every,
+        blocks=max(spec.units),
+        depth="cut",
+        seed=seed,
+        most=most,
     )
 
 
-def isolating(text: str, share: float, depth: str, span: int) -> Recipe:
-    """Of the zone with this text the arcs that lead to the first units, a share of them."""
-
-    def plan(spec: Spec) -> Plan:
-        units = round(share * spec.units[int(text[0])])
-        return isolate(spec, read_zone(spec, f"{text}[0:{units}]"), depth, span)
-
-    return plan
+def _in_layers(spec: Spec) -> float:
+    return 1 - zone(spec, layer="head").share
 
 
 # -------------------------------------------------------------------------------------------------------- families
 
 
-def policies(design: Design) -> Family:
-    """The dense run and what may be faster: spans, redrawn units, the head alone towards the end."""
-    make, short, late = design.configuration, design.short, design.late
-    long, half, window = 2 * short, max(1, short // 2), max(1, design.task.lookback // 2)
-    return [
-        make("dense", "dense"),
-        *(make(f"span {n}", "span", spanning(n)) for n in (long, 3 * short // 2, short, half)),
-        make(f"spans {half}, {short}, {long}", "span", growing((half, short, long), design.epochs)),
-        make(f"span {half}, each fourth {3 * short}", "span", mixed(half, 3 * short)),
-        make("dense, then head", "then head", then_head(late, None)),
-        make(f"span {long}, then head", "then head", then_head(late, long)),
-        make(f"span {short}, then head", "then head", then_head(late, short)),
-        make("half redrawn", "units", redrawn(0.5, None)),
-        make(f"half redrawn, span {short}", "units", redrawn(0.5, short)),
-        make(f"quarter redrawn, span {short}", "units", redrawn(0.25, short)),
-        make(f"window {window}, span {short}, then head", "combined", then_head(late, short),
-             task=design.shorter(window)),
-    ]  # fmt: skip
-
-
-def controls(design: Design) -> Family:
-    """What else could be had for the predicted cost of training with the short span, and Keras's own training."""
-    make, short = design.configuration, design.short
-    spec = make("dense", "dense").spec
-    T, B = design.task.lookback, design.batch
-    wanted = short_plan(spec, short).cost(T, B)
-    smaller, shorter = units_of_equal_cost(spec, wanted, T, B), lookback_of_equal_cost(spec, wanted, T, B)
-    fewer = epochs_of_equal_time(spec, wanted, design.epochs, T, B)
-    return [
-        make("head alone", "control", head_alone),
-        make(f"half fixed, span {short}", "control", fixed(0.5, short)),
-        make("smaller network", "control", units=smaller),
-        make("fewer epochs", "control", epochs=fewer),
-        make("shorter window", "control", task=design.shorter(shorter)),
-        make("Keras", "control", engine="keras"),
-        make("Keras, XLA", "control", engine="keras-xla"),
+def policies(design: Design, seed: int = 0) -> Family:
+    """Dense, and what may be faster. The names are those of tables and figures."""
+    make, late, third = (
+        design.make,
+        design.epochs - max(1, design.epochs // 4) + 1,
+        max(1, design.epochs // 4),
+    )
+    names = {0.25: "a quarter", 0.5: "half", 0.75: "three quarters", 0.875: "seven eighths"}
+    main = names[SHARE]
+    found = [make("dense", "dense")]
+    found += [make(f"{name} kept", "kept", kept(share, seed)) for share, name in names.items()]
+    found += [
+        make(f"{main} kept, skip", "kept", kept(SHARE, seed, "skip")),
+        make(f"{main} kept, blocks of 8", "kept", kept(SHARE, seed, blocks=max(1, min(design.units) // 8))),
+        make(f"{main} kept after an epoch", "kept", then(2, kept(SHARE, seed))),
+        make("half redrawn", "redrawn", redrawn(0.5, seed)),
+        make(f"{main} redrawn", "redrawn", redrawn(SHARE, seed)),
+        make(f"{main} in turn with none", "redrawn", in_turn(kept(SHARE, seed))),
+        make(f"{main} kept, thawed at the end", "thawed", thawed(third, kept(SHARE, seed))),
+        make("dense, then the head", "head", then(late, head_alone)),
+        make("the head alone", "head", head_alone),
     ]
-
-
-def core(design: Design) -> Family:
-    """The policies and controls that a second task needs."""
-    long, short, window = 2 * design.short, design.short, design.task.lookback // 2
-    wanted = {
-        "dense", f"span {long}", f"span {short}", f"span {long}, then head", f"span {short}, then head",
-        f"half redrawn, span {short}", "head alone", "smaller network", "fewer epochs", "shorter window",
-        "Keras, XLA", f"window {window}, span {short}, then head",
-    }  # fmt: skip
-    return [c for c in policies(design) + controls(design) if c.name in wanted]
-
-
-def statistics(design: Design) -> Family:
-    """Half of the arcs isolated by each statistic, over the short span: equal cost, "random" among them."""
-    return [
-        design.configuration(f"half by {name}", "statistic", half_by(name, design.short))
-        for name in STATISTICS
+    by_gate = {"f and i": "fi", "o": "o", "f, i and o": "fio", "g": "g"} if design.cell == "standard" else {}
+    for words, gates in by_gate.items():
+        text = " | ".join(f"{layer}/*/{gates}" for layer in range(len(design.units)))
+        found.append(make(f"{words} rest", "gates", always(text)))
+        if gates == "fi":
+            found.append(make("f, i and half of the units rest", "gates", kept_beside(text, 0.5, seed)))
+            found.append(make(f"{words} rest, skip", "gates", always(text, "skip")))
+    recurrent = " | ".join(f"{layer}/Wh" for layer in range(len(design.units)))
+    found += [
+        make("Wh rests", "matrices", always(recurrent)),
+        make("Wh rests, skip", "matrices", always(recurrent, "skip")),
+        make("span 12", "span", spanning(12)),
     ]
-
-
-def sizes(design: Design, units: Iterable[int] = (16, 32, 128)) -> Family:
-    """Dense and the short span, then the head, at other numbers of units."""
-    wanted = {"dense", f"span {design.short}", f"span {design.short}, then head"}
-    some = [c for c in policies(design) if c.name in wanted]
-    return [replace(c, name=f"{c.name}, {H} units", group="size", units=(H,)) for H in units for c in some]
-
-
-def zones(design: Design, seed: int | None = None) -> Family:
-    """A network of two layers, one zone isolated all along: gate, matrix, layer, share, depth and span crossed.
-
-    With a seed a quarter of the combinations, drawn by it. The network without a zone is always there, once for each
-    span, so that a zone's effect can be told from its span's. Half of the design's epochs, since they are many and no
-    time is compared.
-    """
-    half = replace(design, epochs=max(1, design.epochs // 2), units=(32, 32))
-    short, whole = design.short, design.task.lookback
-    gates = CELLS["standard"].gates
-    crossed = list(product(gates, ("Wx", "Wh"), (0, 1), (0.5, 1.0), ("skip", "cut"), (short, whole)))
-    if seed is not None:
-        order = np.random.default_rng([seed, 7]).permutation(len(crossed))
-        crossed = [crossed[k] for k in sorted(order[: len(crossed) // 4])]
-    found = [
-        half.configuration("dense, two layers", "zone", labels={"span": whole}),
-        half.configuration(f"span {short}, two layers", "zone", spanning(short), labels={"span": short}),
-    ]
-    for labels in crossed:
-        gate, matrix, layer, share, depth, span = labels
-        text = f"{layer}/{matrix}/{gate}"
-        name, recipe = f"{text}, {share:.0%}, {depth}, span {span}", isolating(text, share, depth, span)
-        found.append(half.configuration(name, "zone", recipe, labels=dict(zip(FACTORS, labels, strict=True))))
     return found
 
 
-# ------------------------------------------------------------------------------------------------------ the whole
+def controls(design: Design, seed: int = 0) -> Family:
+    """What else costs about what three quarters kept cost, and Keras's own training on the same sequences."""
+    make, task = design.make, design.task
+    spec, T = make("dense", "dense").spec, task.length or task.lookback
+    costs = [
+        plan.cost(T, design.batch, output="every").seconds.total
+        for plan in (kept(SHARE, seed)(spec), dense(spec))
+    ]
+    wanted = min(costs)  # a tiny network saves nothing
+    smaller = units_of_equal_cost(spec, wanted, T, design.batch, "every")
+    fewer = max(1, round(wanted / costs[1] * make("dense", "dense").epochs))
+    if "fewer epochs" in design.settings:
+        shorter = make("fewer epochs", "control")
+    else:
+        shorter = make("fewer epochs", "control", like="dense", epochs=fewer)
+    return [
+        make("smaller network", "control", units=smaller),
+        make("quarter of the units", "control", units=tuple(max(1, H // 4) for H in design.units)),
+        shorter,
+        make("shorter sequences", "control", task=replace(task, length=task.warmup + (T - task.warmup) // 2)),
+        make("batch of 16", "control", batch=2 * design.batch),
+        *(
+            make(name, "Keras", like="dense", engine=engine)
+            for name, engine in KERAS
+            if design.cell in KERAS_CELLS
+        ),
+    ]
 
 
-FAMILIES: dict[str, Callable[[Design], Family]] = {
-    family.__name__: family for family in (policies, controls, statistics, core, sizes, zones)
+def windows(design: Design, seed: int = 0) -> Family:
+    """The dense network on windows, as everybody trains it: ten times the work for an epoch, so few seeds."""
+    return [
+        design.make(
+            "windows", "control", task=replace(design.task, length=None), batch=64, epochs=design.epochs // 2
+        )
+    ]
+
+
+def statistics(design: Design, seed: int = 0) -> Family:
+    """Each statistic in three arms, all beside the draw that is kept after an epoch."""
+    like = "three quarters kept after an epoch"
+    arms = {"once": (None, False), "each epoch": (1, False), "the wrong way": (None, True)}
+    return [
+        design.make(like, "kept", then(2, kept(SHARE, seed))),
+        *(
+            design.make(f"{name}, {arm}", "statistic", chosen(name, seed, *how), like=like)
+            for name, (arm, how) in product(STATISTICS, arms.items())
+            if name != "random"
+        ),
+    ]
+
+
+def core(design: Design, seed: int = 0) -> Family:
+    """The policies and controls that another task, size or cell needs."""
+    wanted = {
+        "dense", "half kept", "three quarters kept", "seven eighths kept", "three quarters kept after an epoch",
+        "three quarters redrawn", "f and i rest", "f, i and o rest", "f, i and half of the units rest", "Wh rests",
+        "span 12", "the head alone", "dense, then the head", "smaller network", "quarter of the units", "fewer epochs",
+    }  # fmt: skip
+    return [c for c in policies(design, seed) + controls(design, seed) if c.name in wanted]
+
+
+FAMILIES: dict[str, Callable[[Design, int], Family]] = {
+    family.__name__: family for family in (policies, controls, statistics, core, windows)
 }
 
 
-def timed_runs(design: Design, families: Sequence[str], only: Collection[str] | None = None) -> Family:
-    """The configurations of these families but for the zones, each once; of a name in `only` where that is given.
+def of_families(
+    design: Design, families: Sequence[str], seed: int = 0, only: Collection[str] | None = None
+) -> Family:
+    """The configurations of these families, each once; of a name in `only` where that is given.
 
     Raises ValueError for an unknown family or name.
     """
     if unknown := [name for name in families if name not in FAMILIES]:
         raise ValueError(f"no family {', '.join(map(repr, unknown))}; the choices are {', '.join(FAMILIES)}")
-    found = {c.name: c for name in families if name != "zones" for c in FAMILIES[name](design)}
+    found = {c.name: c for name in families for c in FAMILIES[name](design, seed)}
     if absent := ", ".join(repr(name) for name in only or () if name not in found):
         raise ValueError(f"no run named {absent}; the choices are {', '.join(map(repr, found))}")
     return [found[name] for name in found if only is None or name in only]
+
+
+# ------------------------------------------------------------------------------------------------------ the whole
+
+
+def tuned(
+    design: Design,
+    store: Store | str | Path,
+    families: Sequence[str],
+    jobs: int = 1,
+    progress: bool = True,
+    only: Collection[str] | None = None,
+) -> tuple[Design, pd.DataFrame]:
+    """The design with the settings of every configuration that has its own, the best of `GRID`, and the trials.
+
+    Each gets len(lr) x len(epochs) trials with two seeds that no result comes from; the lowest mean error of the
+    validation part after the last epoch is chosen, the cheaper one of equals. What diverges is never chosen.
+    `only` is as for `run_study`; what the named stand beside has to be among them.
+    "fewer epochs" has the next lower number of epochs that the dense network was tried with, at its best rate there.
+    """
+    trials: dict[str, list[Configuration]] = {}
+    for c in of_families(replace(design, settings={}), families, only=only):
+        # these have the settings of what they stand beside
+        if c.group not in ("statistic", "Keras") and c.name != "fewer epochs":
+            trials[c.name] = trials_of(c)
+    every = [c for some in trials.values() for c in some]
+    table = sweep(
+        every, TUNED_ON, store, jobs=jobs, progress=progress, order="by configuration", records=False
+    )
+    errors = pd.to_numeric(table["last_valid"]).fillna(np.inf).groupby(table["name"]).mean()
+
+    def best(some: Collection[Configuration]) -> Configuration:
+        return min(some, key=lambda c: (errors[c.name], c.epochs))
+
+    found = {name: best(some) for name, some in trials.items()}
+    if shorter := [c for c in trials.get("dense", ()) if c.epochs < found["dense"].epochs]:
+        half = max(c.epochs for c in shorter)
+        found["fewer epochs"] = best([c for c in shorter if c.epochs == half])
+    settings = {name: {"lr": c.lr, "epochs": c.epochs} for name, c in found.items()}
+    # what a trial would have on the test part nobody should know
+    return replace(design, settings=settings), table.assign(
+        end=design.task.end, test_rmse=np.nan, test_days=np.nan
+    )
+
+
+def trials_of(c: Configuration) -> list[Configuration]:
+    """A configuration with each rate and number of epochs of `GRID`, the epochs as shares of its own.
+
+    >>> [c.name for c in trials_of(Design(epochs=2).make("dense", "dense"))][:2]
+    ['dense: 0.002, 1', 'dense: 0.002, 2']
+    """
+    shorter = dict.fromkeys(max(1, round(share * c.epochs)) for share in GRID["epochs"])
+    return [
+        replace(c, name=f"{c.name}: {lr:g}, {epochs}", group="tuning", lr=lr, epochs=epochs)
+        for lr, epochs in product(GRID["lr"], shorter)
+    ]
 
 
 def run_study(
     design: Design,
     store: Store | str | Path,
     seeds: Sequence[int] = range(10),
-    families: Sequence[str] = ("policies", "controls", "statistics"),
+    families: Sequence[str] = ("policies", "controls"),
     jobs: int = 1,
     progress: bool = True,
     only: Collection[str] | None = None,
+    timed: Sequence[int] = (),
 ) -> pd.DataFrame:
     """Make all runs of these families that the store lacks, and return their rows.
 
     Parameters
     ----------
-    design : what the runs share.
+    design : what the runs share; from `tuned`.
     store : a `Store` or its folder; a study that was stopped goes on from there.
     seeds : ten or more, for intervals that mean something.
     families : keys of `FAMILIES`.
-    jobs : how many runs of the zones at a time, whose time doesn't count; the others are made alone, one by one.
-    only : names of configurations, such as "dense" and "Keras", which are made and no zones; None makes all.
+    jobs : how many runs at a time, where times don't count.
+    only : names of configurations; None makes all.
+    timed : the seeds whose runs are made alone, one by one, after the others, and timed.
 
     Raises ValueError for an unknown family or name, and what `sweep` raises.
     """
-    timed = timed_runs(design, families, only)
-    tables = [sweep(timed, seeds, store, timed=True, progress=progress)] if timed else []
-    for seed in seeds if "zones" in families and only is None else ():
-        tables += [sweep(zones(design, seed), [seed], store, jobs=jobs, progress=progress)]
-    return pd.concat(tables, ignore_index=True)
+    tables = []
+    for now in (False, True):
+        for seed in timed if now else seeds:
+            some = of_families(design, families, seed, only)
+            tables.append(
+                sweep(
+                    some, [seed], store, jobs=1 if now else jobs, timed=now, progress=progress, records=False
+                )
+            )
+    made = pd.concat(tables, ignore_index=True).assign(end=design.task.end)
+    return (
+        made.sort_values("alone", kind="stable").drop_duplicates(["name", "seed"], keep="last").sort_index()
+    )
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
     """Write the rows of a study as CSV, with what was run where and when, in five digits."""
     kept = table.reindex(columns=COLUMNS)
     for name in LISTS:
-        kept[name] = [json.dumps([float(f"{a:.5g}") for a in values]) for values in kept[name]]
+        kept[name] = [
+            json.dumps([float(f"{a:.5g}") for a in values] if isinstance(values, list) else [])
+            for values in kept[name]
+        ]
     with replacing(path) as file:
         kept.to_csv(file, index=False, float_format="%.5g")
 
@@ -319,15 +399,3 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if lacking := [name for name in COLUMNS if name not in table]:
         raise ValueError(f"{path} is no results table of a study: it lacks {', '.join(lacking)}")
     return table.assign(diverged=table["diverged"].astype("object").where(table["diverged"].notna(), ""))
-
-
-def task_runs(
-    table: pd.DataFrame, series: str, horizon: int = 1, groups: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """The runs of one task, of some groups or of all but sizes and zones; ValueError where there are none."""
-    wanted = table["group"].isin(groups) if groups is not None else ~table["group"].isin(["size", "zone"])
-    rows = table[(table["series"] == series) & (table["horizon"] == horizon) & wanted]
-    if rows.empty:
-        tasks = table[["series", "horizon", "group"]].drop_duplicates().to_dict("split")["data"]
-        raise ValueError(f"no run of {series!r}, horizon {horizon}, groups {groups}; the table has {tasks}")
-    return rows.reset_index(drop=True)

@@ -1,8 +1,9 @@
 """Every configuration with every seed: in turn, stored as they finish, taken up again where they stopped.
 
 Compared runs take turns: for each seed all configurations, and with each seed another one begins, so that a machine
-that gets slower over the hours does so for all. Times count only where nothing of ours ran beside: `timed=True`
-makes the runs one at a time in the whole machine. Errors don't depend on that, so they may be had side by side first.
+that gets slower over the hours does so for all. Times count only where nothing ran beside: `timed=True` makes the runs
+one at a time in the whole machine, and again where other processes kept it busy meanwhile (`load.py`). Errors don't
+depend on that, so they may be had side by side first.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from lstm_lib.experiments import runs
 from lstm_lib.experiments.configuration import Configuration
+from lstm_lib.experiments.load import VARIABLE, Load, is_quiet, most
 from lstm_lib.experiments.store import Store
 from lstm_lib.network.spec import is_whole
 from lstm_lib.training.record import Diverged, Record
 
 ORDERS = ("by seed", "by configuration")
+TRIES = 3  # of a timed run beside which other processes were busy
 PAUSE = 0.2  # seconds between two looks at a store whose last runs another process is making
 
 
@@ -52,6 +55,7 @@ def sweep(
     progress: bool = True,
     order: str = "by seed",
     timed: bool = False,
+    records: bool = True,
 ) -> pd.DataFrame:
     """Make all runs that the store lacks, and return a table with a row a run, seed by seed.
 
@@ -66,12 +70,14 @@ def sweep(
     order : "by seed" makes all configurations for one seed, then for the next; "by configuration" the other way.
     timed : make the runs one at a time, also among other processes of this machine that call this; runs
         that the store has without a time that counts are made again, and have to give the same numbers.
+    records : keep what the runs left, not their rows alone; a thousand networks of 256 units are gigabytes.
 
     Ctrl-C stops it; what is finished is kept, and the same call goes on from there. A run that diverges is a row
     with its reason. Several processes may work on one store: each makes what no other has begun.
 
     Raises ValueError for settings that don't fit, RuntimeError that names configuration and seed when a run fails, once
     those that run beside it are finished,
+    when other processes keep the machine busy during a timed run for the third time,
     `StoreError` when a run gives other numbers than it did before.
 
     >>> from lstm_lib.experiments import Task
@@ -93,7 +99,7 @@ def sweep(
         total, left = len(planned), len(_lacking(planned, store, timed))
         bar = stack.enter_context(tqdm(total=total, initial=total - left, disable=not progress, unit="run"))
         try:
-            _make(planned, store, jobs, timed, bar)
+            _make(planned, store, jobs, timed, records, bar)
         except KeyboardInterrupt:
             left = len(_lacking(planned, store, timed))
             print(f"Stopped; {left} of {total} runs are left, the same call makes them.", file=sys.stderr)
@@ -117,13 +123,14 @@ def in_turn(configurations: list[Configuration], seeds: list[int], order: str = 
     return [Planned(c.key(seed), c, seed) for c, seed in turns]
 
 
-def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any) -> None:
+def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, records: bool, bar: Any) -> None:
     """Make all runs that the store lacks, keep each as it finishes; wait for those that another process is making.
 
     When one fails, no other is begun, and those that are at work are finished before this raises.
     """
     claims: dict[str, BaseFileLock] = {}
     failed: list[RuntimeError] = []
+    disturbed = Counter[str]()
 
     def claimed(todo: list[Planned]) -> Iterator[Planned]:
         """Those that no other process has begun, each claimed when it is asked for."""
@@ -148,10 +155,15 @@ def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any
                         failed.append(result)
                         continue
                     row, record = result
-                    store.append(row, record)
-                    bar.update()
+                    store.append(row, record if records else None)
+                    bar.update(not timed or row["alone"])
                     claims.pop(row["key"]).release()
                     made = True
+                    if timed and not row["alone"]:
+                        disturbed[row["key"]] += 1
+                        bar.set_postfix_str(f"again: other processes kept {row['load']} cores busy")
+                        if disturbed[row["key"]] == TRIES:
+                            failed.append(_busy(row))
             if failed:
                 raise failed[0]
             if not made:
@@ -160,6 +172,14 @@ def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, bar: Any
     finally:
         for claim in claims.values():
             claim.release()
+
+
+def _busy(row: dict[str, Any]) -> RuntimeError:
+    return RuntimeError(
+        f"configuration {row['name']!r}, seed {row['seed']}: other processes kept {row['load']} cores busy, in "
+        f"{TRIES} runs; for times that count at most {most()} may be. Leave the machine alone and call this again, or "
+        f"set {VARIABLE} to how many may be"
+    )
 
 
 def _lacking(planned: list[Planned], store: Store, timed: bool) -> list[Planned]:
@@ -186,12 +206,15 @@ def _execute(run: Planned, alone: bool) -> Made:
     What went wrong is told as texts: not every exception can travel between processes.
     """
     key, configuration, seed = run
+    load = Load()
     try:
         try:
             record, diverged = runs.run(configuration, seed), ""
         except Diverged as error:
             record, diverged = error.record, str(error)
-        row = runs.row(configuration, seed, record, alone=alone, diverged=diverged)
+        others = load.others()
+        alone = alone and is_quiet(others)
+        row = runs.row(configuration, seed, record, alone=alone, diverged=diverged, load=others)
         if row["key"] != key:
             raise ValueError(f"{configuration.task.series} has changed since the sweep began; call it again")
         return row, record

@@ -211,7 +211,7 @@ def from_tf15(weights: Mapping[str, ArrayLike], forget_bias: float = 1.0) -> tup
     return Spec(D, (H,), O), params | {"head/W": W.T.copy(), "head/b": b.copy()}
 
 
-def batches(x: Array, y: Array, batch: int) -> tf.data.Dataset:
+def batches(x: Array, y: Array, batch: int, weights: Array | None = None) -> tf.data.Dataset:
     """Rows in their order as batches for Keras' `fit`, without the pipeline's search for settings of its own.
 
     Given arrays, `fit` makes a pipeline that a thread tunes after 10, 20, 40, … ms, and with TensorFlow 2.21 the end of
@@ -219,13 +219,14 @@ def batches(x: Array, y: Array, batch: int) -> tf.data.Dataset:
 
     Parameters
     ----------
-    x : (N, …), y : (N, …); the N rows.
+    x : (N, …), y : (N, …), weights : (N, …), how much each counts; the N rows.
     batch : rows of a batch; the last one has what is left.
 
     >>> [len(x) for x, _ in batches(np.zeros((5, 3, 1)), np.zeros((5, 1)), 2)]
     [2, 2, 1]
     """
-    return _untuned(tf.data.Dataset.from_tensor_slices((x, y)).batch(batch))
+    rows = (x, y) if weights is None else (x, y, weights)
+    return _untuned(tf.data.Dataset.from_tensor_slices(rows).batch(batch))
 
 
 def _untuned(data: tf.data.Dataset) -> tf.data.Dataset:

@@ -19,14 +19,15 @@ from .layer import IsolatedLSTM
 class Collector:
     """Collects the evidence of one layer through one training; `spec` is the network that a schedule is made for.
 
-    Nothing is known of its head: what is said of it is 0. Gradients are never seen, so that their mean is NaN.
+    Nothing is known of its head: what is said of it is 0. Gradients and errors are never seen: their means are NaN.
     """
 
     def __init__(self, layer: IsolatedLSTM, spec: Spec) -> None:
         self.layer, self.spec = layer, spec
         self.first = self._weights()
         self.watched = Watched.begin(self.first)
-        self.watched.gradient = {k: np.full_like(p, np.nan) for k, p in self.first.items()}
+        unseen = {k: np.full_like(p, np.nan) for k, p in self.first.items()}
+        self.watched.gradient = self.watched.error = unseen
         self.moved = {k: np.zeros(p.shape, int) for k, p in self.first.items()}  # epochs an arc was active in
 
     def close_epoch(self, plan: Plan) -> None:
@@ -34,7 +35,9 @@ class Collector:
         now = self._weights()
         for name, w in now.items():
             self.moved[name] += w != self.first[name]
-        self.watched = self.watched.after(self.first, now, self.watched.gradient, str(plan.zone))
+        self.watched = self.watched.after(
+            self.first, now, self.watched.gradient, self.watched.error, str(plan.zone)
+        )
         self.first = now
 
     def evidence(self, optimizer: Any, epochs: int, steps: int, batch: int) -> Evidence:

@@ -38,15 +38,14 @@ with needed("study", "lstm_lib.plots"):
     from .lines import bowl, curves, descent, vanishing
     from .look import GATE_COLOURS, LINES, PALETTE, SEQUENCE, STYLE, canvas, show
     from .series import findings, over_years, parts, profiles, response
-    from .study import by_units, explained, forest, zone_grid
+    from .study import arms, by_units, forest
     from .zones import arc_map, block_map, product_map, zone_maps
 
 __all__ = [
-    "GATE_COLOURS", "LINES", "PALETTE", "SEQUENCE", "STYLE", "activation_curves", "arc_map", "block_map", "bowl",
-    "by_units", "canvas", "cell_diagram", "computation_graph", "curves", "depth_table", "descent", "drivers",
-    "errors_by", "explained", "findings", "forecast", "forest", "gates_over_time", "graph_steps", "half_life_curve",
-    "newest",
-    "one_unit", "over_years", "overview", "parts", "predicted_and_measured", "product_map", "profiles", "response",
-    "show", "span_strip", "stepper", "time_and_error", "two_roads", "unrolled", "vanishing", "work_shares",
-    "zone_grid", "zone_maps",
+    "GATE_COLOURS", "LINES", "PALETTE", "SEQUENCE", "STYLE", "activation_curves", "arc_map", "arms",
+    "block_map", "bowl", "by_units", "canvas", "cell_diagram", "computation_graph", "curves", "depth_table",
+    "descent", "drivers", "errors_by", "findings", "forecast", "forest", "gates_over_time", "graph_steps",
+    "half_life_curve", "newest", "one_unit", "over_years", "overview", "parts", "predicted_and_measured",
+    "product_map", "profiles", "response", "show", "span_strip", "stepper", "time_and_error", "two_roads",
+    "unrolled", "vanishing", "work_shares", "zone_maps",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Figures of a study: time against error with intervals, what explains the error, and what the size changes."""
+"""Figures of a study: time against error with intervals, the arms of the statistics, and what the size changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .look import GATE_COLOURS, MARKERS, PALETTE, SEQUENCE, Look, canvas, given_or_new, legend_above, line
+from .look import MARKERS, PALETTE, SEQUENCE, Look, canvas, given_or_new, legend_above, line
 
 # Of a study: one look each in every figure.
 GROUPS = ("dense", "span", "then head", "units", "combined", "control", "statistic")
@@ -51,45 +51,26 @@ def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0
     return fig
 
 
-def explained(shares: pd.DataFrame, ax: Axes | None = None) -> Figure:
-    """How much of the variation each factor explains, with its interval; hatched: what chance would give.
+def arms(found: pd.DataFrame, reference: str, ax: Axes | None = None) -> Figure:
+    """Each statistic as a row, its arms side by side: how much the error is above that of a reference, with intervals.
 
     Parameters
     ----------
-    shares : from `lstm_lib.experiments.explained`.
+    found : from `lstm_lib.experiments.verdicts`, its index "statistic, arm"; not each needs all arms.
+    reference : what the errors are compared with, for the label.
     """
-    fig, ax = given_or_new(ax, (8, 3.2))
-    rows = 100 * shares.sort_values("alone")
-    ax.barh(rows.index, rows["alone"], color=PALETTE["sky"], label="explained")
-    ax.hlines(rows.index, rows["low"], rows["high"], colors=PALETTE["black"], zorder=3)
-    chance: Look = {"color": "none", "edgecolor": "black", "hatch": "////", "label": "by chance"}
-    ax.barh(rows.index, rows["by_chance"], height=0.4, **chance)
-    ax.set_xlabel("share of the variation of the error (%)")
-    ax.legend(loc="lower right")
-    return fig
-
-
-def zone_grid(errors: pd.DataFrame, layers: Mapping[int, str] | None = None) -> Figure:
-    """What isolating a gate of a matrix costs in error: a map for each layer, the number in every field.
-
-    Parameters
-    ----------
-    errors : columns layer, matrix, gate and error_percent, one row a run or a mean.
-    layers : number -> title.
-    """
-    import seaborn as sns
-
-    names = layers or {int(k): f"layer {int(k)}" for k in sorted(errors["layer"].unique())}
-    means = errors.groupby(["layer", "matrix", "gate"])["error_percent"].mean()
-    limit = float(means.abs().max())
-    fig, axes = canvas(1, len(names), (4.4 * len(names), 2.8), squeeze=False)
-    for ax, (layer, title) in zip(axes[0], names.items(), strict=True):
-        grid = means.loc[layer].unstack("gate").filter([*GATE_COLOURS])  # in the order of the cell
-        sns.heatmap(grid, annot=True, fmt="+.2f", cmap="PuOr_r", vmin=-limit, vmax=limit, cbar=False, ax=ax)
-        ax.set(title=title, xlabel="gate", ylabel="")
-        ax.tick_params(axis="y", labelrotation=0)
-        ax.grid(visible=False)
-    fig.colorbar(axes[0][0].collections[0], ax=axes[0], label="test error above that\nwithout a zone (%)")
+    parts = [str(name).split(", ", 1) for name in found.index]
+    names, kinds = (list(dict.fromkeys(part[k] for part in parts)) for k in (0, 1))
+    fig, ax = given_or_new(ax, (8, 1.2 + 0.45 * len(names)))
+    ax.axvline(0, color=PALETTE["grey"], lw=1, zorder=0)
+    for k, kind in enumerate(kinds):
+        rows = found.reindex([f"{name}, {kind}" for name in names])
+        y = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * 0.8 / len(kinds)
+        ax.hlines(y, rows["error_low"], rows["error_high"], colors=SEQUENCE[k % len(SEQUENCE)])
+        ax.plot(rows["error_percent"], y, label=kind, **line(k) | {"ls": "none"})
+    ax.set(xlabel=f"test error above that of {reference} (%)", yticks=range(len(names)), yticklabels=names)
+    ax.invert_yaxis()
+    legend_above(ax, len(kinds))
     return fig
 
 

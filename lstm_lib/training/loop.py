@@ -165,11 +165,15 @@ def in_steps(
     progress: bool = True,
     callbacks: Iterable[Told] = (),
     resume: Record | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[Progress, None, Record]:
     """The training that `fit` makes, step by step: after each it pauses, and goes on when it is asked for the next.
 
     So several trainings can take turns, and a page can answer clicks meanwhile, without a thread. Its value is the
     record. Parameters and errors as for `fit`; what passes between two steps is not counted.
+
+    clock : seconds, of which differences count. `time.thread_time` tells what the steps take of this thread alone,
+        however busy the machine is; fit for one thread.
 
     >>> x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(8, 5, 1)
     >>> steps = in_steps(Spec(1, (3,), 1), (x, x[:, -1]), epochs=2, batch=4, progress=False)
@@ -209,7 +213,7 @@ def in_steps(
             start = init_params(spec, seed, some[0].dtype) if params is None else params
             record = Record.begin(spec, config, start, optimizer.init(start), watch)
         source = Source(spec, train, int(batch), seed, memory, folder, step.work.engine)
-        yield from _Loop(record, source, valid, step, isolation, factor, told).run(progress)
+        yield from _Loop(record, source, valid, step, isolation, factor, told, clock).run(progress)
     return record
 
 
@@ -224,6 +228,7 @@ class _Loop:
     isolation: PlanOrSchedule | None
     rate: Rate
     callbacks: list[Told]
+    clock: Callable[[], float]
 
     def run(self, progress: bool) -> Iterator[Progress]:
         """The steps of the epochs that are left, until the last, Ctrl-C or a callback ends the run."""
@@ -259,7 +264,7 @@ class _Loop:
             (self.ends[epoch - 1], self.ends[-1]),
         )
         losses = np.empty(len(order))
-        began = time.perf_counter()
+        began = self.clock()
         evidence = None if watched is None else record.evidence()
         tally = None if watched is None else Tally(watched, record.params)
         for k, taken in enumerate(order):
@@ -277,17 +282,17 @@ class _Loop:
                 hint = "" if isinstance(error, OutOfType) else hint  # which knows better
                 raise Diverged(f"{error} in epoch {epoch}, step {k + 1}{hint}", record) from error
             if tally is not None:
-                tally.note(grads, plan)
-            paused = time.perf_counter()
+                tally.note(grads, plan, trace)
+            paused = self.clock()
             now = Progress(
                 epoch, epochs, made + 1, total, spent + paused - began, losses[: k + 1],
                 record.params, state, plan, record,
             )  # fmt: skip
             show(self.callbacks, "after_step", now)
             yield now
-            began += time.perf_counter() - paused
+            began += self.clock() - paused
         watched = None if tally is None else tally.close(record.params)
-        seconds = time.perf_counter() - began
+        seconds = self.clock() - began
         checkpoint = Checkpoint(copy_params(record.params), state, watched)
         record.close_epoch(seconds, float(losses.mean()), checkpoint, self.valid, self.step.work)
         show(self.callbacks, "after_epoch", dataclasses.replace(now, seconds=record.seconds))

@@ -29,7 +29,7 @@ from .evidence import Evidence, Watched
 from .samples import Samples, Way, predict
 
 HISTORY = ("epoch", "seconds", "train_loss", "valid_loss", "valid_rmse")
-WATCHED = ("start", "gradient", "change", "path")  # the arrays of a `Watched`
+WATCHED = ("start", "gradient", "change", "path", "error")  # the arrays of a `Watched`
 VERSION = 2  # of the file; the first edition wrote none
 
 
@@ -213,6 +213,8 @@ class Record:
         counts = {k: int(t) if t.ndim == 0 else t for k, t in groups["t"].items()}
         state = AdamState(groups["m"], groups["v"], counts, groups.get("v_max"))
         chosen = about.get("chosen")
+        if chosen is not None and "error" not in groups:  # the first edition did not watch it
+            groups["error"] = {k: np.zeros_like(p) for k, p in groups["start"].items()}
         watched = None if chosen is None else Watched(**{k: groups[k] for k in WATCHED}, chosen=chosen)
         # the first edition called the rate a schedule, and knew no reason to stop
         config = {"rate" if name == "schedule" else name: value for name, value in about["config"].items()}

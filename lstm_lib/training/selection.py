@@ -67,7 +67,9 @@ class Price:
         return _saved(self, tuple(cut)).copy()
 
 
-def choose(scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work"] = "arcs") -> Zone:
+def choose(
+    scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work"] = "arcs", most: bool = False
+) -> Zone:
     """Isolate the blocks that lose least per FLOP they save, up to a budget. The head stays active.
 
     Blocks are taken in the order of score / FLOPs saved, and the number of them is the one that comes nearest to the
@@ -78,6 +80,7 @@ def choose(scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work
     budget : share to isolate, 0 to 1.
     cost : what a step costs (`Price`).
     of : share of the network's "arcs" that are isolated, or of the "work" of a step, in FLOPs, that is saved.
+    most : isolate those that lose most instead: what a statistic says is worth something if this is worse than a draw.
 
     Raises ValueError for a budget out of range or out of reach, and for blocks without a score.
 
@@ -98,7 +101,9 @@ def choose(scores: Scores, budget: float, cost: Price, of: Literal["arcs", "work
             f"{scores.statistic!r} knows nothing of {len(unknown)} of {len(blocks)} blocks, such as {unknown[0]}: "
             "their arcs have not been updated yet; train them for an epoch first, or take 'magnitude' or 'random'"
         )
-    order = list((values[blocks] / cost.saved(cut)[blocks]).sort_values(kind="stable").index)
+    order = list(
+        (values[blocks] / cost.saved(cut)[blocks]).sort_values(kind="stable", ascending=not most).index
+    )
     arcs, dense = sizes(cut), cost.dense.total
 
     def share(first: int) -> float:
@@ -132,12 +137,13 @@ def by_statistic(
     depth: str = "skip",
     span: int | None = None,
     seed: int = 0,
+    most: bool = False,
 ) -> Schedule:
     """A schedule for `fit` that chooses anew, at the beginning of an epoch, what is isolated.
 
     Parameters
     ----------
-    statistic, budget, of : as for `score` and `choose`.
+    statistic, budget, of, most : as for `score` and `choose`.
     every : choose anew after so many epochs; None chooses once.
     warmup : epochs in which nothing is isolated, before the first choice; at least 1 for a statistic that needs
         to have seen a step. Put the schedule into `from_epoch` to do something else in these.
@@ -169,7 +175,7 @@ def by_statistic(
     settings: dict[str, Any] = {
         "statistic": statistic, "budget": float(budget), "of": of, "every": every, "warmup": warmup,
         "blocks": blocks, "by": by, "depth": depth, "span": span, "seed": seed,
-    }  # fmt: skip
+    } | ({"most": True} if most else {})  # fmt: skip
     call, rule = called(by_statistic, spec=spec, **settings), partial(_by_evidence, spec, **settings)
     return Schedule(spec, call, {"by statistic": settings}, rule, frozenset({"evidence"}))
 
@@ -188,7 +194,7 @@ def _by_evidence(spec: Spec, moment: Moment, warmup: int, **how: Any) -> Plan:
 @lru_cache(maxsize=4)  # a choice holds for all steps of an epoch; how many are kept changes no number
 def _chosen(
     spec: Spec, evidence: Evidence, epoch: int, age: int, statistic: str, budget: float, of: Literal["arcs", "work"],
-    every: int | None, blocks: int | None, by: str, depth: str, span: int | None, seed: int,
+    every: int | None, blocks: int | None, by: str, depth: str, span: int | None, seed: int, most: bool = False,
 ) -> Plan:  # fmt: skip
     before = watched(evidence).chosen
     if epoch <= len(before):  # an epoch that is over, as when a finished training is looked at
@@ -197,7 +203,7 @@ def _chosen(
         zone = read_zone(spec, before[-1])
     else:
         scores = score(statistic, evidence, partition(spec, blocks, by), seed)
-        zone = choose(scores, budget, Price(spec, evidence.steps, evidence.batch, depth, span), of)
+        zone = choose(scores, budget, Price(spec, evidence.steps, evidence.batch, depth, span), of, most)
     return isolate(spec, zone, depth, span)
 
 

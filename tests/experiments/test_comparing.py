@@ -8,20 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
-from statsmodels.formula.api import ols
-from statsmodels.stats.anova import anova_lm
 
 import lstm_lib as ll
 from lstm_lib.experiments import (
     Configuration,
     Task,
     against,
-    epochs_of_equal_time,
-    explained,
-    lookback_of_equal_cost,
     pareto,
     predicted_step,
-    time_to_error,
     units_of_equal_cost,
 )
 
@@ -139,44 +133,6 @@ def test_what_cannot_be_compared_is_refused(rows: pd.DataFrame, settings: dict[s
         against(rows, **settings)
 
 
-# ------------------------------------------------------------------------------------------------- time to an error
-
-
-def curves(name: str, *valid: list[float], seconds: float = 1.0, **columns: Any) -> pd.DataFrame:
-    frame = pd.DataFrame({"name": name, "seed": range(len(valid)), "valid_rmse": list(valid)})
-    frame["epoch_seconds"] = [[seconds] * len(curve) for curve in valid]
-    return frame.assign(**{"alone": True, "diverged": ""} | columns)
-
-
-def test_time_to_an_error_is_paired_by_seed_and_says_never() -> None:
-    dense = curves("dense", [3.0, 2.0, 1.0], [9.0, 5.0, 5.0])
-    cut = curves("cut", [2.0, 1.0, 0.9], [5.1, 5.2, 6.0], seconds=0.5)
-    found = time_to_error(pd.concat([dense, cut]), tolerance=0.0).set_index(["name", "seed"])
-    assert found["target"].tolist() == [1.0, 5.0, 1.0, 5.0]
-    assert found["epoch"].tolist()[:3] == [3, 2, 2]
-    assert found.loc[("cut", 0), ["seconds", "ratio"]].tolist() == [1.0, 3.0]
-    assert not found.loc[("cut", 1), "reached"]
-    assert np.isnan(found.loc[("cut", 1), ["epoch", "seconds"]].astype(float)).all()
-    assert found.loc[("cut", 1), "ratio"] == 0.0
-    assert found.groupby("name")["reached"].mean().to_dict() == {"cut": 0.5, "dense": 1.0}
-    near = time_to_error(pd.concat([dense, cut]), tolerance=0.02).set_index(["name", "seed"])
-    assert near.loc[("cut", 1), ["epoch", "seconds", "ratio"]].tolist() == [1.0, 0.5, 4.0]
-
-
-def test_time_to_an_error_counts_no_time_of_runs_side_by_side() -> None:
-    rows = pd.concat([curves("dense", [2.0, 1.0]), curves("cut", [1.0, 1.0], alone=False)])
-    found = time_to_error(rows).set_index("name").loc["cut"]
-    assert (found["reached"], found["epoch"]) == (True, 1.0)
-    assert np.isnan([found["seconds"], found["ratio"]]).all()
-
-
-def test_a_reference_that_diverged_sets_no_target() -> None:
-    rows = pd.concat([curves("dense", [2.0], diverged="loss is nan"), curves("cut", [1.0, 1.0])])
-    found = time_to_error(rows)
-    assert found["target"].isna().all()
-    assert not found["reached"].any()
-
-
 # ----------------------------------------------------------------------------------------------------------- pareto
 
 
@@ -201,89 +157,6 @@ def test_the_front_compares_on_common_timed_seeds_only() -> None:
         pareto(DENSE.assign(alone=False))
 
 
-# -------------------------------------------------------------------------------------------------------- explained
-
-
-def crossed(effect_gate: float, effect_share: float, noise: float, seeds: int = 6) -> pd.DataFrame:
-    rng, rows = np.random.default_rng(1), []
-    for g, gate in enumerate("fi"):
-        for s, share in enumerate((0.25, 0.5, 0.75)):
-            rows += [
-                (gate, share, g * effect_gate + s * effect_share + noise * rng.normal()) for _ in range(seeds)
-            ]
-    return pd.DataFrame(rows, columns=["gate", "share", "error"])
-
-
-def test_shares_of_the_variation_worked_out_by_hand() -> None:
-    """Effects 2 g and s: variances 1 and 2/3 without noise, so shares 0.6 and 0.4 that add up to 1."""
-    found = explained(crossed(2.0, 1.0, 0.0), ["gate", "share"], "error")
-    assert found["alone"].tolist() == pytest.approx([0.6, 0.4])
-    assert found["beyond"].tolist() == pytest.approx([0.6, 0.4])
-    assert found["levels"].tolist() == [2, 3]
-    assert found["by_chance"].tolist() == pytest.approx([1 / 35, 2 / 35])
-
-
-def test_one_way_agrees_with_the_analysis_of_variance() -> None:
-    rows = crossed(1.0, 0.5, 1.0)
-    found = explained(rows, ["gate", "share"], "error")
-    for factor, (alone, low, high) in zip(
-        found.index, found[["alone", "low", "high"]].to_numpy(), strict=True
-    ):
-        groups = [g.to_numpy() for _, g in rows.groupby(factor)["error"]]
-        F, (k, n) = scipy.stats.f_oneway(*groups).statistic, (len(groups), len(rows))
-        assert alone == pytest.approx((k - 1) * F / ((k - 1) * F + n - k))
-        assert 0 <= low <= alone <= high <= 1
-
-
-def test_what_a_factor_adds_is_type_ii_of_statsmodels() -> None:
-    """Which our least squares give too where factors vary together: there statsmodels' is not 0 but the share alone."""
-    rows = crossed(1.0, 0.5, 1.0)[3:]  # no longer balanced
-    sums = anova_lm(ols("error ~ C(gate) + C(share)", rows).fit(), typ=2)["sum_sq"]
-    total = ((rows["error"] - rows["error"].mean()) ** 2).sum()
-    found = explained(rows, ["gate", "share"], "error", resamples=0)["beyond"]
-    np.testing.assert_allclose(found, sums[["C(gate)", "C(share)"]] / total, rtol=1e-10)
-
-
-def test_factors_that_vary_together_explain_the_same_only_once() -> None:
-    rows = crossed(1.0, 0.5, 1.0).assign(same=lambda t: t["gate"] + "!")
-    found = explained(rows, ["gate", "same"], "error")
-    assert found["alone"].nunique() == 1
-    assert found["beyond"].tolist() == pytest.approx([0, 0], abs=1e-12)
-
-
-def test_noise_is_explained_as_much_as_chance_gives() -> None:
-    rng = np.random.default_rng(0)
-    shares = []
-    for _ in range(150):
-        rows = pd.DataFrame({"gate": list("fiog") * 5, "error": rng.normal(size=20)})
-        shares.append(explained(rows, ["gate"], "error", resamples=0).loc["gate", ["alone", "by_chance"]])
-    found = pd.DataFrame(shares).mean()
-    assert found["alone"] == pytest.approx(found["by_chance"], rel=0.2)
-
-
-def test_rows_without_a_label_are_left_out_and_counted() -> None:
-    rows = crossed(2.0, 1.0, 0.0)
-    more = pd.concat(
-        [rows, pd.DataFrame({"gate": [None, "f"], "share": [0.5, 0.5], "error": [99.0, np.nan]})]
-    )
-    pd.testing.assert_frame_equal(explained(rows, ["gate"], "error"), explained(more, ["gate"], "error"))
-
-
-@pytest.mark.parametrize(
-    ("factors", "response", "said"),
-    [
-        ("gate", "error", "factors takes a list"),
-        (["zone"], "error", "no column 'zone'; it has"),
-        (["gate"], "constant", "'constant' is 1.0 in all 36 rows"),
-        (["gate"], "missing", "has n = 0 rows"),
-    ],
-)
-def test_what_cannot_be_explained_is_refused(factors: Any, response: str, said: str) -> None:
-    rows = crossed(1.0, 1.0, 0.1).assign(constant=1.0, missing=np.nan)
-    with pytest.raises(ValueError, match=said):
-        explained(rows, factors, response)
-
-
 # ------------------------------------------------------------------------------------------------------- equal cost
 
 SPEC = ll.Spec(7, (64, 32), 1)
@@ -297,24 +170,12 @@ def cost(spec: ll.Spec, steps: int = T) -> float:
 def test_controls_of_the_dense_cost_are_the_network_itself() -> None:
     dense = ll.isolate(SPEC, ll.nothing(SPEC)).cost(T, B)
     assert units_of_equal_cost(SPEC, dense, T, B) == (64, 32)
-    assert lookback_of_equal_cost(SPEC, dense, T, B) == T
-    assert epochs_of_equal_time(SPEC, dense, 8, T, B) == 8
 
 
 @pytest.mark.parametrize("n", [1, 7, 20, 63])
 def test_controls_find_back_what_the_cost_was_made_of(n: int) -> None:
     units = (n, max(1, round(n / 2)))
     assert units_of_equal_cost(SPEC, cost(ll.Spec(7, units, 1)), T, B) == units
-    if n <= T:
-        assert lookback_of_equal_cost(SPEC, cost(SPEC, n), T, B) == n
-
-
-def test_epochs_share_out_the_time() -> None:
-    assert [epochs_of_equal_time(SPEC, share * cost(SPEC), 10, T, B) for share in (0.01, 0.31, 0.5)] == [
-        1,
-        3,
-        5,
-    ]
 
 
 def test_the_control_of_a_plan_costs_about_as_much() -> None:
@@ -326,11 +187,8 @@ def test_the_control_of_a_plan_costs_about_as_much() -> None:
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, float("nan"), 1.0])
 def test_a_cost_that_no_control_can_have_is_refused(wrong: float) -> None:
-    for control in (units_of_equal_cost, lookback_of_equal_cost):
-        with pytest.raises(ValueError, match="above 0 and at most that of the dense step"):
-            control(SPEC, wrong, T, B)
-    with pytest.raises(ValueError, match="epochs must be"):
-        epochs_of_equal_time(SPEC, cost(SPEC), 0, T, B)
+    with pytest.raises(ValueError, match="above 0 and at most that of the dense step"):
+        units_of_equal_cost(SPEC, wrong, T, B)
 
 
 def test_a_schedule_costs_the_mean_of_its_plans() -> None:

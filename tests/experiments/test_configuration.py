@@ -48,7 +48,7 @@ def test_a_task_on_sequences_is_judged_on_the_windows_of_the_task_without() -> N
     for other in ({"every": 2}, {"compared_with": 30}):
         with pytest.raises(ValueError, match="give length without every and compared_with"):
             dataclasses.replace(task, **other)
-    with pytest.raises(ValueError, match=r"Keras has no sequences; its engine .* on windows"):
+    with pytest.raises(ValueError, match=r"Keras has no streams; its engine .* on windows and sequences"):
         Configuration("keras", task, engine="keras")
 
 

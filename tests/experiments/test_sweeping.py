@@ -151,6 +151,12 @@ t.make(t.pair(task=t.Task(lookback=4, every=4), epochs=4), range(4), folder, job
 LONGER = Task(lookback=4, every=4)
 
 
+@pytest.fixture(scope="module")
+def whole() -> pd.DataFrame:
+    """What the program makes where nothing disturbs it."""
+    return make(pair(task=LONGER, epochs=4), range(4))
+
+
 def start(folder: Path, jobs: int = 1, timed: bool = False) -> subprocess.Popen[bytes]:
     """The program in a process of its own, from the moment it begins to sweep."""
     began = folder.parent / f"began-{time.monotonic_ns()}"
@@ -164,7 +170,9 @@ def start(folder: Path, jobs: int = 1, timed: bool = False) -> subprocess.Popen[
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_killed_at_any_moment_it_loses_at_most_the_runs_it_was_in(tmp_path: Path, jobs: int) -> None:
+def test_killed_at_any_moment_it_loses_at_most_the_runs_it_was_in(
+    tmp_path: Path, whole: pd.DataFrame, jobs: int
+) -> None:
     folder, moments = tmp_path / "store", random.Random(jobs)
     before = set[str]()
     kills = max(2, hypothesis.settings().max_examples // 25)  # 4 in CI, 80 by `make soak`
@@ -178,21 +186,18 @@ def test_killed_at_any_moment_it_loses_at_most_the_runs_it_was_in(tmp_path: Path
         for key in done:
             Store(folder).record(key)
         before = done
-    whole = make(pair(task=LONGER, epochs=4), range(4))
     lines = len(Store(folder).rows())
     equal_numbers(make(pair(task=LONGER, epochs=4), range(4), folder), whole)
     assert len(Store(folder).rows()) == lines + 8 - len(before) == 8
 
 
-def test_two_processes_share_one_store(tmp_path: Path) -> None:
+def test_two_processes_share_one_store(tmp_path: Path, whole: pd.DataFrame) -> None:
     folder = tmp_path / "store"
     both = [start(folder), start(folder)]
     assert [process.wait() for process in both] == [0, 0]
     rows = Store(folder).rows()
     assert len(rows) == len({r["key"] for r in rows}) == 8  # none was made twice
-    equal_numbers(
-        make(pair(task=LONGER, epochs=4), range(4), folder), make(pair(task=LONGER, epochs=4), range(4))
-    )
+    equal_numbers(make(pair(task=LONGER, epochs=4), range(4), folder), whole)
 
 
 def test_timed_runs_of_two_processes_never_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,14 +33,11 @@ SUMMARY = pd.DataFrame(
     dict.fromkeys(("time_ratio", "time_low", "time_high", "error_percent", "error_low", "error_high"), 1.0),
     ["dense", "cut"],
 )
-ZONES = pd.DataFrame(
-    [(0, "Wh", "f", 1.0), (0, "Wh", "g", 2.0)], columns=["layer", "matrix", "gate", "error_percent"]
-)
 SIZES = SUMMARY.assign(policy="a", units=[16, 32])
-SHARES = pd.DataFrame({"alone": [0.2], "low": [0.1], "high": [0.3], "by_chance": [0.05]}, ["gate"])
 
 # Name -> a call into the given axes, or into new ones for None; several axes come as a list.
 DRAW: dict[str, Callable[[Any], Figure]] = {
+    "arms": lambda ax: plots.arms(SUMMARY.set_axis(["a, once", "a, twice"]), "dense", ax),
     "activation_curves": lambda ax: plots.activation_curves(ax),
     "bowl": lambda ax: plots.bowl((1, 1), {"a": np.eye(2)}, ax),
     "descent": lambda ax: plots.descent(lambda w: w[..., 0], {"a": np.eye(2)}, (0, 0), (-1, 1), (-1, 1), ax=ax),
@@ -51,7 +48,6 @@ DRAW: dict[str, Callable[[Any], Figure]] = {
     "depth_table": lambda ax: plots.depth_table(ax),
     "drivers": lambda ax: plots.drivers(pd.DataFrame({"load": Y}, pd.Index(Y * 3, name="hours before")), "kW", ax),
     "errors_by": lambda ax: plots.errors_by(compare(FOLD.test, {}, by="horizon"), "kW", ax=ax),
-    "explained": lambda ax: plots.explained(SHARES, ax),
     "findings": lambda ax: plots.findings(SERIES, SERIES.check(), ax),
     "forecast": lambda ax: plots.forecast(TIMES, WAVE, {"LSTM": WAVE}, "kW", ax),
     "newest": lambda ax: plots.newest(SERIES, NEXT, ax=ax),
@@ -69,7 +65,6 @@ DRAW: dict[str, Callable[[Any], Figure]] = {
     "unrolled": lambda ax: plots.unrolled(3, ax=ax),
     "vanishing": lambda ax: plots.vanishing({1: Y, "GRU": Y}, "y", ax=ax),
     "work_shares": lambda ax: plots.work_shares(TABLE, ax),
-    "zone_grid": lambda ax: plots.zone_grid(ZONES),
     "zone_maps": lambda axes: plots.zone_maps({"a": TABLE}, axes=axes),
 }  # fmt: skip
 

@@ -62,41 +62,20 @@ def test_intervals_have_the_colour_of_their_group() -> None:
     assert len(np.unique(intervals.get_colors(), axis=0)) == 3
 
 
-def test_explained_draws_shares_intervals_and_chance() -> None:
-    columns = {"alone": [0.2, 0.05], "low": [0.1, 0.0], "high": [0.4, 0.1], "by_chance": [0.02, 0.03]}
-    ax = plots.explained(pd.DataFrame(columns, ["gate", "depth"])).axes[0]
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["depth", "gate"]  # the largest on top
-    shares, chance = ([bar.get_width() for bar in bars] for bars in ax.containers)
-    assert (shares, chance) == (pytest.approx([5, 20]), pytest.approx([3, 2]))
-    ends = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
-    assert ends == [pytest.approx([0, 10]), pytest.approx([10, 40])]
-    assert ax.containers[1][0].get_hatch()
-
-
-@pytest.mark.parametrize("gates", ["fiog", "zrg", "g"])
-def test_zone_grid_shows_means_in_the_order_of_the_cell(gates: str) -> None:
-    rows = [
-        (k, m, g, 10 * k + n) for k in (0, 1) for m in ("Wh", "Wx") for g in sorted(gates) for n in (1, 2)
-    ]
-    errors = pd.DataFrame(rows, columns=["layer", "matrix", "gate", "error_percent"])
-    fig = plots.zone_grid(errors, {0: "lower", 1: "upper"})
-    for ax, title, mean in zip(fig.axes, ("lower", "upper"), ("+1.50", "+11.50"), strict=False):
-        assert ax.get_title(loc="center") == title
-        assert [t.get_text() for t in ax.get_xticklabels()] == [*gates]
-        assert [t.get_text() for t in ax.get_yticklabels()] == ["Wh", "Wx"]
-        assert [t.get_text() for t in ax.texts] == [mean] * 2 * len(gates)
-        assert ax.collections[0].get_clim() == (-11.5, 11.5)  # one scale for all, white at 0
-    assert len(fig.axes) == 3
-
-
-def test_zone_grid_puts_each_mean_into_its_field() -> None:
-    errors = pd.DataFrame(
-        [(0, "Wh", "i", 1.0), (0, "Wh", "f", 2.0), (0, "Wx", "i", 3.0), (0, "Wx", "f", -4.0)],
-        columns=["layer", "matrix", "gate", "error_percent"],
-    )
-    ax = plots.zone_grid(errors).axes[0]
-    np.testing.assert_array_equal(ax.collections[0].get_array(), [[2, 1], [-4, 3]])
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["f", "i"]
+def test_arms_stand_in_one_row_a_statistic_beside_the_reference() -> None:
+    names = [f"{s}, {arm}" for s in ("magnitude", "snr") for arm in ("once", "each epoch", "the wrong way")]
+    values = pd.Series([0.1, 2.0, 1.0, -0.2, 3.0, 0.5], names)
+    table = pd.DataFrame({"error_percent": values, "error_low": values - 1, "error_high": values + 2})
+    ax = plots.arms(table, "the draw").axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["magnitude", "snr"]
+    labels = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert labels == ["once", "each epoch", "the wrong way"]
+    for line, arm in zip(ax.lines[-3:], labels, strict=True):
+        assert line.get_xdata().tolist() == [values[f"{s}, {arm}"] for s in ("magnitude", "snr")]
+        assert np.round(np.abs(line.get_ydata() - [0, 1]), 6).max() < 0.5
+    assert "the draw" in ax.get_xlabel()
+    segments = [part[:, 0].tolist() for c in ax.collections for part in c.get_segments()]
+    assert [values.iloc[0] - 1, values.iloc[0] + 2] in segments and len(segments) == 6
 
 
 def test_by_units_draws_policy_by_policy() -> None:

@@ -51,6 +51,7 @@ def by_hand(statistic: str, record: ll.Record) -> dict[str, Array]:
     one = {
         "magnitude": lambda k: abs(params[k]),
         "gradient": lambda k: seen.gradient[k],
+        "error": lambda k: seen.error[k],
         "fisher": lambda k: v[k],
         "sensitivity": lambda k: abs(params[k] * m[k]),
         "movement": lambda k: abs(params[k] - ll.init_params(SPEC, 0, "float32")[k]),
@@ -70,11 +71,11 @@ def test_a_statistic_is_what_its_formula_says_summed_over_the_arcs_of_a_block(
         zone = CUT[str(name)]
         expected = sum(arcs[k][zone.mask(k)].sum(dtype="float64") for k in arcs)
         assert value == pytest.approx(expected, rel=1e-5), name
-        assert value > 0 or "/b" in str(name)
+        assert value > 0 or "/b" in str(name) or (statistic == "error" and str(name).startswith("head"))
 
 
 def test_every_statistic_says_what_it_is_and_where_it_comes_from() -> None:
-    assert len({s.says for s in STATISTICS.values()}) == len(STATISTICS) == 8
+    assert len({s.says for s in STATISTICS.values()}) == len(STATISTICS) == 9
     assert all(s.source and s.says for s in STATISTICS.values())
 
 
@@ -90,6 +91,49 @@ def test_the_draws_depend_on_seed_and_epoch_alone_and_are_the_same_per_arc(recor
 # ----------------------------------------------------------------------------------------------------- evidence
 
 
+def a_trace(
+    params: dict[str, Array], spec: ll.Spec = SPEC
+) -> tuple[dict[str, Array], ll.network.trace.Trace]:
+    """Gradients, and the trace of both passes that made them."""
+    x = np.random.default_rng(1).normal(size=(6, 5, spec.inputs)).astype("float32")
+    yhat, trace = ll.forward(spec, params, x)
+    return ll.backward(spec, params, trace, np.ones_like(yhat)), trace
+
+
+@pytest.mark.parametrize("cell", ["standard", "gru", "gru_v3", "peephole"])
+def test_the_mean_error_is_that_of_the_pre_activation_an_arc_adds_to(cell: str) -> None:
+    spec = ll.Spec(2, (3, 4), 1, cell)
+    params = ll.init_params(spec, 0, "float32")
+    grads, trace = a_trace(params, spec)
+    tally = Tally(Watched.begin(params), params)
+    tally.note(grads, ll.isolate(spec, ll.nothing(spec)), trace)
+    found = tally.close(params).error
+    assert not any(found[name].any() for name in ("head/W", "head/b"))
+    for k, H in enumerate(spec.units):
+        blocks = dict(zip(spec.row.blocks, np.split(trace.dz(k), len(spec.row.blocks), axis=1), strict=True))
+        for matrix, gates in spec.row.matrices.items():
+            name = f"{k}/{matrix}"
+            for at, gate in enumerate(gates):
+                block = spec.row.blocks[spec.row.readers(matrix)[at]]
+                expected = np.square(blocks[block]).mean(axis=(0, 2))  # (H,)
+                rows = found[name].reshape(len(gates), H, -1)[at]
+                np.testing.assert_allclose(rows, np.broadcast_to(expected[:, None], rows.shape), rtol=1e-5)
+                assert block == gate or (cell == "gru" and matrix in ("Wh", "bh") and block == "u")
+
+
+def test_of_an_isolated_arc_the_last_error_is_remembered() -> None:
+    params = ll.init_params(SPEC, 0, "float32")
+    grads, trace = a_trace(params)
+    tally = Tally(Watched.begin(params), params)
+    tally.note(grads, ll.isolate(SPEC, ll.nothing(SPEC)), trace)
+    first = tally.close(params)
+    cut = ll.isolate(SPEC, ll.zone(SPEC, layer=0, unit=[0]), "cut")
+    other = Tally(first, params)
+    other.note({k: 2 * g for k, g in grads.items()}, cut, trace)
+    later, mask = other.close(params), cut.zone.mask("0/Wh")
+    np.testing.assert_array_equal(later.error["0/Wh"][mask], first.error["0/Wh"][mask])
+
+
 def test_the_mean_gradient_is_that_of_every_eighth_step(record: ll.Record) -> None:
     seen: list[dict[str, Array]] = []
     before = trained(epochs=1)
@@ -98,7 +142,7 @@ def test_the_mean_gradient_is_that_of_every_eighth_step(record: ll.Record) -> No
     rng, plan = np.random.default_rng(0), ll.isolate(SPEC, ll.nothing(SPEC))
     for _ in range(2 * GRADIENTS_EVERY + 1):
         seen.append({k: rng.normal(size=p.shape).astype("float32") for k, p in before.params.items()})
-        tally.note(seen[-1], plan)
+        tally.note(seen[-1], plan, a_trace(before.params)[1])
     closed = tally.close(before.params)
     for k, mean in closed.gradient.items():
         expected = np.mean(

@@ -1,5 +1,6 @@
 """`fit` and the record it leaves: repeatable to the bit, resumable, interruptible, clear about refusals."""
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import lstm_lib as ll
 from lstm_lib.network.cells import CELLS
 from lstm_lib.network.compiled_loops import loops
+from lstm_lib.training import step
 from lstm_lib.training.adam import FORMS
 from lstm_lib.training.loop import in_steps
 from lstm_lib.training.rates import RATES
@@ -35,6 +37,7 @@ from tests.training.fit_cases import (
     interrupting,
 )  # fmt: skip
 
+COMPILING = "Compiling the network's loops: some seconds, once on this machine."
 PLANS = {
     "no isolation": None,
     "isolated units": ll.isolate(SPEC, ll.zone(SPEC, layer=0, unit=1)),
@@ -433,29 +436,34 @@ def test_nothing_is_compiled_once_the_clock_has_started(monkeypatch):
     assert set(compiled) == {(1, 1)}
 
 
-def test_compiling_is_announced_once_on_a_machine_to_who_wants_progress(tmp_path):
+def test_compiling_is_announced_once_on_a_machine(tmp_path):
     code = """
 import numpy as np, lstm_lib as ll
 for dtype in ("float32", "float64"):
     x = np.ones((4, 3, 1), dtype)
-    ll.fit(ll.Spec(1, (3,), 1, "rnn"), (x, x[:, 0]), epochs=1, progress=PROGRESS)
+    ll.fit(ll.Spec(1, (3,), 1, "rnn"), (x, x[:, 0]), epochs=1, progress=True)
 """
     said = []
-    for progress, folder in (
-        (False, tmp_path / "other"),
-        (True, tmp_path / "kept"),
-        (True, tmp_path / "kept"),
-    ):
+    for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", code.replace("PROGRESS", str(progress))],
-            env=os.environ | {"NUMBA_CACHE_DIR": str(folder), "LSTM_LIB_ENGINE": "compiled"},
+            [sys.executable, "-c", code],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "LSTM_LIB_ENGINE": "compiled"},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        said.append(done.stderr.count("Compiling the network's loops: some seconds, once on this machine."))
-    assert said == [0, 2, 0]  # for each dtype
-    kept = [path.name for path in (tmp_path / "kept").rglob("*.nbc")]
+        said.append(done.stderr.count(COMPILING))
+    assert said == [2, 0]  # for each dtype
+    kept = [path.name for path in tmp_path.rglob("*.nbc")]
     assert len(kept) == 8  # forward, backward and two products
     assert all(name.endswith(".1.nbc") for name in kept)  # code for one kind of arrays under each name
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_compiling_is_announced_to_who_wants_progress(progress, monkeypatch):
+    asked = []
+    monkeypatch.setattr(step, "announced", lambda: asked.append(1) or contextlib.nullcontext())
+    monkeypatch.setenv("LSTM_LIB_ENGINE", "compiled")
+    fit(progress=progress)
+    assert len(asked) == progress
 
 
 # ----------------------------------------------------------------------------------------------- the record
@@ -578,6 +586,25 @@ def test_trainings_that_take_turns_are_those_that_run_alone(rng):
         alone = ll.fit(spec, data, data, seed=seed, **how)
         assert all(np.array_equal(record.params[name], alone.params[name]) for name in alone.params)
         assert record.history.drop(columns="seconds").equals(alone.history.drop(columns="seconds"))
+
+
+def test_seconds_are_those_of_the_clock_that_is_given(rng):
+    """What passes between two steps is not counted, whatever the clock counts."""
+    x, ticks = rng.standard_normal((12, 5, 2)).astype("float32"), [0.0]
+    data = x, x[:, -1, :1]
+
+    def clock() -> float:
+        ticks[0] += 1
+        return ticks[0]
+
+    steps, seconds = (
+        in_steps(ll.Spec(2, (3,), 1), data, data, epochs=2, batch=4, progress=False, clock=clock),
+        [],
+    )
+    for now in steps:
+        ticks[0] += 1000
+        seconds.append(now.seconds)
+    assert len(seconds) == 6 and seconds == sorted(seconds) and now.record.seconds < 50
 
 
 def test_a_training_that_is_left_between_two_steps_keeps_what_it_has_learned(rng):
