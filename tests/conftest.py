@@ -12,6 +12,7 @@ os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", CUDA_VISIBLE_DEVICES="-1")
 os.environ.update(MPLBACKEND="agg", JUPYTER_PLATFORM_DIRS="1")
 # Tests don't wait for a study that is timed on this machine, nor does it for them.
+os.environ["LSTM_LIB_MOST_LOAD"] = "inf"  # other tests run beside
 os.environ["LSTM_LIB_TIMED_LOCK"] = os.path.join(tempfile.gettempdir(), f"lstm_lib-tests-{os.getpid()}.lock")
 
 import random

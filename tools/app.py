@@ -24,6 +24,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+# A grammar that nobody needs here, and that jsonschema would spend two seconds on each time the app is started.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 import nbformat
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.httpserver import HTTPServer
@@ -167,6 +170,11 @@ class App(Voila):  # type: ignore[misc]
         """Serve until it is stopped; the address is told when it is answered."""
         if self.hosts or is_local(self.ip):  # by an open address, any name leads here, and the token protects
             self.app.default_router.rules.insert(0, Rule(Elsewhere(list(self.hosts)), Refusal))
+        if self.kernels < 1:
+            raise SystemExit(
+                f"--kernels is {self.kernels}; expected how many pages may be open at once, such as 8: make app "
+                "APP_ARGS=--kernels=8"
+            )
         if not 0 <= self.port < 65536:
             raise SystemExit(
                 f"The port is {self.port}; expected a number from 1 to 65535: make app APP_PORT=8866"
@@ -218,6 +226,8 @@ def free_port(taken: int) -> int:
 
 
 def main(arguments: list[str]) -> None:
+    if not arguments:
+        raise SystemExit(f"Give the notebook of the app; or type `make app` in the checkout.\n\n{__doc__}")
     path, *more = arguments
     os.environ.update(environment(os.environ))
     known = os.environ.get("JUPYTER_PATH")
@@ -245,6 +255,11 @@ def main(arguments: list[str]) -> None:
         }  # fmt: skip
         # Jupyter's own pings are too long for it
         logging.getLogger("tornado.general").setLevel(logging.ERROR)
+        for text in re.findall(r"^--(?:\w+\.)?port=(.*)$", "\n".join(more), flags=re.MULTILINE):
+            if not re.fullmatch(r"-?\d+", text):
+                raise SystemExit(
+                    f"The port is {text!r}; expected a number from 1 to 65535: make app APP_PORT=8866"
+                )
         try:
             App.launch_instance([str(page), *one_port(more)], config=Config(settings))
         except ValueError as error:

@@ -150,10 +150,15 @@ def usual_step(stamps: pd.DatetimeIndex, zone: str = "UTC") -> pd.Timedelta:
     A stamp that is repeated makes no step of 0. Days are counted on the clock of the zone, where one may have 23 hours.
     """
     clock = stamps if stamps.tz is None else stamps.tz_convert(zone).tz_localize(None)
-    gaps = (pd.Series(times).diff().abs() for times in (clock, stamps))
-    local, plain = (its[its > pd.Timedelta(0)].mode().min() for its in gaps)
-    step = local if in_days(local) else plain
-    return pd.Timedelta(0) if pd.isna(step) else step
+    local = _usual_gap(clock)
+    return local if in_days(local) else _usual_gap(stamps)
+
+
+def _usual_gap(times: pd.DatetimeIndex) -> pd.Timedelta:
+    known = ~np.asarray(times.isna())
+    gaps = np.abs(np.diff(times.asi8))[known[1:] & known[:-1]]
+    sizes, counts = np.unique(gaps[gaps > 0], return_counts=True)
+    return pd.Timedelta(sizes[counts.argmax()].view(f"m8[{times.unit}]") if len(sizes) else 0)
 
 
 def grid(
@@ -165,9 +170,10 @@ def grid(
     width = usual_step(stamps, zone) if step is None else length(step, "step")
     days = local_days(stamps, zone, width)
     counted = stamps if days is None else days
-    after = f"is not a whole number of steps of {width} after the first stamp {str(text.iloc[0])!r}"
     off = (counted - counted[0]) % width != pd.Timedelta(0)
-    refuse(off, text, where, f"{after}. {_to_the_grid(stamps, width, zone)}")
+    if off.any():
+        after = f"is not a whole number of steps of {width} after the first stamp {str(text.iloc[0])!r}"
+        refuse(off, text, where, f"{after}. {_to_the_grid(stamps, width, zone)}")
     rows = int((counted[-1] - counted[0]) / width) + 1
     if rows > 10 * len(stamps):
         raise SeriesError(

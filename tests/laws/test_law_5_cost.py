@@ -61,7 +61,10 @@ def counted_products(case: Case, plan: ll.Plan, quiet: int) -> Counter[str]:
 
 @MANY
 @given(isolated(), st.sampled_from(["hold", "skip", "cut"]), WAYS)
-def test_a_plan_costs_the_products_that_are_run(it: Isolated, depth: str, way: str) -> None:
+def test_a_plan_costs_the_products_that_are_run_and_never_more_than_the_dense_step(
+    it: Isolated, depth: str, way: str
+) -> None:
+    no_more_than_the_dense_step(it, depth)
     with pytest.MonkeyPatch.context() as patch:
         choose(way, patch)
         plan = isolate(it.case.spec, it.zone, depth, it.span)
@@ -86,9 +89,7 @@ def test_a_pass_ends_where_no_error_is_left_and_costs_less() -> None:
     assert ended["weights"] < all_steps["weights"]
 
 
-@MANY
-@given(isolated(), st.sampled_from(["hold", "skip", "cut"]))
-def test_no_plan_costs_more_than_the_dense_step(it: Isolated, depth: str) -> None:
+def no_more_than_the_dense_step(it: Isolated, depth: str) -> None:
     dense, cost = (
         isolate(it.case.spec, zone, depth, it.span).cost(9, 4) for zone in (it.zone - it.zone, it.zone)
     )

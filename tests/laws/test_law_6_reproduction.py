@@ -1,6 +1,7 @@
 """Law 6: the same seed, machine, plan and engine give the same history bit for bit; so after interruption and saving.
 
-Every cell, on both engines. What an interruption at any step, callbacks and schedules change is in tests/training.
+Every cell, and a head of quantiles, on both engines. What an interruption at any step, callbacks and schedules change
+is in tests/training.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from tests.training.fit_cases import arrays, equal_but_for_time, fit, interrupti
 ENGINES = ("plain", "compiled")
 
 
-@pytest.fixture(params=CELLS)
+@pytest.fixture(params=[*CELLS, "quantiles"])
 def spec(request: pytest.FixtureRequest) -> ll.Spec:
+    if request.param == "quantiles":
+        return ll.Spec(1, (4, 3), 3, head="quantiles", levels=(0.1, 0.5, 0.9))
     return ll.Spec(1, (4, 3), 1, cell=request.param)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,13 +23,16 @@ from tools import app, lab, new_venv
 from tools.browser import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOK = str(ROOT / "notebooks" / "08_isolation_lab.ipynb")
 FREE = "{free}"
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
 
 
 def started(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """The app of one small cell; that of notebook 08 opens in tests/lab/test_lab_browser.py."""
+    cell = nbformat.v4.new_code_cell("1 + 1", metadata={"tags": ["app"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=KERNEL), folder / "small.ipynb")
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "tools" / "app.py"), NOTEBOOK, "--no-browser", *arguments],
+        [sys.executable, str(ROOT / "tools" / "app.py"), "small.ipynb", "--no-browser", *arguments],
         cwd=folder, env=os.environ | environment, text=True, encoding="utf-8",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
@@ -84,6 +88,9 @@ def test_the_address_is_the_one_that_answers(arguments: list[str], expected: str
         ),
         (["--port=99999"], "The port is 99999; expected a number from 1 to 65535: make app APP_PORT=8866\n"),
         (["--port=-1"], "The port is -1; expected .*\n"),
+        (["--port=http"], "The port is 'http'; expected a number from 1 to 65535: make app APP_PORT=8866\n"),
+        (["--port=8866", "--Voila.port="], "The port is ''; expected .*\n"),
+        (["--kernels=0"], "--kernels is 0; expected how many .*\n"),
         (["--ip=203.0.113.7"], "There is no address ip='203.0.113.7' .*\n"),
         (["--prot=8867"], "There is no argument --prot; .*--port.*\n"),
     ],
