@@ -17,6 +17,10 @@ from .layer import IsolatedLSTM
 from .zoned import ZoneLike
 
 Choice = Callable[[IsolatedLSTM, Moment], ZoneLike]
+UNSEEN = {
+    "gradient": "gradients",
+    "error": "errors of pre-activations",
+}  # statistics, and what they would read
 
 
 class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
@@ -118,9 +122,11 @@ class Isolation(keras.callbacks.Callback):  # type: ignore[misc]
                 "Isolation(..., steps=72)"
             )
         for name in _statistics(schedule.describe()):
-            if name == "gradient":
-                others = ", ".join(k for k in STATISTICS if k != name)
-                raise ValueError(f"Keras shows no gradients to a callback; other statistics are {others}")
+            if name in UNSEEN:
+                others = ", ".join(k for k in STATISTICS if k not in UNSEEN)
+                raise ValueError(
+                    f"Keras shows no {UNSEEN[name]} to a callback; other statistics are {others}"
+                )
             if STATISTICS[name].needs == "steps" and not is_adam(self.model.optimizer):
                 raise ValueError(
                     f"the statistic {name!r} reads Adam's moments, but the optimiser is "

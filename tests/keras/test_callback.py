@@ -153,6 +153,11 @@ def test_perturbation_reads_how_arcs_moved_over_epochs(rng):
             "adam",
             "Keras shows no gradients to a callback; other statistics are magnitude, fisher",
         ),
+        (
+            "error",
+            "adam",
+            "Keras shows no errors of pre-activations to a callback; other statistics are magnitude, fisher",
+        ),
         ("fisher", "sgd", "'fisher' reads Adam's moments, but the optimiser is SGD; compile with Adam"),
     ],
 )

@@ -642,8 +642,8 @@ def test_every_way_to_write_a_table_gives_its_values_or_names_what_helps(tmp_pat
     options |= {"missing": [mark]} if mark == "-999" else {}  # a number, which nothing would refuse
     write(path, raw)
     series, said = helped(path, options, truth)
-    if mark and all(row[1] is None for row in cells) and names[1] not in series.frame:
-        names, cells = names[:1], [row[:1] for row in cells]  # one text in all rows
+    if all(row[1] is None for row in cells) and names[1] not in series.frame:
+        names, cells = names[:1], [row[:1] for row in cells]  # one text in all rows, or none
     assert list(series.frame) == list(names)
     plain = [[NAN if v is None else float(number(v, digits, ".", "", "-")) for v in row] for row in cells]
     np.testing.assert_array_equal(series.frame.to_numpy(), plain)
