@@ -90,10 +90,9 @@ def clocks_of(columns: Iterable[str]) -> dict[str, str]:
     ('06:00', {})
     """
     groups = _groups(columns)
-    plain = {name: its for name, its in groups.pop(("", ""), {}).items() if re.search("[:h]", name)}
-    found = _in_order(plain)
+    bare = groups.pop(("", ""), {})
+    found = _in_order({name: its for name, its in bare.items() if re.search("[:h]", name)})
     if len(found) > 3 or not (whole := [its for its in groups.values() if _is_a_day(its)]):
-        bare = _in_order(_groups(columns).get(("", ""), {}))
         return found if len(found) > 3 else bare if _is_a_day(bare) else {}
     return whole[0] if len(whole) == 1 else {}
 
@@ -111,12 +110,7 @@ def _groups(columns: Iterable[str]) -> dict[tuple[str, str], dict[str, str]]:
 def _in_order(clocks: Mapping[str, str]) -> dict[str, str]:
     """By time; a last one at 00:00 is the end of the day. Nothing where a time comes twice."""
     found, times = dict(clocks), list(clocks.values())
-    if (
-        times
-        and re.fullmatch("00:00(:00)?", times[-1])
-        and len(times) > 1
-        and times[:-1] == sorted(times[:-1])
-    ):
+    if len(times) > 1 and re.fullmatch("00:00(:00)?", times[-1]) and times[:-1] == sorted(times[:-1]):
         found[list(found)[-1]] = f"24{times[-1][2:]}"
     if len(set(found.values())) < len(found):
         return {}
