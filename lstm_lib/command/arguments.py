@@ -63,6 +63,8 @@ STUDY: dict[str, dict[str, Any]] = {
     "quick": {"action": "store_true", "help": "16 units, two epochs, two seeds: a look in minutes"},
     "horizon": {"nargs": "+", "type": int, "default": [1], "metavar": "ROWS", "help": "ahead (1)"},
     "units": {"nargs": "+", "type": int, "default": [256, 128, 64], "metavar": "H", "help": "(256 128 64)"},
+    "layers": {"type": int, "default": 1, "metavar": "N", "help": "of so many units each (1)"},
+    "cell": {"default": "standard", "metavar": "CELL", "help": "standard, the LSTM; gru, rnn or another one of CELLS"},
     "epochs": {"type": int, "metavar": "N", "help": "the most that a run is tuned to; else what suits the series"},
     "seeds": {"type": int, "default": 30, "metavar": "N", "help": "draws of weights, order and zone (30)"},
     "timed": {"type": int, "default": 5, "metavar": "N", "help": "how many of the seeds are timed, alone (5)"},

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lstm_lib.command.preparing import record_table, say, told
@@ -28,6 +29,7 @@ from lstm_lib.experiments.study import (
     tuned,
     write_table,
 )
+from lstm_lib.experiments.sweeping import Disturbed
 from lstm_lib.files import replacing
 from lstm_lib.plots import forest
 from lstm_lib.series.options import read_option
@@ -59,7 +61,8 @@ def designs(given: argparse.Namespace) -> list[tuple[Design, tuple[str, ...]]]:
                 )  # fmt: skip
                 most = 2 if given.quick else given.epochs or epochs
                 families = tuple(given.families or FAMILIES.get(units, ("core",)))
-                found.append((Design(task, (units,), epochs=most, batch=batch), families))
+                network = {"units": (units,) * given.layers, "cell": given.cell}
+                found.append((Design(task, **network, epochs=most, batch=batch), families))
     return found
 
 
@@ -75,9 +78,8 @@ def study(given: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     texts, data = [], []
     for design, families in wanted:
         say(given, f"{_title(design)}: {_about(given, design, families)}")
-        table, trials = _made(given, design, families, store)
-        add(pd.concat([table, trials]), folder / "results.csv")
-        if "dense" in set(table["name"]):
+        table = _made(given, design, families, store, folder / "results.csv")
+        if {"dense"} < set(table["name"]):  # and something to compare it with
             summary = judged(table)
             picture = _drawn(summary, table, design, folder)
             texts += [f"{_title(design)}\n{in_words(summary).to_string()}", f"{picture} is written"]
@@ -96,20 +98,20 @@ def _seeds(given: argparse.Namespace) -> tuple[int, int]:
 
 def _about(given: argparse.Namespace, design: Design, families: tuple[str, ...]) -> str:
     """How many runs there are, and how long they take if none of them is there yet and all are dense."""
-    dense, names = design.make("dense", "dense"), len(of_families(design, families, only=given.runs))
+    some = [replace(c, isolation=None) for c in of_families(design, families, only=given.runs)]
     seeds, timed = _seeds(given)
-    tried = [c.epochs for c in trials_of(dense) for _ in TUNED_ON]
-    runs = names * (seeds * (1 + len(ENDS) * given.folds) + timed)
-    epochs = names * sum(tried) + runs * dense.epochs
-    minutes = epochs * steps_of_epoch(dense) * predicted_step(dense)[0] / 60
-    made = f"{names} configurations, {names * len(tried)} trials, {runs} runs"
-    return f"{made}; {minutes:.0f} minutes of one core at most"
+    tried = [[each.epochs for each in trials_of(c) for _ in TUNED_ON] for c in some]
+    runs = seeds * (1 + len(ENDS) * given.folds) + timed
+    epochs = [sum(trials) + runs * c.epochs for c, trials in zip(some, tried, strict=True)]
+    steps = [steps_of_epoch(c) * predicted_step(c)[0] for c in some]
+    made = f"{len(some)} configurations, {sum(map(len, tried))} trials, {runs * len(some)} runs"
+    return f"{made}; {np.dot(epochs, steps) / 60:.0f} minutes of one core at most"
 
 
 def _made(
-    given: argparse.Namespace, design: Design, families: tuple[str, ...], store: Store
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All runs of a design, and the trials before."""
+    given: argparse.Namespace, design: Design, families: tuple[str, ...], store: Store, to: Path
+) -> pd.DataFrame:
+    """All runs of a design, written with the trials before them, also where the runs to be timed are stopped."""
     seeds, timed = map(range, _seeds(given))
     how: dict[str, Any] = {"only": given.runs, "progress": sys.stderr.isatty() and not given.quiet}
     with _places(given.dask):
@@ -118,9 +120,15 @@ def _made(
         for end in ENDS if given.folds else ():
             earlier = replace(best, task=replace(best.task, end=end))
             tables.append(run_study(earlier, store, seeds, families, given.jobs, **how))
-    alone = run_study(best, store, (), families, timed=timed, **how)
-    table = pd.concat([alone, *tables]).drop_duplicates(["name", "seed", "end"])
-    return table.sort_values(["name", "seed"]), trials
+    try:
+        if timed:
+            tables.insert(0, run_study(best, store, (), families, timed=timed, **how))
+    except Disturbed as error:
+        raise ValueError(f"{to} has the errors, and no times that count: {error}") from error
+    finally:
+        table = pd.concat(tables).drop_duplicates(["name", "seed", "end"]).sort_values(["name", "seed"])
+        add(pd.concat([table, trials]), to)
+    return table
 
 
 def _places(scheduler: str | None) -> Any:
@@ -133,12 +141,16 @@ def _places(scheduler: str | None) -> Any:
 
 
 def _title(design: Design) -> str:
-    return f"{design.task.series}, {design.task.horizon} ahead, {design.units[0]} units"
+    network = (
+        " and ".join(map(str, design.units)) + " units" + f", {design.cell}" * (design.cell != "standard")
+    )
+    return f"{design.task.series}, {design.task.horizon} ahead, {network}"
 
 
 def _drawn(summary: pd.DataFrame, table: pd.DataFrame, design: Design, folder: Path) -> Path:
     groups = dict(zip(table["name"], table["group"], strict=True))
-    path = folder / f"{Path(design.task.series).stem}_{design.task.horizon}_{design.units[0]}.png"
+    of = [design.task.horizon, *design.units] + [design.cell] * (design.cell != "standard")
+    path = folder / f"{Path(design.task.series).stem}_{'_'.join(map(str, of))}.png"
     with replacing(path) as file:
         forest(summary, groups, title=_title(design)).savefig(file, dpi=150, format="png")
     return path

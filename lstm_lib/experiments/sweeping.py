@@ -47,6 +47,10 @@ class Planned(NamedTuple):
 Made = tuple[dict[str, Any], Record] | RuntimeError
 
 
+class Disturbed(RuntimeError):
+    """Other processes kept the machine busy in each try of a run that was to be timed."""
+
+
 def sweep(
     configurations: Iterable[Configuration],
     seeds: Iterable[int],
@@ -76,9 +80,8 @@ def sweep(
     with its reason. Several processes may work on one store: each makes what no other has begun.
 
     Raises ValueError for settings that don't fit, RuntimeError that names configuration and seed when a run fails, once
-    those that run beside it are finished,
-    when other processes keep the machine busy during a timed run for the third time,
-    `StoreError` when a run gives other numbers than it did before.
+    those that run beside it are finished, `Disturbed` when other processes keep the machine busy during a timed run for
+    the third time, `StoreError` when a run gives other numbers than it did before.
 
     >>> from lstm_lib.experiments import Task
     >>> small = Configuration("small", Task(lookback=3, every=200), units=(2,), epochs=1)
@@ -174,8 +177,8 @@ def _make(planned: list[Planned], store: Store, jobs: int, timed: bool, records:
             claim.release()
 
 
-def _busy(row: dict[str, Any]) -> RuntimeError:
-    return RuntimeError(
+def _busy(row: dict[str, Any]) -> Disturbed:
+    return Disturbed(
         f"configuration {row['name']!r}, seed {row['seed']}: other processes kept {row['load']} cores busy, in "
         f"{TRIES} runs; for times that count at most {most()} may be. Leave the machine alone and call this again, or "
         f"set {VARIABLE} to how many may be"

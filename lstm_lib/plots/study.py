@@ -38,15 +38,16 @@ def forest(summary: pd.DataFrame, groups: Mapping[str, str], within: float = 1.0
     fig, (time, error) = canvas(1, 2, (10, 1.2 + 0.3 * len(rows)), sharey=True)
     look: Look = {"hue": group, "style": group, "hue_order": order, "palette": colours, "markers": marks}
     y = np.arange(len(rows))
+    tells = time if rows["time_ratio"].notna().any() else error  # where there are points to explain
     for ax, (what, value) in zip((time, error), _VALUES.items(), strict=True):
         ax.hlines(y, rows[f"{what}_low"], rows[f"{what}_high"], colors=[colours[name] for name in group])
-        sns.scatterplot(x=rows[value], y=y, s=50, legend=ax is time, ax=ax, **look)
+        sns.scatterplot(x=rows[value], y=y, s=50, legend=ax is tells, ax=ax, **look)
     time.axvline(1, color=PALETTE["grey"], lw=1, zorder=0)
     time.set(xlabel="times as fast as the dense training", yticks=y, yticklabels=rows.index)
     error.axvspan(-within, within, color=PALETTE["grey"], alpha=0.15, lw=0)
     error.axvline(0, color=PALETTE["grey"], lw=1, zorder=0)
     error.set(xlabel="test error above the dense network's (%)", ylim=(len(rows) - 0.4, -0.6))
-    time.legend(loc="lower right", fontsize="small", frameon=True)
+    tells.legend(loc="lower right", fontsize="small", frameon=True)
     time.set_title(title, loc="left")
     return fig
 

@@ -46,6 +46,41 @@ def test_a_study_of_a_file_leaves_a_table_and_a_figure_and_goes_on(
     pd.testing.assert_frame_equal(st.read_table("there/results.csv"), table)
 
 
+def test_a_machine_that_is_never_quiet_leaves_the_errors_and_one_line(
+    file: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = [
+        "--cell",
+        "gru",
+        "--layers",
+        "2",
+        "--units",
+        "3",
+        "--epochs",
+        "1",
+        "--seeds",
+        "2",
+        "--jobs",
+        "1",
+    ]
+    little = [*network, "--families", "core", "--runs", "dense"]
+    monkeypatch.setenv("LSTM_LIB_MOST_LOAD", "-1")
+    code, out, err = run("study", file, *READ, *little, "--timed", "1", capsys=capsys)
+    assert (code, out) == (1, "") and "my.csv, 1 ahead, 3 and 3 units, gru: 1 configurations" in err
+    *_, last = err.splitlines()
+    assert (
+        "study/results.csv has the errors, and no times that count: configuration 'dense', seed 0: " in last
+    )
+    table = st.read_table("study/results.csv")
+    runs = table[table["group"] != "tuning"]
+    assert len(runs) == 2 and set(table["cell"]) == {"gru"} and set(table["units"]) == {"3-3"}
+    code, out, _ = run("study", file, *READ, *little, "--timed", "0", capsys=capsys)  # dense alone: no figure
+    assert code == 0 and out.startswith("study/results.csv is written")
+    pd.testing.assert_frame_equal(st.read_table("study/results.csv"), table)
+    code, out, _ = run("study", file, *READ, *little, "half kept", "--timed", "0", capsys=capsys)
+    assert code == 0 and "study/my_1_3_3_gru.png is written" in out
+
+
 def designs(*arguments: str) -> list[tuple[st.Design, tuple[str, ...]]]:
     return studying.designs(parser().parse_args(["study", *arguments]))
 
@@ -63,6 +98,19 @@ def test_a_study_can_be_told_of_a_file_all_that_load_series_can() -> None:
     }  # fmt: skip
     assert found.units == (256,) and families == ("policies", "controls", "statistics")
     assert [(d.units, names) for d, names in others] == [((128,), ("core",)), ((64,), ("core",))]
+
+
+def test_the_hours_of_windows_are_foretold_by_what_windows_cost() -> None:
+    """An epoch of windows takes ten times as long as one of sequences, and more."""
+
+    def minutes(family: str, name: str) -> int:
+        given = parser().parse_args(
+            ["study", "sceaux", "--units", "256", "--runs", name, "--families", family]
+        )
+        ((design, families),) = studying.designs(given)
+        return int(re.search(r"(\d+) minutes", studying._about(given, design, families))[1])  # type: ignore[index]
+
+    assert minutes("windows", "windows") > 4 * minutes("core", "dense") > 0
 
 
 def test_both_series_of_the_course_are_studied_where_none_is_named() -> None:
