@@ -173,7 +173,6 @@ class Configuration:
     engine : "lstm_lib", or "keras" for the same network, weights, batches and rates in Keras; "keras-xla" has it
         compiled by XLA.
     threads : of the matrix products.
-    labels : what the variation is explained by, such as {"gate": "f", "share": 0.5}; a column each in tables.
 
     Raises ValueError that names the setting, what was given and what is allowed.
 
@@ -198,7 +197,6 @@ class Configuration:
     isolation: Callable[[Spec], PlanOrSchedule] | None = None
     engine: str = "lstm_lib"
     threads: int = 1
-    labels: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", Spec(1, self.units, 1, self.cell).units)
@@ -233,9 +231,6 @@ class Configuration:
                 f"{where}Keras has no {', '.join(found)}; its engine runs the cells {', '.join(KERAS_CELLS)} on "
                 "windows and sequences, isolates nothing, and has Adam in the forms tf15 and keras"
             )
-        for name, label in self.labels.items():
-            if not (isinstance(name, str) and isinstance(label, str | int | float | np.number | None)):
-                raise ValueError(f"{where}labels take a word and a word or number, got {name!r}: {label!r}")
 
     @property
     def adam(self) -> Adam:
@@ -288,7 +283,7 @@ class Configuration:
     def key(self, seed: int) -> str:
         """The name of a run's record: the configuration's name, a digest of what decides its numbers, the seed.
 
-        The series counts by its values, not by where its file lies; group and labels don't count.
+        The series counts by its values, not by where its file lies; the group doesn't count.
         """
         if not is_whole(seed, 0):
             raise ValueError(f"seed must be a whole number of at least 0, got {seed!r}")

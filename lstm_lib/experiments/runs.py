@@ -182,7 +182,7 @@ def row(
 ) -> dict[str, Any]:
     """What a table says of a run: flat, fit for JSON.
 
-    key, name, group, seed; the settings; the labels; then
+    key, name, group, seed; the settings; then
 
     seconds, epoch_seconds : training alone, in all and a list by epoch.
     train_loss, valid_rmse : lists by epoch; `last_valid`, `best_valid`, `best_epoch` from the latter.
@@ -238,11 +238,7 @@ def row(
         "load": None if load is None else round(load, 2),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    if taken := sorted(configuration.labels.keys() & own.keys()):
-        raise ValueError(
-            f"configuration {configuration.name!r}: the labels {taken} are columns of the table already"
-        )
-    return own | dict(configuration.labels)
+    return own
 
 
 def _by_day(part: Windows, yhat: Array) -> list[float]:

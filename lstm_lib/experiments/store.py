@@ -88,10 +88,14 @@ class Store:
         return {key: json.loads(best[key][1]) for key in (best if keys is None else keys) if key in best}
 
     def record(self, key: str) -> Record:
-        """What the run left; KeyError if there is no such run."""
-        if key not in self.done():
+        """What the run left.
+
+        Raises KeyError if there is no such run, FileNotFoundError if its row alone was kept, and StoreError for a
+        damaged file and for another run's.
+        """
+        if (row := self.row(key)) is None:
             raise KeyError(f"{self} has no run {key!r}; its keys are in table()['key']")
-        return Record.load(self._record(key))
+        return self._read(row)
 
     def append(self, row: Mapping[str, Any], record: Record | None = None) -> None:
         """Keep a finished run: first its record, then its row, both on disk when this returns.
@@ -112,8 +116,7 @@ class Store:
         known = {text for _, _, text in self._rows()}
         for key, _, text in other._rows():
             if text not in known:
-                there = other._record(key)
-                self._add(text, Record.load(there) if there.exists() else None)
+                self._add(text, other._read(json.loads(text)) if other._record(key).exists() else None)
                 added += 1
         return added
 
@@ -130,6 +133,14 @@ class Store:
 
     def _record(self, key: str) -> Path:
         return self.folder / "records" / f"{key}.npz"
+
+    def _read(self, row: Mapping[str, Any]) -> Record:
+        """The record of a row, whose validation errors it must have."""
+        record, path = Record.load(self._record(row["key"])), self._record(row["key"])
+        errors = record.history["valid_rmse"].tolist()
+        if "valid_rmse" in row and json.dumps(errors) != json.dumps(row["valid_rmse"]):  # NaN is NaN
+            raise StoreError(f"{path} is of another run: its validation errors are {errors}, not {row['valid_rmse']}")
+        return record
 
     def _add(self, text: str, record: Record | None) -> None:
         row = json.loads(text)

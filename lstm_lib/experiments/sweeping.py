@@ -109,7 +109,7 @@ def sweep(
             raise
         made = store.best()
         rows = ((c, made[c.key(seed)]) for seed in seeds for c in chosen)
-        return pd.DataFrame([{**row, "group": c.group, **c.labels} for c, row in rows])
+        return pd.DataFrame([{**row, "group": c.group} for c, row in rows])
 
 
 def in_turn(configurations: list[Configuration], seeds: list[int], order: str = "by seed") -> list[Planned]:

@@ -24,7 +24,7 @@ def small(name: str = "dense", **settings: Any) -> Configuration:
 
 
 def pair(**settings: Any) -> list[Configuration]:
-    return [small(**settings), small("cut f", isolation=cut_forget, labels={"gate": "f"}, **settings)]
+    return [small(**settings), small("cut f", isolation=cut_forget, **settings)]
 
 
 def make(configurations: Any, seeds: Any = (0, 1), store: Any = None, **settings: Any) -> pd.DataFrame:

@@ -97,7 +97,7 @@ OTHERS = {
     "engine": "keras",
     "threads": 2,
 }
-IRRELEVANT = {"group": "another", "labels": {"gate": "f"}}
+IRRELEVANT = {"group": "another"}
 
 
 def test_everything_that_decides_the_numbers_is_in_the_key_and_nothing_else() -> None:
@@ -211,17 +211,11 @@ def test_a_file_counts_by_its_values_not_by_its_place(tmp_path: Path) -> None:
         ({"engine": "keras", "isolation": cut_forget}, "Keras has no isolation"),
         ({"engine": "keras", "cell": "brief"}, "Keras has no cell='brief'"),
         ({"engine": "keras", "optimizer": {"form": "paper"}}, "Keras has no form='paper'"),
-        ({"labels": {"gate": ["f"]}}, r"labels take .* got 'gate': \['f'\]"),
     ],
 )
 def test_bad_settings_are_refused_by_name(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         small(**settings)
-
-
-def test_a_label_that_is_a_column_already_is_refused() -> None:
-    with pytest.raises(RuntimeError, match=r"'dense', seed 0: .* labels \['seconds'\] are columns"):
-        make([small(labels={"seconds": 1})])
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_row_says_what_the_record_says() -> None:
     assert found["updated"] == pytest.approx(1 - zone.share)
     costs = [ll.isolate(cut.spec, z, "cut").cost(4, 32).seconds.total for z in (ll.nothing(cut.spec), zone)]
     assert found["predicted"] == pytest.approx(costs[0] / costs[1])
-    assert (found["gate"], found["threads"], found["alone"], found["diverged"]) == ("f", 1, False, "")
+    assert (found["threads"], found["alone"], found["diverged"]) == (1, False, "")
     assert json.loads(json.dumps(found)) == found
 
 

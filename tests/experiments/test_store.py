@@ -18,7 +18,7 @@ import pytest
 
 from lstm_lib.experiments import Store, StoreError, row, run
 from tests.cases import identical
-from tests.experiments.small import small
+from tests.experiments.small import make, small
 
 
 def filled(folder: Path, lines: int = 3) -> Store:
@@ -200,6 +200,20 @@ def test_a_row_whose_key_or_kind_was_changed_is_damaged(tmp_path: Path) -> None:
         for ask in (store.rows, store.done, store.table, lambda store=store: store.row("é-0")):
             with pytest.raises(StoreError, match=r"row 2 is damaged"):
                 ask()
+
+
+def test_records_that_have_changed_places_are_noticed(tmp_path: Path) -> None:
+    here = Store(tmp_path / "here")
+    table = make([small()], [0, 1], here)
+    one, two = (here._record(key) for key in table["key"])
+    one.rename(tmp_path / "aside")
+    two.rename(one)
+    for ask in (lambda: here.record(table["key"][0]), lambda: Store(tmp_path / "there").merge(here)):
+        with pytest.raises(StoreError, match=rf"{one.name} is of another run: its validation errors are \["):
+            ask()
+    (tmp_path / "aside").rename(two)
+    with pytest.raises(StoreError, match="of another run"):
+        here.record(table["key"][1])
 
 
 def test_another_database_is_no_store(tmp_path: Path) -> None:

@@ -39,17 +39,16 @@ def test_a_sweep_takes_turns_and_begins_with_another_for_each_seed(tmp_path: Pat
     equal_numbers(whole, table[:6])
 
 
-def test_a_second_sweep_runs_only_what_is_new_and_takes_todays_labels(
+def test_a_second_sweep_runs_only_what_is_new_and_takes_todays_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = make(pair(), [0], tmp_path)
     made = []
     execute = sweeping._execute
     monkeypatch.setattr(sweeping, "_execute", lambda r, alone: made.append(r.seed) or execute(r, alone))
-    again = make([dataclasses.replace(c, group="g", labels={"gate": "?"}) for c in pair()], [0, 1], tmp_path)
+    again = make([dataclasses.replace(c, group="g") for c in pair()], [0, 1], tmp_path)
     assert made == [1, 1]
     assert again["group"].tolist() == ["g"] * 4
-    assert again["gate"].tolist() == ["?"] * 4
     assert again["test_rmse"][:2].tolist() == first["test_rmse"].tolist()
 
 
