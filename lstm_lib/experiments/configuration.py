@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from operator import methodcaller
 from typing import Any, Literal
@@ -111,9 +111,10 @@ class Task:
 
     def describe(self) -> dict[str, Any]:
         """The task in words and numbers, for JSON."""
-        words = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self).items()}
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.repr}
+        words = {k: list(v) if isinstance(v, tuple) else v for k, v in said.items()}
         unsaid = (
-            {"compared_with", "reading", "contents"}
+            {"compared_with", "reading"}
             | ({"length", "warmup", "stateful"} if self.length is None else set())
             | ({"end"} if self.end == 1 else set())
         )
