@@ -139,7 +139,9 @@ class Store:
         record, path = Record.load(self._record(row["key"])), self._record(row["key"])
         errors = record.history["valid_rmse"].tolist()
         if "valid_rmse" in row and json.dumps(errors) != json.dumps(row["valid_rmse"]):  # NaN is NaN
-            raise StoreError(f"{path} is of another run: its validation errors are {errors}, not {row['valid_rmse']}")
+            raise StoreError(
+                f"{path} is of another run: its validation errors are {errors}, not {row['valid_rmse']}"
+            )
         return record
 
     def _add(self, text: str, record: Record | None) -> None:

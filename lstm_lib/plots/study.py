@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from .look import MARKERS, PALETTE, SEQUENCE, Look, canvas, given_or_new, legend_above, line
 
 # Of a study: one look each in every figure.
-GROUPS = ("dense", "span", "then head", "units", "combined", "control", "statistic")
+GROUPS = ("dense", "control", "kept", "redrawn", "gates", "matrices", "thawed", "head", "Keras")
+ARMS = ("once", "each epoch", "the wrong way")
 _VALUES = {"time": "time_ratio", "error": "error_percent"}  # what is measured -> its column
 
 
@@ -64,11 +65,13 @@ def arms(found: pd.DataFrame, reference: str, ax: Axes | None = None) -> Figure:
     names, kinds = (list(dict.fromkeys(part[k] for part in parts)) for k in (0, 1))
     fig, ax = given_or_new(ax, (8, 1.2 + 0.45 * len(names)))
     ax.axvline(0, color=PALETTE["grey"], lw=1, zorder=0)
+    known = list(dict.fromkeys([*ARMS, *kinds]))
     for k, kind in enumerate(kinds):
+        look = known.index(kind)
         rows = found.reindex([f"{name}, {kind}" for name in names])
         y = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * 0.8 / len(kinds)
-        ax.hlines(y, rows["error_low"], rows["error_high"], colors=SEQUENCE[k % len(SEQUENCE)])
-        ax.plot(rows["error_percent"], y, label=kind, **line(k) | {"ls": "none"})
+        ax.hlines(y, rows["error_low"], rows["error_high"], colors=SEQUENCE[look % len(SEQUENCE)])
+        ax.plot(rows["error_percent"], y, label=kind, **line(look) | {"ls": "none"})
     ax.set(xlabel=f"test error above that of {reference} (%)", yticks=range(len(names)), yticklabels=names)
     ax.invert_yaxis()
     legend_above(ax, len(kinds))

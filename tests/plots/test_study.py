@@ -17,7 +17,7 @@ SUMMARY = pd.DataFrame(
     },
     ["dense", "fast", "untimed", "mine"],
 )  # fmt: skip
-GROUPS = {"dense": "dense", "fast": "span", "untimed": "span", "mine": "own"}
+GROUPS = {"dense": "dense", "fast": "gates", "untimed": "gates", "mine": "own"}
 
 
 def looks(fig: Figure) -> dict[str, tuple[str, str]]:
@@ -50,9 +50,9 @@ def test_forest_has_a_row_for_every_configuration_the_fastest_on_top() -> None:
 def test_a_group_has_one_look_in_every_figure() -> None:
     whole = looks(plots.forest(SUMMARY, GROUPS))
     part = looks(plots.forest(SUMMARY.loc[["untimed", "fast"]], GROUPS))
-    assert [*whole] == ["dense", "span", "own"]
+    assert [*whole] == ["dense", "gates", "own"]
     assert len({mark for _, mark in whole.values()}) == 3
-    assert part == {"span": whole["span"]}
+    assert part == {"gates": whole["gates"]}
 
 
 def test_intervals_have_the_colour_of_their_group() -> None:
@@ -76,6 +76,8 @@ def test_arms_stand_in_one_row_a_statistic_beside_the_reference() -> None:
     assert "the draw" in ax.get_xlabel()
     segments = [part[:, 0].tolist() for c in ax.collections for part in c.get_segments()]
     assert [values.iloc[0] - 1, values.iloc[0] + 2] in segments and len(segments) == 6
+    without = plots.arms(table.drop(index=[n for n in names if "each" in n]), "the draw").axes[0]
+    assert looks(without.figure) == {k: v for k, v in looks(ax.figure).items() if k != "each epoch"}
 
 
 def test_by_units_draws_policy_by_policy() -> None:
