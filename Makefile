@@ -35,7 +35,8 @@ PIP   := $(RUN) -m pip install --quiet --disable-pip-version-check
 # A module (a notebook) stays in one process: what it prepares once is prepared once, and its cells run in order.
 PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadscope
 READY := $(VENV)/.installed-$(LOCK)
-STAGES := lint types book unit check-notebooks
+# One after the other; types and book side by side, since each keeps one core busy
+STAGES := lint types+book unit check-notebooks
 BENCHMARKS := $(filter-out __init__,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 .DEFAULT_GOAL := help
@@ -101,7 +102,7 @@ notebooks: $(READY)  ## run all notebooks and store their outputs
 test:  ## everything CI checks: lint, types, book, unit, check-notebooks
 	@for stage in $(STAGES); do \
 	  echo "== $$stage"; began=$$(date +%s); \
-	  $(MAKE) --no-print-directory $$stage || exit 1; \
+	  $(MAKE) --no-print-directory -j2 $$(echo $$stage | tr + ' ') || exit 1; \
 	  echo "== $$stage took $$(($$(date +%s) - began)) s"; \
 	done
 
