@@ -92,6 +92,9 @@ class IsolatedLSTM(ZonedLSTM):
         with tf.init_scope():
             self.arcs = ArcVariables(self, self._plan, self.first_weights(int(D)))
         self.moments = Moments()
+        self.cell.built = (
+            True  # it only draws masks of dropout; Keras quantizes no layer that has another to build
+        )
 
     def slots(self, optimizer: Any, name: str) -> dict[str, Array]:
         """What a built optimiser keeps by a name, such as "momentum", of all arcs: held for isolated ones, or 0."""
