@@ -16,7 +16,7 @@ from lstm_lib.series.clock import Values
 from lstm_lib.series.judging import ENERGY
 from lstm_lib.series.layouts import Known, plain
 from lstm_lib.series.numbers import Numbers
-from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
+from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown, skipping
 from lstm_lib.series.table import LEVELS
 
 _TIME_NAMES = ("time", "datetime", "date", "timestamp", "date_time", "date and time (utc)")
@@ -30,6 +30,8 @@ _READINGS = re.compile("index|idx", re.IGNORECASE)  # in French the readings of 
 _LONG = 24  # rows, from which on a column is taken for row numbers whatever its name
 _DATE = re.compile(r"\d{1,4}([-/. ])(\d{1,2}|\w{3,9})\1\d{1,4}|[12]\d{3}[01]\d[0-3]\d")
 _TIME = re.compile(r"\d{1,2}[:h]\d\d(:\d\d(\.\d+)?)?( ?[AaPp]\.?[Mm]\.?)?")
+_PARTS = ("y|yr|year|yyyy", "m|mo|mon|month|mm", "d|dy|day|dd", "h|hr|hour|hh", "min|minute")
+_HOUR = re.compile(r"(hour|hr|he|hh|heure|stunde|hora|uur).* \d\d?", re.IGNORECASE)
 _UNITS = {unit.lower(): unit for unit in sorted(LEVELS)} | {
     f"{size}{unit}".lower(): f"{size}{unit}" for size in ("", "k", "M", "G", "T") for unit in ("Wh", "J")
 }
@@ -49,9 +51,10 @@ def finder(header: Sequence[str], where: str) -> Callable[[object], str]:
 
 
 def time_columns(
-    header: Sequence[str], time: str | Sequence[str] | None, where: str, advice: str
+    first: Mapping[str, str], time: str | Sequence[str] | None, where: str, advice: str
 ) -> list[str]:
-    """The column of stamps, or those of the date and of the time of day."""
+    """The column of stamps, or those of the date and of the time of day, of a table with this first row."""
+    header = list(first)
     if time is not None:
         missing = [name for name in several(time) if plain(str(name)) not in map(plain, header)]
         if missing and advice:
@@ -68,7 +71,13 @@ def time_columns(
     many = "several columns are" if found else "no column is"
     both = f" Where the time of day stands in a column of its own, give both: time={found}." if found else ""
     names = listed(map(shown, header), 40)
+    parts = [next((c for c in header if re.fullmatch(part, c, re.I)), "") for part in _PARTS]
+    if all(parts[:3]):
+        both = f" Where stamps are in several columns, give all: time={[part for part in parts if part]}."
     values = any(re.match(r"\d", column) for column in header)
+    holds = " or ".join(shown(column) for column in header if _DATE.match(first[column]))
+    if holds and not (both or advice or values):
+        both = f" The first row has a stamp there: time={holds}."
     none = " If the first line is a row already, give a name for each column: names=[...]." if values else ""
     raise SeriesError(
         f"{where}{many} called like a time; give time=..., one of {names}.{both}{none}{' ' * bool(advice)}{advice}"
@@ -84,6 +93,7 @@ def two_columns(first: Mapping[str, str], time: str, others: Iterable[str]) -> s
     date, clock = (
         next((name for name in others if form.fullmatch(first[name])), "") for form in (_DATE, _TIME)
     )
+    clock = clock or next((name for name in others if _HOUR.fullmatch(f"{name} {first[name]}")), "")
     if clock and _DATE.fullmatch(first[time]):
         return f"the time of day stands in another column: give time={[time, clock]}"
     if date and _TIME.fullmatch(first[time]):
@@ -113,20 +123,19 @@ def chosen(
     return renamed, renamed[old]
 
 
-def no_inputs(
-    names: Sequence[str], target: str, values: Values, numbers: Numbers, only: Mapping[str, str]
-) -> dict[str, str]:
+def no_inputs(frame: pd.DataFrame, target: str, numbers: Numbers, only: Mapping[str, str]) -> dict[str, str]:
     """The columns of texts, of which nobody asked for one, that can't be an input, and why."""
-    rows, found = len(values), dict[str, str]()
-    for k, name in enumerate(names):
-        bad = numbers.bad.get(name)
+    rows, found = len(frame), dict[str, str]()
+    empty = frame.isna().all()
+    for name in map(str, frame):
         if target and name == target:
             continue
+        bad = numbers.bad.get(name)
         if name in only:
             found[name] = f"it is {shown(only[name], 60)} in all rows"
-        elif not name and bad is None and np.isnan(values[:, k]).all():
+        elif empty[name] and bad is None and _UNNAMED.fullmatch(name):
             found[name] = "it has no name and no values"
-        elif bad is not None and np.isnan(values[:, k]).all() and bad.count in {rows, max(bad.count, 2)}:
+        elif empty[name] and bad is not None and bad.count in {rows, max(bad.count, 2)}:
             if bad.words == [bad.text] and not bad.number:
                 where = "in all rows" if bad.count == rows else "where it says anything"
                 found[name] = f"it is {shown(bad.text, 60)} {where}"
@@ -135,25 +144,27 @@ def no_inputs(
     return found
 
 
-def counters(
-    names: Sequence[str], target: str, values: Values, stamps: pd.DatetimeIndex, timezone: str
-) -> dict[str, str]:
+def counters(frame: pd.DataFrame, target: str, stamps: pd.DatetimeIndex, timezone: str) -> dict[str, str]:
     """The columns of numbers, of which nobody asked for one, that can't be an input, and why; never all of them.
 
     Such a one says what the row numbers or the stamps say, or the same in all rows, or nothing. Whole numbers that are
     called like row numbers may leave some out, as those of a database do, and begin again.
 
-    values : (n, K); stamps : of these rows, in UTC, (n,).
+    stamps : of the rows, in UTC, (n,).
 
     >>> stamps = pd.date_range("2021-01-01", periods=30, freq="h", tz="UTC")
-    >>> counters(["load", "hours"], "load", np.c_[np.arange(30) % 7, np.arange(30) / 2], stamps, "UTC")
+    >>> frame = pd.DataFrame({"load": np.arange(30) % 7, "hours": np.arange(30) / 2})
+    >>> counters(frame, "load", stamps, "UTC")
     {'hours': 'it counts the rows'}
     """
-    rows, found, lines = np.arange(len(values)), dict[str, str](), dict[str, str]()
+    rows, found, lines = np.arange(len(frame)), dict[str, str](), dict[str, str]()
     times = [at.as_unit("s").asi8 for at in (stamps, stamps.tz_convert(timezone).tz_localize(None))]
-    for k, name in enumerate(names):
-        its, here = values[:, k], ~np.isnan(values[:, k])
-        known, long = its[here], len(rows) >= _LONG or _COUNTERS.fullmatch(name) is not None
+    for name in map(str, frame):
+        here = frame[name].notna().to_numpy()
+        known, long = (
+            frame[name].to_numpy()[here],
+            len(rows) >= _LONG or _COUNTERS.fullmatch(name) is not None,
+        )
         if (target and name == target) or known_unit(unit_in(name)):
             continue
         if not here.any():
@@ -168,7 +179,7 @@ def counters(
             lines[name] = "it counts the rows"
         elif len(rows) >= _LONG and any(_is_line(known, at[here]) for at in times):
             lines[name] = "it counts the time that has passed"
-    return next((some for some in (found | lines, found) if len(some) < len(names)), {})
+    return next((some for some in (found | lines, found) if len(some) < frame.shape[1]), {})
 
 
 def _counts(name: str, known: Values) -> bool:
@@ -244,7 +255,9 @@ def unit_in(name: str) -> str:
     return next(units, inside[0] if inside and " " not in inside[0] else "")
 
 
-def refuse_words(text: pd.Series, values: Values, numbers: Numbers, where: str) -> None:
+def refuse_words(
+    text: pd.Series, frame: pd.DataFrame, numbers: Numbers, where: str, left_out: Iterable[int]
+) -> None:
     """Refuse a stamp without a digit, or of more signs than any has: a line of units, of totals, a header again."""
     if pd.api.types.is_datetime64_any_dtype(text.dtype):
         return
@@ -252,9 +265,9 @@ def refuse_words(text: pd.Series, values: Values, numbers: Numbers, where: str) 
     if bad.any():
         row, lines = int(bad.argmax()), text.index[bad]
         words = [bad.text for bad in numbers.bad.values() if bad.at == row]
-        skip = int(lines[0]) if len(lines) == 1 else [int(line) for line in lines[:20]]
+        skip = skipping(left_out, map(int, lines[:20]))
         remedy = f"correct it, or leave {'it' if len(lines) == 1 else 'such lines'} out: skip={skip}"
-        if words and np.isnan(values[row]).all():
+        if words and frame.iloc[row].isna().all():
             remedy = f"the line holds no value, but {listed(map(shown, words), 4)}; leave it out: skip={skip}"
             units = [unit for word in words if (unit := known_unit(word))] if row == 0 else []
             remedy += f", and say the unit: unit={units[0]!r}" if units else ""

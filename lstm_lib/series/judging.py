@@ -57,7 +57,9 @@ class Look:
     def meter(self, name: str) -> bool:
         """Whether a column reads like a meter."""
         energy = ENERGY.fullmatch(self.units.get(name, "")) is not None
-        return is_meter(self.frame[name].to_numpy(), DAY / self.step, energy, self.limits)
+        values = self.frame[name].to_numpy()
+        values = np.where(np.isin(values, self.marks.get(name, [])), np.nan, values)
+        return is_meter(values, DAY / self.step, energy, self.limits)
 
     def columns(self) -> Iterator[tuple[str, Values, str]]:
         """Name, values and unit of each column that has a value; what stands for "missing" is missing."""

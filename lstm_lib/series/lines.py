@@ -45,7 +45,7 @@ _KINDS = (
     (b"\x89PNG\r", "a picture; export the numbers as CSV"),
     (b"\xff\xd8\xff", "a picture; export the numbers as CSV"),
 )
-_PAGE = re.compile(rb"\s*<(!doctype|html|head|body|table|\?xml|!--)", re.IGNORECASE)
+_PAGE = re.compile(rb"\s*<(!doctype|html|head|body|table|\?xml|!--|[\w:]+\s+xmlns)", re.IGNORECASE)
 _JSON = re.compile(rb'\s*(\{\s*("|\})|\[\s*[\[{"])')
 _MARKS = (  # byte-order marks, the longer ones first
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),

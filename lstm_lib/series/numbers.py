@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 
 import numpy as np
+import pandas as pd
 
 from lstm_lib.series.clock import Values
 from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
@@ -24,14 +25,17 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 # Plain numbers and empty fields, joined by \0; longer ones may be more than a float can hold.
 _PLAIN = re.compile(r"(?:[-+0-9.]{0,300}\0)*[-+0-9.]{0,300}")
 _SWAPPED = str.maketrans(",.", ".,")
-_BLANKS, _APOSTROPHES, _MINUS = " \u00a0\u2007\u2009\u202f", "'\u2019", "\u2212\u2013"
+_BLANKS, _APOSTROPHES, _MINUS = " \u00a0\u2007\u2009\u202f", "'\u2019", "\u2212\u2010\u2011\u2012\u2013\u2014"
 # One sign between groups of three digits; the first group has no needless zero.
 _GROUPED = re.compile(r"([+-]?)([1-9]\d{0,2}(?:([^\w.+-]|_)\d{3})(?:\3\d{3})*)(\.\d*)?", re.ASCII)
 _LAKH = re.compile(r"([+-]?)([1-9]\d?(?:([^\w.+-])\d\d)+\3\d{3})(\.\d*)?", re.ASCII)
 _STAMP = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d\d(:\d\d)?")
 
 
-_BEGINS = re.compile(rf"[-+{_MINUS}]?(?:[.,]?\d|inf|nan)", re.IGNORECASE)
+_BEGINS = re.compile(rf"[-+{_MINUS}]?(?:[.,]?\d|inf)", re.IGNORECASE)
+_POINTS = re.compile(r"[-+]?(\d{1,3}|[1-9]\d{0,2}\.\d{3})")
+_WITH_UNIT = re.compile(r"[-+]?\d[\d.,]*\s*([kMGT]?(?:Wh?|VA|var|J)|[kM]?V|A|°C|°F|m3|m³|l|Hz|bar|%|€)")
+Texts = Callable[[str], Sequence[str]]  # a column's name -> its first fields
 
 
 @dataclass
@@ -66,6 +70,7 @@ class Numbers:
     decimal : "." or ",".
     thousands : the sign between groups of digits, if the user says which.
     missing : the words that stand for a missing value, beside the usual ones; a number is meant by its value.
+    unit : what may stand behind a number.
 
     Raises SeriesError for signs that contradict each other.
 
@@ -79,7 +84,9 @@ class Numbers:
         decimal: str = ".",
         thousands: str | None = None,
         missing: str | Iterable[str] | None = (),
+        unit: str | None = None,
     ) -> None:
+        self.unit = unit or ""
         self.decimal = choose(decimal, (".", ","), "decimal sign")
         if thousands is not None and (
             not isinstance(thousands, str)
@@ -99,7 +106,7 @@ class Numbers:
         self._told = thousands.translate(_SWAPPED) if thousands and decimal == "," else thousands
         marks = [missing] if isinstance(missing, str | int | float) else several(missing or ())
         self._marks = {str(mark).strip(): 0 for mark in marks}
-        self._values = {mark: value for mark in self._marks if (value := self._number(mark)[0]) is not None}
+        self._values = {mark: value for mark in self._marks if (value := self._value(mark)) is not None}
         self.bad, self._odd = dict[str, Bad](), dict[str, _Odd]()
 
     def read_line(self, fields: list[str], columns: Sequence[str], row: int) -> Iterable[float]:
@@ -118,6 +125,8 @@ class Numbers:
         if text.lower() in _MISSING:
             return math.nan
         number, sign = self._number(text)
+        if number is None and self.unit and text.endswith(self.unit):
+            number, sign = self._number(text.removesuffix(self.unit).strip())[0], self.unit
         if number is None:
             self.note(text, column, row)
             return math.nan
@@ -127,6 +136,11 @@ class Numbers:
             if sign in " ,." and len(odd.doubtful) < 2:
                 odd.doubtful.append((row, text, number, sign))
         return number
+
+    def _value(self, mark: str) -> float | None:
+        """The number that a mark is, as it stands in the file, or as Python writes it."""
+        value = self._number(mark)[0]
+        return float(mark) if value is None and _NUMBER.fullmatch(mark) else value
 
     def _number(self, text: str) -> tuple[float | None, str]:
         """The number, if it is one and finite; and the sign that makes it odd, or ""."""
@@ -163,26 +177,23 @@ class Numbers:
             bad.number = bad.number or bool(_BEGINS.match(text))
         bad.stamps = bad.stamps and bool(_STAMP.fullmatch(text[:40]))
 
-    def is_text(self, column: str, rows: int) -> bool:
-        """Whether no field of a column is anything like a number."""
-        bad = self.bad.get(column)
-        return bad is not None and bad.count == rows and not bad.number
-
-    def settle(self, columns: Sequence[str], values: Values) -> Values:
+    def settle(self, frame: pd.DataFrame, texts: Texts) -> pd.DataFrame:
         """What can be told only from the whole: marks that are numbers, and one number alone that is in groups.
 
         Such a one may be two numbers between which a sign got lost, unless others in the column are as large.
         """
         for mark, value in self._values.items():
-            hit = values == value
-            self._marks[mark] += int(hit.sum())
-            values = np.where(hit, np.nan, values) if hit.any() else values
-        for k, column in enumerate(columns):
+            hit = frame == value
+            self._marks[mark] += int(hit.to_numpy().sum())
+            frame = frame.mask(hit) if hit.to_numpy().any() else frame
+        for column in map(str, frame):
+            values = frame[column].to_numpy()
+            self._doubt_points(column, values, texts)
             odd = self._odd.get(column)
             if odd is None or len(odd.doubtful) != 1 or column in self.bad:
                 continue
             row, text, number, between = odd.doubtful[0]
-            others = np.abs(np.delete(values[:, k], row))
+            others = np.abs(np.delete(values, row))
             if len(others) and not (others >= 100).any():
                 sign = between.translate(_SWAPPED) if self.decimal == "," else between
                 self.note(text, column, row)
@@ -190,24 +201,44 @@ class Numbers:
                     f"it is the only one written so in the column, and no other number there is as large as 100; if "
                     f"it is {number:.15g}, give thousands={sign!r}, else correct it"
                 )
-        return values
+        return frame
+
+    def _doubt_points(self, column: str, values: Values, texts: Texts) -> None:
+        """Refuse 1.234 beside 987 and 1.001: where a point never stands elsewhere, it may group digits."""
+        known = np.abs(values[np.isfinite(values)])
+        parts, whole = known[known % 1 > 0], known[known % 1 == 0]
+        if self.decimal == "," or self.thousands or len(parts) < 2 or known.max() >= 1000 or parts.min() < 1:
+            return
+        if (parts.round(3) != parts).any() or not (whole >= 100).any():
+            return
+        words = [text for text in texts(column) if text.lower() not in _MISSING and text not in self._marks]
+        if all(map(_POINTS.fullmatch, words)) and any(re.fullmatch(r"[-+]?\d{3}", text) for text in words):
+            row = int(np.argmax(values % 1 > 0))
+            self.note(f"{values[row]:.3f}", column, row, len(parts))
+            self.bad[column].remedy = (
+                "a point stands before three digits alone, and others are whole: if it is "
+                f"{1000 * values[row]:.15g}, give decimal=',' and thousands='.'; if it is {values[row]:.15g}, give "
+                "thousands=','"
+            )
 
     # -------------------------------------------------------------------------------------------- what to say
 
-    def refusal(self, columns: Iterable[str], place: Callable[[int], str], rows: int) -> str:
-        """Why the columns can't be used, with the place of the first bad field; empty if they can."""
-        column = next((column for column in columns if column in self.bad), None)
-        if column is None:
-            return ""
-        bad = self.bad[column]
-        such = f"{shown(bad.text)} is not a finite number ({bad.count} such in the column)"
-        remedy = bad.remedy or self._remedy(column, bad, rows)
-        return f"{place(bad.at)}, column {shown(column)}: {such}; {remedy}."
+    def refuse(self, columns: Iterable[str], where: str, lines: pd.Index) -> None:
+        """Raise SeriesError with the place of the first bad field, if the columns can't be used."""
+        columns = list(columns)
+        for column in columns:
+            if bad := self.bad.get(column):
+                others = [name for name in columns if name not in self.bad]
+                remedy = bad.remedy or self._remedy(column, bad, len(lines), others)
+                such = f"{shown(bad.text)} is not a finite number ({bad.count} such in the column)"
+                place = f"{where}{lines.name} {lines[bad.at]}, column {shown(column)}"
+                raise SeriesError(f"{place}: {such}; {remedy}.")
 
-    def _remedy(self, column: str, bad: Bad, rows: int) -> str:
-        other = "," if self.decimal == "." else "."
+    def _remedy(self, column: str, bad: Bad, rows: int, others: list[str]) -> str:
+        other, group = "," if self.decimal == "." else ".", _GROUPED.fullmatch(bad.text)
+        other_group = group[3] if group and group[3] != self.decimal else other
         swapped = Numbers(other, None)
-        grouped = Numbers(self.decimal, other)._number(bad.text)[0]
+        grouped = Numbers(self.decimal, other_group)._number(bad.text)[0]
         decimal = swapped._number(bad.text)[0]
         if grouped is not None and decimal is not None and self.thousands is None:
             return (
@@ -215,21 +246,26 @@ class Numbers:
                 f"decimal={other!r}"
             )
         if grouped is not None and self.thousands is None:
-            return f"give thousands={other!r} if it is {grouped:.15g}"
+            return f"give thousands={other_group!r} if it is {grouped:.15g}"
         if decimal is not None and (other in bad.text or bad.text.count(self.decimal) > 1):
             word = "point" if self.decimal == "." else "comma"
             return f"write decimals with a {word}, or give decimal={other!r}"
         ways = ["correct it", "leave the field empty for a missing value"]
         if (bad.count < rows or len(bad.words) < 4 or bad.number) and not _BEGINS.match(bad.text):
             words = [word for word in bad.words if len(word) <= 40 and not _BEGINS.match(word)]
-            words = [word for word in words if word[0].isalpha() or not re.search(r"\d", word)]
+            words = [word for word in words if re.match(r"\D*[^\W\d]{2}|[^\W\d]|\D*$|\W*[#[]", word)]
             ways.append(f"give missing={words} if that stands for one" if words else "")
-        if bad.count == rows and len(bad.words) > 1 and not bad.number:
+        if bad.count == rows and len(bad.words) > 1 and not bad.number and bad.text[0].isalnum():
             ways.append(
                 f"give only={{{column!r}: {bad.text!r}}} if it tells several series in one file apart"
             )
-        ways.append("leave the column out with columns=[...]")
-        return ", ".join(way for way in ways[:-1] if way) + f", or {ways[-1]}"
+        unit = _WITH_UNIT.fullmatch(bad.text)
+        if unit and not others and all(word.endswith(unit[1]) for word in bad.words):
+            ways.append(f"give unit={unit[1]!r} to read the numbers before it")
+        if others:
+            ways.append(f"leave the column out with columns={others if len(others) <= 12 else '[...]'}")
+        ways = [way for way in ways if way]
+        return f"{', '.join(ways[:-1])}, or {ways[-1]}"
 
     def notes(self, columns: Iterable[str]) -> Iterator[str]:
         """What was read in another way than it stands in the file."""

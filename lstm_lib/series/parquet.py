@@ -23,7 +23,7 @@ class Parquet:
     """
 
     def __init__(self, path: Path, limit: int) -> None:
-        self.path, self.notes = path, list[str]()
+        self.path, self.notes, self.line = path, list[str](), 1
         rows, columns, values = _size(path)
         if rows > limit or values > _VALUES * limit:
             lists = f", with {values} values" if values > rows * columns else ""
@@ -61,8 +61,8 @@ class Parquet:
 
     def read(
         self, times: Sequence[str], names: Sequence[str], numbers: Numbers, only: Mapping[str, str]
-    ) -> tuple[pd.Series, Values]:
-        """The stamps, indexed by row, and the numbers (rows, columns), of the rows asked for."""
+    ) -> tuple[pd.Series, pd.DataFrame]:
+        """The stamps, indexed by row, and the numbers, of the rows asked for."""
         frame = self.frame.set_axis(pd.RangeIndex(1, len(self.frame) + 1, name="row"))
         for name, value in only.items():
             texts = np.array(_texts(self.frame[name]), object)
@@ -70,9 +70,7 @@ class Parquet:
             frame = frame[texts[frame.index - 1] == value]
         if only:
             self.notes.append(picked(only, len(frame), len(self.frame) - len(frame)))
-        values = np.empty((len(frame), len(names)))
-        for k, name in enumerate(names):
-            values[:, k] = _column(frame[name], name, numbers)
+        values = pd.DataFrame({name: _column(frame[name], name, numbers) for name in names}, frame.index)
         text = frame[times[0]]
         if len(times) > 1 or not pd.api.types.is_datetime64_any_dtype(text.dtype):
             fields = zip(*(_texts(frame[name]) for name in times), strict=True)

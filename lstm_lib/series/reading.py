@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from lstm_lib.series import shapes
 from lstm_lib.series.clock import grid, zone_of
 from lstm_lib.series.columns import (
     chosen,
@@ -36,7 +37,6 @@ from lstm_lib.series.numbers import Numbers
 from lstm_lib.series.parquet import Parquet
 from lstm_lib.series.refusal import SeriesError, choose, listed, several, shown
 from lstm_lib.series.rows import Csv
-from lstm_lib.series.shapes import clocks_of, quantity, refuse_hours, refuse_mixed, told_apart, unfold
 from lstm_lib.series.stamps import ClockChange, Repeated, Stamps, read_stamps
 from lstm_lib.series.table import Series
 
@@ -84,7 +84,8 @@ def load_series(
     columns : the columns to load, and always the target; None loads all. {"name in file": "new name"} renames them.
     timezone : the local time zone, for the calendar and for stamps without an offset; None takes what is known of the
         file, else "UTC".
-    unit : the target's; None takes what is known, or what stands in brackets in the target's name.
+    unit : the target's; None takes what is known, or what stands in brackets in the target's name. Behind a number, as
+        in "1.5 kW", it is left out.
     step : the grid, such as "15min"; None takes the most frequent difference between stamps.
     calendar : any of "hour", "weekday": adds hour_sin, hour_cos, ... computed in local time; and public holidays of a
         country, such as "holiday:FR" or "holiday:GB-SCT": 1 on these days, else 0.
@@ -128,83 +129,63 @@ def load_series(
     """
     choose(stamped, ("start", "end"), "way to stamp a period, stamped =")
     path, known = file_of(name_or_path), EMBEDDED.get(os.fspath(name_or_path))
-    numbers, where = Numbers(decimal, thousands, missing), f"{path.name}: "
-    table = _open(path, Around(separator, encoding, header, names, skip, limit), time)
-    times = time_columns(table.header, time, where, table.advice())
+    numbers, where = Numbers(decimal, thousands, missing, unit), f"{path.name}: "
+    around = Around(separator, encoding, header, names, skip, limit)
+    table = _open(path, around, time)
+    times = time_columns(table.first, time, where, table.advice())
     others = [column for column in table.header if column not in times]
     known = known or recognise(path.name, table.header) or Known()
-    notes = [describe(known, others)] if known.title else []
-    clocks = clocks_of(others) if columns is None else {}
-    if target in clocks:
-        raise SeriesError(
-            f"{where}column {target!r} is one of {len(clocks)} that are called like times of day, one row a day. "
-            f"Without target they are read as one series; columns=[{target!r}] loads that time of day alone."
-        )
-    if clocks and target in others:
-        raise SeriesError(
-            f"{where}column {target!r} has one value a day, beside {len(clocks)} columns that are called like times of "
-            f"day. Without target these are read as one series; columns=[{target!r}] loads that column alone."
-        )
+    clocks = shapes.clocks_of(others) if columns is None else {}
+    shapes.refuse_one_value_a_day(target, others, clocks, where)
     renamed, goal = chosen(columns, None if clocks else target, known, others, where)
     if not isinstance(only, Mapping | None):
         raise SeriesError(f"only={only!r} was given; expected a column and what it says: {{'id': 'a'}}.")
     find = finder(table.header, where)
     which = {find(name): str(value) for name, value in (only or {}).items()}
-    text, values = table.read(times, list(renamed), numbers, which)
-    values = numbers.settle(list(renamed), values)
-    aside = no_inputs(list(renamed), goal, values, numbers, which) if columns is None else {}
-    if clocks:
-        aside = {name: aside.get(name, "it has one value a day") for name in others if name not in clocks}
-    kept = {old: new for old, new in renamed.items() if old not in aside}
-    place, lines = (lambda row: f"{where}{text.index.name} {text.index[row]}"), len(text)
-    refusal = numbers.refusal(kept, place, lines)
+    text, frame = table.read(times, list(renamed), numbers, which)
+    frame = numbers.settle(frame, lambda name: table.texts([name], _FIRST)[name])
     zone = zone_of(timezone or known.timezone)
     told = stamps_in or known.stamps_in or timezone
     clock = zone_of(told or "UTC")
     beside = two_columns(table.first, times[0], others) if len(times) == 1 else ""
+    left, said = dict[str, str](), list[str]()
     try:
-        refuse_words(text, values, numbers, where)
+        refuse_words(text, frame, numbers, where, around.left_out)
         if clocks:
-            values = values[:, [list(renamed).index(name) for name in clocks]]
-            text, values, stamp_format, note = unfold(
-                text, values, list(clocks.values()), stamp_format, clock, where, stamped
+            left = {name: "it has one value a day" for name in others if name not in clocks}
+            numbers.refuse(clocks, where, text.index)
+            text, frame, stamp_format, said = shapes.unfold(
+                text, frame[[*clocks]], clocks, stamp_format, clock, where, stamped
             )
-            said = [f"{len(clocks)} columns, called like times of day, read as one"] + [note] * bool(note)
             first = next(iter(clocks))
-            goal = target or quantity(first) or "value"
-        elif refusal and not (goal or any(not numbers.is_text(old, lines) for old in kept)):
-            raise SeriesError(refusal)
+            goal = target or shapes.quantity(first) or "value"
+            renamed = {first: goal}
         stamps = read_stamps(
             text, clock, where, stamp_format, clock_change, repeated,
             stamped=stamped, step=step, rounded=rounded, local=zone, beside=beside,
         )  # fmt: skip
         if columns is None and not clocks:
-            left = [old for old in kept if old not in numbers.bad]
-            rows = values[stamps.keep][:, [list(renamed).index(old) for old in left]]
-            aside |= counters(left, goal, rows, stamps.index, zone)
-            kept = {old: new for old, new in kept.items() if old not in aside}
-            if len(stamps.index) > 1 and stamps.index.to_series().diff().median() >= pd.Timedelta("1D"):
-                refuse_hours(list(kept.values()), times, where)
-        notes += [*table.notes, *(f"column {name!r} left out: {why}" for name, why in aside.items())]
-        notes += numbers.notes(kept)
-        if clocks:
-            kept, notes = {first: goal}, [*notes, *said]
-        else:
-            left = [new for old, new in kept.items() if not numbers.is_text(old, lines)]
-            goal = goal or the_target(left, aside, where)
-            values = values[:, [k for k, old in enumerate(renamed) if old in kept]]
-        if refusal:
-            raise SeriesError(refusal)
+            left = no_inputs(frame, goal, numbers, which)
+            rest = frame.loc[stamps.keep].drop(columns=[*{*left, *numbers.bad} & {*frame}])
+            left |= counters(rest, goal, stamps.index, zone)
+            rest = rest.drop(columns=[*left.keys() & {*rest}])
+            shapes.refuse_hours(map(str, rest), table.header, table.line, stamps.index, where)
+        kept = {old: new for old, new in renamed.items() if old not in left}
+        if not clocks:
+            numbers.refuse(kept, where, text.index)
+        goal = goal or the_target(list(kept.values()), left, where)
     except SeriesError as error:
-        hint = "" if beside else told_apart(table.texts(table.header, _SOME), times)
+        hint = "" if beside else shapes.told_apart(table.texts(table.header, _SOME), times)
         raise SeriesError(f"{error}{hint}") from None
     if only is None and not clocks:
-        keep, rest = stamps.keep[:_FIRST], [name for name in others if renamed.get(name) != goal]
-        texts = {name: list(compress(its, keep)) for name, its in table.texts(rest, _FIRST).items()}
-        refuse_mixed(texts, stamps.index[: keep.sum()], where)
+        keep, beside_it = stamps.keep[:_FIRST], [name for name in others if renamed.get(name) != goal]
+        texts = {name: list(compress(its, keep)) for name, its in table.texts(beside_it, _FIRST).items()}
+        shapes.refuse_mixed(texts, stamps.index[: keep.sum()], where)
+    notes = [describe(known, others)] if known.title else []
+    notes += [*table.notes, *(f"column {name!r} left out: {why}" for name, why in left.items())]
+    notes += [*numbers.notes(clocks or kept), *said, *_said(stamps, told, stamped, repeated)]
     index = grid(text[stamps.keep], stamps.index, step, where, zone)
-    loaded = list(kept.values())
-    frame = pd.DataFrame(values[stamps.keep], stamps.index, loaded)
+    frame = frame.loc[stamps.keep, list(kept)].set_axis(stamps.index).rename(columns=kept)
     if repeated == "missing":
         frame[stamps.several] = np.nan
     frame = frame.reindex(index)
@@ -222,9 +203,9 @@ def load_series(
         len(index) - len(stamps.index),
         {column: its for column, its in units.items() if its},
         stamped=stamped,
-        notes=(*notes, *_said(stamps, told, stamped, repeated)),
+        notes=tuple(notes),
         found=tuple(
-            Finding("duplicate", tuple(loaded), row, row + 1, "several rows, one stamp", rule)
+            Finding("duplicate", tuple(kept.values()), row, row + 1, "several rows, one stamp", rule)
             for row in index.get_indexer(stamps.index[stamps.several]).tolist()
         ),
     )
@@ -241,9 +222,12 @@ def _open(path: Path, around: Around, time: str | Sequence[str] | None) -> Csv |
         raise SeriesError(f"{path.name} can't be read: {error.strerror or error}.") from error
     if len(set(table.header)) < len(table.header):
         twice = next(name for name in table.header if table.header.count(name) > 1)
+        names = [name + f".{k}" * (name in table.header[:k]) for k, name in enumerate(table.header)]
+        advice = (
+            table.advice() or f"Or give all columns names of your own: {names=} with header={table.line}."
+        )
         raise SeriesError(
-            f"{path.name}: the header names column {shown(twice)} more than once; rename one of them, or give all "
-            f"columns names of your own: names=[...] with header=1. {table.advice()}".rstrip()
+            f"{path.name}: the header names column {shown(twice)} more than once; rename one of them. {advice}"
         )
     return table
 

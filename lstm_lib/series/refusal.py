@@ -71,6 +71,16 @@ def listed(names: Iterable[object], most: int = 12) -> str:
     return ", ".join(words[:most]) + more
 
 
+def skipping(left_out: Iterable[int], more: Iterable[int]) -> int | list[int]:
+    """What `skip` has to be, for further lines to be left out.
+
+    >>> skipping([], [7]), skipping([2], [7, 8])
+    (7, [2, 7, 8])
+    """
+    lines = sorted({*left_out, *more})
+    return lines[0] if len(lines) == 1 else lines
+
+
 def picked(only: Mapping[str, str], kept: int, others: int) -> str:
     """What is said of the rows that were asked for, of several series in one file.
 

@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series.clock import Values
 from lstm_lib.series.layouts import plain
 from lstm_lib.series.lines import Around, lines_of, refuse_other_kinds
 from lstm_lib.series.numbers import Numbers
-from lstm_lib.series.refusal import SeriesError, choose, listed, picked, several, shown
+from lstm_lib.series.refusal import SeriesError, choose, listed, picked, several, shown, skipping
 
 _TIMED = re.compile(r"time|date|datum|zeit|hora|heure|horodat|stamp|jour|fecha", re.IGNORECASE)
 _HEAD = 1000  # lines that are looked at to tell where a table begins
@@ -46,12 +45,16 @@ class Csv:
         refuse_other_kinds(path, around.encoding)
         self._from = 1  # the line of the header, or of the first row where there is none
         self._head = list(self._look())
-        self._from = self._begin(time)
+        self.line = self._from = self._begin(time)
         names = [str(name).strip() for name in several(around.names or ())]
         self.header = names if self._headless else []
         rows = self._rows()
         if not self._headless:
-            header = next(rows, (0, list[str]()))[1]
+            self.line, header = next(rows, (0, list[str]()))
+            # separators at the end of all lines leave several columns without a name or a value
+            filled = {k for at, its in self._head if at > self.line for k, field in enumerate(its) if field}
+            blank = {k: f"Unnamed: {k}" for k in range(len(header)) if k not in filled and "" in header[:k]}
+            header = [name or blank.get(k, "") for k, name in enumerate(header)]
             self.header = names or header
             if len(header) != len(self.header):
                 raise SeriesError(
@@ -144,7 +147,7 @@ class Csv:
                 raise SeriesError(self._uneven(line, fields, width))
             if below:  # as wide as the table, and not at its end
                 raise SeriesError(
-                    f"{self.path.name}: line {line} is a text, {shown(fields[0])}, among rows; {_leave(line)}."
+                    f"{self.path.name}: line {line} is a text, {shown(fields[0])}, among rows; {self._leave(line)}."
                 )
             rows += 1
             if rows > 1 or self._headless:
@@ -156,19 +159,33 @@ class Csv:
             f"line {line} left out, a text below the table: {shown(text[0], 80)}" for line, text in below
         ]
 
+    def _other_separator(self) -> str:
+        """A sign that stands as often in each of the first lines from the header on, and isn't what was given."""
+        lines = [self.around.separator.join(fields) for line, fields in self._head if line >= self._from][:50]
+        signs = (sign for sign in ";\t|," if sign != self.around.separator and sign in lines[0])
+        return next((sign for sign in signs if len({line.count(sign) for line in lines}) == 1), "")
+
     def _uneven(self, line: int, fields: list[str], width: int) -> str:
         count, sign = len(fields), "comma" if self.around.separator == "," else "separator"
         if self._headless and line == self._head[0][0]:
             return f"{self.path.name}: line {line} has {count} fields, names={self.header} are {width} names."
-        advice = "" if width == self._usual() else self.advice()
-        if count == width + 1 and not fields[-1] and not self._headless:
-            named = f"names={[*self.header, '']}, skip={self._from}"
-            advice = advice or f"If all rows end in a {sign}, and the header doesn't: {named}."
-        remedy = advice or f"If it is no row of the table, {_leave(line)}."
+        remedy = self.advice() if width != self._usual() else ""
+        if not remedy and (other := self._other_separator()):
+            remedy = f"Perhaps another sign separates columns: separator={other!r}."
+        elif not remedy and count == width + 1 == self._usual() and not self._headless:
+            which, names = f"end in a {sign}, and the header doesn't", [*self.header, ""]
+            if fields[-1]:
+                which = "begin with a field that the header doesn't name"
+                names = ["" if any(map(_TIMED.search, self.header)) else "time", *self.header]
+            remedy = f"If all rows {which}: {names=}, skip={skipping(self.around.left_out, [self.line])}."
+        remedy = remedy or f"If it is no row of the table, {self._leave(line)}."
         return (
             f"{self.path.name}: line {line} has {count} fields, the header has {width}; was the file cut off, "
             f"or is a {sign} missing or too many? {remedy}"
         )
+
+    def _leave(self, line: int) -> str:
+        return f"skip={skipping(self.around.left_out, [line])} leaves it out"
 
     def _usual(self) -> int:
         """How many fields most lines have, of those that have several."""
@@ -179,16 +196,16 @@ class Csv:
         """Where the table seems to begin, if that isn't where it was read from."""
         usual = self._usual()
         rows = [(line, fields) for line, fields in self._head if len(fields) == usual]
-        found = list[tuple[bool, int]]()
+        found = list[tuple[bool, bool, int]]()
         for k, (line, fields) in enumerate(rows):
             after = [any(map(_VALUE.fullmatch, its)) for _, its in rows[k + 1 : k + 4]]
-            named = (
-                len(set(fields)) == usual > 1 and not any(map(_VALUE.fullmatch, fields)) and all(fields[1:])
-            )
+            named = len(set(fields)) == usual > 1 and all(fields[1:])
+            named = named and not any(map(_VALUE.fullmatch, fields))
             timed = any(map(_TIMED.search, fields))
-            if named and any(after) and (timed or after[0]) and (fields[0] or rows[k + 1][1][0].isdigit()):
-                found.append((not timed, line))
-        line = min(found, default=(True, self._from))[1]
+            first = fields[0] or not "".join(its[0] for _, its in rows[k + 1 : k + 2]).strip("0123456789")
+            if named and any(after) and (timed or after[0]) and first:
+                found.append((not timed, not after[0], line))
+        line = min(found, default=(True, True, self._from))[2]
         if line == self._from or self.around.names is not None:
             return ""
         return f"Line {line} looks like the header: give header={line} to leave out what stands above."
@@ -196,14 +213,21 @@ class Csv:
     def _refuse_header(self) -> None:
         """Refuse a header in which the columns aren't separated, or that is none."""
         name, header = self.path.name, self.header
-        if len(header) == 1 and (other := re.search("[,;\t|]", header[0])) and not self._headless:
+        single = len(header) == 1 and not self._headless and not self.advice()
+        signs = [sign for sign in ";\t|," if single and sign in header[0] and sign != self.around.separator]
+        if single and (other := self._other_separator() or "".join(signs[:1])):
             raise SeriesError(
                 f"{name}: the header is one single column, {shown(header[0])}; save it with commas between "
-                f"columns and points in numbers, or give separator={other[0]!r} and the decimal sign, "
+                f"columns and points in numbers, or give separator={other!r} and the decimal sign, "
                 "decimal='.' or ','."
             )
+        if single and self.around.separator in header[0]:
+            raise SeriesError(
+                f"{name}: every line is one field, as {shown(header[0])}: quotes are around it as a whole; save the "
+                "file without them."
+            )
         blanks = [len("".join(fields).split()) for _, fields in self._head[:2]]
-        if len(header) == 1 and len(blanks) == 2 and blanks[0] == blanks[1] > 1 and not self._headless:
+        if single and len(blanks) == 2 and blanks[0] == blanks[1] > 1:
             raise SeriesError(
                 f"{name}: the first line is one single field, {shown(header[0])}; if blanks separate columns, give "
                 "separator=' ', and a name for each, names=[...], if it is a row already."
@@ -234,8 +258,8 @@ class Csv:
 
     def read(
         self, times: Sequence[str], names: Sequence[str], numbers: Numbers, only: Mapping[str, str]
-    ) -> tuple[pd.Series, Values]:
-        """The stamps as text, indexed by line, and the numbers (rows, columns), of the rows asked for."""
+    ) -> tuple[pd.Series, pd.DataFrame]:
+        """The stamps as text, indexed by line, and the numbers, of the rows asked for."""
         place = {name: k for k, name in enumerate(self.header)}
         at, at_numbers = ([place[name] for name in each] for each in (times, names))
         wanted = [(place[name], value, set[str]()) for name, value in only.items()]
@@ -264,11 +288,7 @@ class Csv:
             self.notes.append(picked(only, len(lines), others))
         values = np.frombuffer(flat, dtype=np.float64).reshape(len(lines), len(names))
         text = pd.Series(stamps, pd.Index(lines, name="line"), dtype=str, name=" ".join(times))
-        return text, values
-
-
-def _leave(line: int) -> str:
-    return f"skip={line} leaves it out"
+        return text, pd.DataFrame(values, text.index, pd.Index(names))
 
 
 def _is_prose(text: str, first: str) -> bool:

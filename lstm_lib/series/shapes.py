@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstm_lib.series.clock import DAY, Values
+from lstm_lib.series.clock import DAY
 from lstm_lib.series.refusal import SeriesError, listed, shown
 from lstm_lib.series.spelling import parse
 
 _NO_NAME = re.compile(r"[0-5]?\d?|[-+\d]*[.,][\d.,]*|[-+].*")  # a part of the hour, or what was measured
+_KEY = re.compile(r"meter|sensor|device|channel|(^|[ _.])id$", re.IGNORECASE)
 # A time of day, or the period that begins then: 00:00, 0h30, 1:00 AM, 00-01, 0130, [kWh] and other words around it.
 _TIME = r"\d{1,2}(?:[:h.]?\d\d(?::\d\d)?|h)?(?: ?[AaPp]\.?[Mm]\.?)?"
 _CLOCK = re.compile(
@@ -61,7 +62,8 @@ def refuse_mixed(columns: Mapping[str, Sequence[str]], stamps: pd.DatetimeIndex,
         return
     step = stamps.to_series().diff().min()
     for name, texts in columns.items():
-        if not 1 < len(different := set(texts)) <= len(texts) // 3 or any(map(_NO_NAME.fullmatch, different)):
+        no_name = any(map(_NO_NAME.fullmatch, different := set(texts))) and not _KEY.search(name)
+        if no_name or not 1 < len(different) <= len(texts) // 3:
             continue
         keys = pd.Series(texts, stamps)
         apart = stamps.to_series().groupby(keys).diff().dropna()
@@ -141,64 +143,85 @@ def _clock(match: re.Match[str]) -> str:
     return f"{hour:02}:{match['minute'] or '00'}" + f":{match['second']}" * bool(match["second"])
 
 
-def refuse_hours(columns: Sequence[str], times: Sequence[str], where: str) -> None:
-    """Refuse a row a day with columns that are numbered like the hours of a day, or of several quantities."""
-    found = [match for column in columns if (match := re.fullmatch(r"(\D*)(\d+)(\D*)", column))]
-    numbers = [int(match[2]) for match in found]
-    how = f"with header=1 and names={[*times, '00:00', '01:00']} and so on"
-    if (
-        len(numbers) in _PARTS_OF_A_DAY
-        and len({(match[1], match[3]) for match in found}) == 1
-        and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    ):
+def refuse_one_value_a_day(
+    target: str | None, columns: Sequence[str], clocks: Mapping[str, str], where: str
+) -> None:
+    """Refuse a target that has one value a day beside columns that are called like times of day, or is one of these."""
+    if clocks and target in columns:
+        many = "is one of" if target in clocks else "has one value a day, beside"
         raise SeriesError(
-            f"{where}{len(numbers)} columns are numbered from {found[0][0]!r} to {found[-1][0]!r}, with one "
-            f"row a day: are they the parts of a day? Then call them by the times at which they begin, {how}. If not, "
-            "load them with columns=[...]."
+            f"{where}column {target!r} {many} {len(clocks)} that are called like times of day, one row a day. Without "
+            f"target these are read as one series; columns=[{target!r}] loads that column alone."
+        )
+
+
+def refuse_hours(
+    names: Iterable[str], header: Sequence[str], line: int, stamps: pd.DatetimeIndex, where: str
+) -> None:
+    """Refuse a row a day with columns that are numbered like the hours of a day, or of several quantities."""
+    if len(stamps) < 2 or stamps.to_series().diff().median() < DAY:
+        return
+    columns, call = list(names), f"with header={line} and"
+    found = {column: match for column in columns if (match := re.fullmatch(r"(\D*)(\d+)(\D*)", column))}
+    numbers, many = [int(match[2]) for match in found.values()], len(found)
+    alike = len({(match[1], match[3]) for match in found.values()}) == 1
+    if many in _PARTS_OF_A_DAY and alike and numbers == list(range(numbers[0], numbers[0] + many)):
+        first, *_, last = found
+        parts = many // 24 * 24  # of 25 hours the last is that of the day on which clocks are put back
+        begins = pd.date_range("2000", periods=parts, freq=f"{1440 // parts}min").strftime("%H:%M")
+        named = dict(zip(found, begins, strict=False))
+        names = [named.get(name, name) for name in header]
+        raise SeriesError(
+            f"{where}{many} columns are numbered from {first!r} to {last!r}, with one row a day: are they "
+            f"the parts of a day? Then call them by the times at which they begin, {call} {names=}. If not, load them "
+            "with columns=[...]."
         )
     if len(days := [its for its in _groups(columns).values() if _is_a_day(its)]) > 1:
         firsts = listed(shown(next(iter(its))) for its in days)
         raise SeriesError(
             f"{where}the columns are times of day of {len(days)} quantities, {firsts} and so on, with one row a day. "
-            f"Call those of one by their times alone, and the others by words, {how}; or load them as they are with "
-            "columns=[...]."
+            f"Call those of one by their times alone, and the others by words, {call} names=[...]; or "
+            "load them as they are with columns=[...]."
         )
 
 
 def unfold(
     text: pd.Series,
-    values: Values,
-    clocks: Sequence[str],
+    frame: pd.DataFrame,
+    clocks: Mapping[str, str],
     form: str | None,
     zone: str,
     where: str,
     stamped: Any,
-) -> tuple[pd.Series, Values, str | None, str]:
-    """A row a day (n), a column for each time of day (k), as one column: n·k stamps and values (n·k, 1).
+) -> tuple[pd.Series, pd.DataFrame, str | None, list[str]]:
+    """A row a day (n), a column for each time of day (k), as one column: n·k stamps and values, called as the first.
 
-    The form of the stamps comes with them, and a note on values at times that no clock shows: these are left out.
+    The form of the stamps comes with them, and notes: values at times that no clock shows are left out.
     """
+    times = list(clocks.values())
     dates = pd.api.types.is_datetime64_any_dtype(text.dtype)
     days = (
         text.dt.strftime("%Y-%m-%d")
         if dates
         else text.str.replace(r"[T ]00:00(:00(\.0+)?)?$", "", regex=True)
     )
-    stamps = np.add.outer(days.to_numpy(object) + " ", np.array(clocks, object)).ravel()
-    seconds = ":%S" * (clocks[0].count(":") > 1)
+    stamps = np.add.outer(days.to_numpy(object) + " ", np.array(times, object)).ravel()
+    seconds = ":%S" * (times[0].count(":") > 1)
     form = None if form is None else f"{re.split('[T ]%H', form)[0]} %H:%M{seconds}"
-    lines = pd.Index(np.repeat(text.index, len(clocks)), name=text.index.name)
-    long, flat = pd.Series(stamps, lines, dtype=str, name=text.name), values.reshape(-1, 1)
+    lines = text.index.repeat(len(times))
+    long = pd.Series(stamps, lines, dtype=str, name=text.name)
+    flat = pd.DataFrame({next(iter(clocks)): frame.to_numpy().ravel()}, lines)
+    notes = [f"{len(times)} columns, called like times of day, read as one"]
     local, _ = parse(long, form, where, stamped)
     if local.tz is not None:
-        return long, flat, form, ""
-    width = pd.Timedelta(f"{clocks[1]}:00"[:8]) - pd.Timedelta(f"{clocks[0]}:00"[:8])
+        return long, flat, form, notes
+    width = pd.Timedelta(f"{times[1]}:00"[:8]) - pd.Timedelta(f"{times[0]}:00"[:8])
     starts = local - width if stamped == "end" else local
-    gone = np.asarray(
-        starts.tz_localize(zone, ambiguous=np.ones(len(starts), bool), nonexistent="NaT").isna()
+    here = np.asarray(
+        starts.tz_localize(zone, ambiguous=np.ones(len(starts), bool), nonexistent="NaT").notna()
     )
-    which = listed(
-        (f"{stamp} ({value:.15g})" for stamp, value in zip(long[gone], flat[gone, 0], strict=True)), 8
-    )
-    note = f"{gone.sum()} values left out, at times that clocks skip in {zone}: {which}" if gone.any() else ""
-    return long[~gone], flat[~gone], form, note
+    if not here.all():
+        lost = zip(long[~here], flat[~here].iloc[:, 0], strict=True)
+        which = listed((f"{stamp} ({value:.15g})" for stamp, value in lost), 8)
+        notes.append(f"{(~here).sum()} values left out, at times that clocks skip in {zone}: {which}")
+    return long[here], flat[here], form, notes

@@ -24,13 +24,21 @@ Reader = Callable[[pd.Series], pd.DatetimeIndex]
 _STAMP = r"\d{4}-?\d\d-?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:\.\d+)?)?(?: ?(?:Z|[+-]\d\d(?::?\d\d)?))?)?)?"
 _OFFSET = r"[T ][\d:.]+ ?(?:Z|[+-][\d:]+)$"
 _NUMBER = r"\d+(?:\.\d*)?"
-_CUT = r":\d(?!\d)"
+_CUT = r"[:h]\d(?!\d)|[T ]\d\d?\.\d(?![\d.])"
 _CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
 _BETWEEN = re.compile(r"\s*[-–—/]\s*|\s+(?:to|bis|à|au)\s+")
 _YEARS = (1700, 2200)
-# The forms that are tried on stamps that are no ISO 8601, if none was given.
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d")
-_TIMES = (" %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M", "T%H:%M:%S", "")
+# The begin of a stamp as programs write it: its date, what separates that, its time of day, what stands after it.
+_LIKE = re.compile(
+    r"(\d{8}|(?:\d{1,4}|[A-Z]{3,9})([-/ ]|\. ?)(?:\d\d?|[A-Z]{3,9})(?:\2|, )\d{1,4}\.?)"
+    r"((?:, |[ T_:-]+)\d\d?(?:[:.h]?\d\d){0,2}(?:[.,]\d+)?(?: ?[AP]M)?)?( ?(?:Z|UTC|GMT|UHR|\+\d\d:?\d\d)\b)?",
+    re.IGNORECASE,
+)
+_DIGITS = {
+    10: ("%y%m%d%H%M", "%d%m%y%H%M", "%m%d%y%H%M", "%Y%m%d%H"),
+    12: ("%Y%m%d%H%M",),
+    14: ("%Y%m%d%H%M%S",),
+}
 _DIRECTIVES = "aAbBdfGHIjmMpSuUVwWyYzZ%"
 _SUCH = "such as '%d/%m/%Y %H:%M', or 'unix' or 'excel' for numbers"
 # The largest number of seconds, and of so much smaller units, that is taken for them: the year 5138.
@@ -75,34 +83,32 @@ def parse(text: pd.Series, form: str | None, where: str, stamped: str) -> tuple[
         return _recognised_numbers(words, text, where)
     stamps, notes = _spelt(words, _iso, None, stamped, where)
     cut = None if _iso(words[:1]).notna()[0] else _split(words.iloc[0], _iso)
-    if stamps.isna()[0] and len(found := list(_forms(words, stamped, where))):
+    hours = (
+        stamps.isna().any() and words.str.fullmatch(r"\S+ \d\d?").all()
+    )  # such as 1 to 24, unlike ISO 8601
+    if (stamps.isna()[0] or hours) and (found := _forms(words, stamped, where)):
+        form, its = next(iter(found.items()))
         if len(found) > 1:
-            k = int(np.argmax(found[0][1] != found[1][1]))
-            ways = " or ".join(f"stamp_format={each!r} ({words.iloc[k]} is {at[k]})" for each, at in found)
+            k = int(np.argmax(its != [*found.values()][1]))
+            ways = " or ".join(
+                f"stamp_format={each!r} ({words.iloc[k]} is {at[k]})" for each, at in found.items()
+            )
             raise SeriesError(
                 f"{where}the stamps of column {text.name!r} can be read in two ways: give {ways}."
             )
-        return _parse_as(words, found[0][0], stamped, where)
+        stamps, notes = parse(text, form, where, stamped)
+        return stamps, (*notes, f"stamps were read as stamp_format={form!r}")
     like = "2016-07-15 00:00, with or without an offset such as +00:00"
-    another = f"for another one give stamp_format, {_SUCH}"
-    refuse(
-        stamps.isna(),
-        text,
-        where,
-        f"is not a stamp; expected the form {like}; {another}.{_ends(words, stamped)}",
-    )
+    another = f"for another one give stamp_format, {_SUCH}.{_ends(words, stamped)}"
+    if stamps.isna().any() and not stamps.isna()[0] and text.index.name == "line":
+        another += f" If it is no row of the table, skip={text.index[stamps.isna()][0]} leaves it out."
+    refuse(stamps.isna(), text, where, f"is not a stamp; expected the form {like}; {another}")
     offset = (_parts(words, *cut)[0] if cut else words).str.contains(_OFFSET).to_numpy(bool)
     if not cut:
         _periods_or_offsets(words, offset, text, where)
     has = f"{'has no' if offset[0] else 'has an'} offset, unlike the first stamp; give all of them the same form."
     refuse(offset != offset[0], text, where, has)
     return (stamps if offset[0] else stamps.tz_localize(None)), notes
-
-
-def _parse_as(words: pd.Series, form: str, stamped: str, where: str) -> tuple[pd.DatetimeIndex, Notes]:
-    """Stamps of a form that was recognised."""
-    stamps, notes = _spelt(words, _reader(form, where), form, stamped, where)
-    return stamps.tz_localize(None), (*notes, f"stamps were read as stamp_format={form!r}")
 
 
 # ---------------------------------------------------------------------------------------------------- one form
@@ -170,18 +176,47 @@ def _ends(words: pd.Series, stamped: str) -> str:
     return " 24:00 is where a day ends: if stamps mark ends, give stamped='end'." if late else ""
 
 
-def _forms(words: pd.Series, stamped: str, where: str) -> Iterator[tuple[str, pd.DatetimeIndex]]:
-    """The usual forms that all the words have, and what each makes of them."""
-    seen = " ".join(words[:2]).upper()
-    for form in (date + time for date in _DATES if date[2] in seen for time in _TIMES):
-        reader = _reader(form, where)
-        if ("%p" in form) != ("M" in seen) or _lacks(
-            _spelt(words[:2], reader, form, stamped, where)[0]
-        ).all():
-            continue
-        whole = _spelt(words, reader, form, stamped, where)[0]
-        if not _lacks(whole).any():
-            yield form, whole.tz_localize(None)
+def _forms(words: pd.Series, stamped: str, where: str) -> dict[str, pd.DatetimeIndex]:
+    """The forms that all the words have, as the longest of the first is written; each that means something else."""
+    found = dict[str, pd.DatetimeIndex]()
+    for form in _written(max(words[:100], key=len)):
+        stamps = _spelt(words, _reader(form, where), form, stamped, where)[0].tz_localize(None)
+        loose = "%H%M" in form and words.str.len().nunique() > 1  # 100 is 1:00, or 10:0; 1.50 may be 1:30
+        loose = loose or ("%H.%M" in form and {*stamps.minute} == {0, 50})
+        if not loose and not stamps.isna().any() and not any(stamps.equals(its) for its in found.values()):
+            found[form] = stamps
+    return found
+
+
+def _written(word: str) -> Iterator[str]:
+    """The forms that a stamp may have, from its parts.
+
+    >>> [*_written("31/12/2020 1:00 PM")], [*_written("31-Dec-20T23:59:00.5")][0], [*_written("20201231:2359 UTC")]
+    (['%d/%m/%Y %I:%M %p', '%m/%d/%Y %I:%M %p'], '%d-%b-%yT%H:%M:%S.%f', ['%Y%m%d:%H%M %Z'])
+    """
+    if not (its := _LIKE.match(word)):
+        return
+    parts = iter(("%H", "%M", "%S", "%f"))
+    time = re.sub(r"(?<=[.,])\d{3,}|\d\d?", lambda _: next(parts), its[3] or "")
+    time = time[:-2].replace("%H", "%I") + "%p" if time[-1:] in ("m", "M") and time[-2:] != "%M" else time
+    zone = re.sub("(UTC|GMT)$", "%#", its[4] or "", flags=re.IGNORECASE)
+    zone = re.sub(r"(Z|\+.*)$", "%z", zone, flags=re.IGNORECASE).replace("%#", "%Z")
+    first, *others = fields = re.findall(r"[^\W_]+", its[1])
+    year = "%Y" if len(fields[-1]) == 4 else "%y"
+    if not others:
+        orders: list[tuple[str, ...]] = [("%Y%m%d",)]
+    elif not (first + others[0]).isdigit():
+        orders = [("%d", b, year) if first.isdigit() else (b, "%d", year) for b in ("%b", "%B")]
+    elif ", " in its[1] or time[:1] == ":":
+        orders = []
+    elif len(first) == 4:
+        orders = [("%Y", "%m", "%d")]
+    else:
+        orders = [("%d", "%m", year), *[("%m", "%d", year)] * (its[2] in "-/ ")]
+        orders += [("%y", "%m", "%d")] * (year == "%y")
+    for order in orders:
+        names = iter(order)
+        yield re.sub(r"[^\W_]+", lambda _, names=names: next(names), its[1]) + time + zone
 
 
 # ------------------------------------------------------------------------------------- what a form doesn't say
@@ -229,6 +264,8 @@ def _split(word: str, read: Reader) -> tuple[str, int] | None:
     """What stands between the begin and the end of a period, and how often it stands before."""
     for found in _BETWEEN.finditer(word):
         begin, end = word[: found.start()], word[found.end() :]
+        if _CLOCK.fullmatch(end) and ":" not in begin:
+            continue
         ends = pd.Series([begin, end if not _CLOCK.fullmatch(end) else begin])
         if not read(ends).isna().any() or (not read(ends[:1]).isna().any() and "24" in end):
             return found[0], begin.count(found[0])
@@ -319,13 +356,17 @@ def _recognised_numbers(words: pd.Series, text: pd.Series, where: str) -> tuple[
     """Numbers of 10, 13, 16 or 19 digits are seconds since 1970 and their thousandths; others need to be named."""
     digits = words.str.extract(r"^(\d*)")[0].str.len()
     first, length = float(words.iloc[0]), digits.iloc[0]
-    form = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}.get(length, "")
-    dates = _dates(words, form, np.asarray(digits == length), where) if form else pd.DatetimeIndex([pd.NaT])
-    if not _lacks(dates).any():
-        if length > 10:
-            return dates.tz_localize(None), (f"stamps were read as stamp_format={form!r}",)
-        two = f"is a date with its hour, {dates[0]:%Y-%m-%d %H}:00, or seconds since 1970"
-        refuse([True], text, where, f"{two}: give stamp_format='%Y%m%d%H' or 'unix'.")
+    dates = {
+        form: _dates(words, form, np.asarray(digits == length), where) for form in _DIGITS.get(length, ())
+    }
+    dates = {form: its for form, its in dates.items() if not _lacks(its).any()}
+    if dates and length > 10:
+        form, its = next(iter(dates.items()))
+        return its.tz_localize(None), (f"stamps were read as stamp_format={form!r}",)
+    if dates:
+        when = " or ".join(f"{its[0]:%Y-%m-%d %H:%M}" for its in dates.values())
+        two = f"is a date with its hour, {when}, or seconds since 1970"
+        refuse([True], text, where, f"{two}: give stamp_format={', '.join(map(repr, dates))} or 'unix'.")
     if (digits == length).all() and length in (10, 13, 16, 19):
         return _numbers(words, "unix", where)
     day = ""

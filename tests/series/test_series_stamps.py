@@ -59,10 +59,70 @@ def write(path, stamps, header="time"):
     return path
 
 
+# forms as other programs write them, with one meaning in the middle of January
+PROGRAMS = [
+    "%Y-%m-%d %H:%M:%S UTC", "%Y%m%d:%H%M", "%d-%b-%Y %H:%M", "%d %B %Y %H:%M", "%b %d, %Y %H:%M", "%b %d %Y %I:%M %p",
+    "%m/%d/%y %I:%M %p", "%d/%m/%Y %Hh%M", "%d.%m.%Y %H.%M", "%d.%m.%Y %H:%M Uhr", "%d/%m/%Y, %H:%M:%S",
+    "%Y-%m-%d_%H:%M", "%Y-%m-%d-%H:%M", "%Y/%m/%d %H:%M Z", "%Y-%-m-%-d %-H:%M", "%d.%m.%Y %H:%M +00:00",
+    "%d. %m. %Y %H:%M", "%d/%b/%Y:%H:%M:%S +0000", "%Y-%m-%d %I:%M:%S %p", "%d/%m/%Y %I:%M%p", "%Y-%m-%dT%H:%M:%S,000",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", PROGRAMS)
+def test_a_form_that_a_stamp_tells_by_its_parts_is_read_with_a_note(tmp_path, form):
+    hours = pd.date_range("2020-01-13 20:00", periods=8, freq="h", tz="UTC")
+    path = write(tmp_path / "f.csv", [f'"{stamp}"' for stamp in hours.strftime(form)])
+    series = load_series(path)
+    assert (series.index == hours).all() and series.frame["load"].tolist() == [*range(8)]
+    assert "stamps were read as stamp_format=" in " ".join(series.notes)
+
+
+def test_a_day_of_one_digit_behind_the_time_is_no_cut_one(tmp_path):
+    path = write(tmp_path / "f.csv", [f"{h}:00 1.1.2020" for h in range(4)])
+    assert load_series(path, stamp_format="%H:%M %d.%m.%Y").frame["load"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_date_that_is_the_same_both_ways_has_one_meaning(tmp_path):
+    series = load_series(write(tmp_path / "f.csv", [f"02/02/2020 {h:02}:00" for h in range(4)]))
+    assert series.index[0] == pd.Timestamp("2020-02-02", tz="UTC") and series.step == pd.Timedelta("1h")
+
+
+# columns of the parts of a stamp: (header, what row k says, options, what a refusal without `time` names)
+APART = {
+    "hours": ("Date,Hour", lambda k: f"2020-01-{13 + k // 24},{k % 24}", {}, r"time=\['Date', 'Hour'\]"),
+    "hours from 1": ("date,HE", lambda k: f"{13 + k // 24}.01.2020,{k % 24 + 1}", {"stamped": "end"},
+                     r"time=\['date', 'HE'\]"),
+    "dates in digits": ("YYYYMMDD,HH", lambda k: f"202001{13 + k // 24},{k % 24 + 1}", {"stamped": "end"}, "time="),
+    "four": ("YEAR,MO,DY,HR", lambda k: f"2020,1,{13 + k // 24},{k % 24}", {}, r"time=\['YEAR', 'MO', 'DY', 'HR'\]"),
+    "American": ("month,day,year,hour", lambda k: f"1,{13 + k // 24},2020,{k % 24}", {"stamp_format": "%m %d %Y %H"},
+                 r"time=\['year', 'month', 'day', 'hour'\]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", APART)
+def test_the_parts_of_a_stamp_in_columns_of_their_own(tmp_path, kind):
+    header, says, options, named = APART[kind]
+    path = write(tmp_path / "f.csv", map(says, range(48)), header)
+    with pytest.raises(SeriesError, match=named):
+        load_series(path, target="load")
+    series = load_series(path, time=header.split(","), **options)
+    assert series.index[0] == pd.Timestamp("2020-01-13", tz="UTC") and series.step == pd.Timedelta("1h")
+    assert series.frame["load"].tolist() == [*range(48)]
+
+
 HOURS = [f"2016-01-01 {hour:02}:00" for hour in range(5)]
 # stamps: (how they are loaded, what the refusal says)
 REFUSED = {
     "two meanings": (["01/02/2016 00:00", "01/02/2016 01:00"], {}, r"'%d/%m/%Y %H:%M' .*or stamp_format='%m/%d/%Y"),
+    "years of two digits": (["13.01.20 00:00", "13.01.20 01:00"], {}, r"'%d.%m.%y %H:%M' .*or .*'%y.%m.%d %H:%M'"),
+    "days or months, apart": (["1 2 2020 3", "1 2 2020 4"], {}, r"'%d %m %Y %H' .*or stamp_format='%m %d %Y %H'"),
+    "dates of ten digits": (["2001132200", "2001132300", "2001140000", "2001140100"], {},
+                            r"2020-01-13 22:00 or .*stamp_format='%y%m%d%H%M', '%d%m%y%H%M' or 'unix'"),
+    "minutes cut": (["13.01.2020 20.30", "13.01.2020 21.0"], {}, "is not a stamp"),
+    "minutes cut, told": (["13.01.2020 20.30", "13.01.2020 21.0"], {"stamp_format": "%d.%m.%Y %H.%M"}, "line 3"),
+    "half hours as decimals": (["13.01.2020 0.00", "13.01.2020 0.50", "13.01.2020 1.00"], {}, "is not a stamp"),
+    "hours and minutes of three digits": (["2020-01-13 900", "2020-01-13 1000"], {}, "is not a stamp"),
+    "a day and a month alone": (["1/02 00:00", "2/02 00:00"], {}, "is not a stamp"),
     "a date with its hour": (["2012010100", "2012010101"], {}, r"'%Y%m%d%H' or 'unix'"),
     "day numbers": (["42370.00", "42370.04"], {}, r"spreadsheet it is 2016-01-01.*stamp_format='excel'"),
     "a running number": (["0", "1", "2"], {}, r"'0' is not a stamp.*stamp_format='excel'.*'unix'"),
@@ -181,7 +241,9 @@ ZONES = [
     "Australia/Lord_Howe",
 ]
 FORMS = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M",
-         "%Y/%m/%d %H:%M", "%d-%m-%Y %H:%M", "%m/%d/%Y %I:%M %p", "%Y%m%d%H%M", "%Y%m%d %H%M"]  # fmt: skip
+         "%d-%b-%Y %H:%M", "%d.%m.%y %H:%M", "%Y%m%d:%H%M", "%d/%m/%Y %Hh%M", "%y%m%d%H%M", "%Y-%m-%d %I:%M %p",
+         "%d %B %Y, %H.%M", "%Y/%m/%d %H:%M", "%d-%m-%Y %H:%M",
+         "%m/%d/%Y %I:%M %p", "%Y%m%d%H%M", "%Y%m%d %H%M"]  # fmt: skip
 _USUAL = settings.default.max_examples
 MANY = settings(max_examples=300 if _USUAL <= 100 else 5 * _USUAL)  # 10,000 under `make soak`
 

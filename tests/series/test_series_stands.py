@@ -95,6 +95,12 @@ def test_a_meter_however_it_counts(rng, kind):
     assert (~known).sum() <= 12
 
 
+def test_a_meter_that_says_minus_9999_at_times_is_one(rng):
+    values = 1000 + rng.gamma(2, 1.0, 1000).cumsum().round(2)
+    values[rng.choice(1000, 9, replace=False)] = -9999
+    assert kinds(made(values)) == {"meter", "sentinel"}
+
+
 @pytest.mark.parametrize(
     "values",
     [
