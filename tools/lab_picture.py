@@ -19,7 +19,7 @@ PICTURE = ROOT / "docs" / "isolation_lab.png"
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, served_app(Path(folder)) as address, chromium() as browser:
-        page = browser.new_page(viewport=SIZE)
+        page = browser.new_page(viewport=SIZE | {"height": 900})  # all of it, without scrolling
         page.set_default_timeout(1000 * WAIT)
         page.goto(address)
         for number, name in enumerate(("0[0:8]", "0[16:24]", "0[32:40]", "0[48:56]"), start=1):

@@ -71,7 +71,9 @@ def next_day(run: Run, split: Split) -> pd.DataFrame:
     actual = part.measured[rows[told][:-1, T:], 0]
     margin = _margins(np.abs(yhat[:-1] - actual))
     table = {"forecast": yhat[-1], "low": yhat[-1] - margin, "high": yhat[-1] + margin}
-    return pd.DataFrame(table, stamps)
+    found = pd.DataFrame(table, stamps)
+    found.attrs["level"] = LEVEL
+    return found
 
 
 def _fed_back(run: Run, path: Array, target: int, T: int) -> Array:

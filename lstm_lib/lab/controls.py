@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 YOURS = "your file …"
 NOTHING = "\u200b"  # what ipywidgets writes where a label is empty
 # What `load_series` can be told of a file: each has a control, those of every file first. The page adds a calendar.
-FIRST = ("target", "time", "timezone", "unit", "columns")
+FIRST = ("target", "time", "timezone", "unit", "separator", "decimal")
 OPTIONS = (*FIRST, *(name for name in TAKES if name not in (*FIRST, "calendar")))
 HINTS = {"separator": "such as ; or tab", "decimal": ". or ,", "stamp_format": "such as %d/%m/%Y %H:%M"}
 
@@ -65,7 +65,8 @@ class Controls:
         embedded = task.series in EMBEDDED
         share = next(name for name, share in SHARES.items() if share == task.share)
         self.title = widgets.HTML()
-        self.series = _dropdown("Series", [*EMBEDDED, YOURS], 190, task.series if embedded else YOURS)
+        every = [(name, name) for name in (*EMBEDDED, YOURS)]
+        self.series = _dropdown("Series", every, 190, task.series if embedded else YOURS)
         self.share = _dropdown("Data", list(SHARES), 160, share)
         self.samples = _dropdown("Train on", list(SAMPLES), 180, samples_of(task))
         self.cell = _dropdown("Cell", list(CELLS), 150, settings.cell)
@@ -81,8 +82,9 @@ class Controls:
         self.onward = _button("Next", "the next step", "arrow-right")
         self.leave = _button("End", "end the tour", "times")
         self.language = _dropdown("", [(name, code) for code, name in LANGUAGES.items()], 95)
+        self.language.tooltip = "language of the page"
         self.upload = widgets.FileUpload(
-            accept=".csv,.gz,.parquet,.pq", description="Upload", layout=_wide(110),
+            accept=".csv,.gz,.parquet,.pq", description="Upload", layout=_wide(130),
             tooltip="up to 10 MB; of a larger file, type the path",
         )  # fmt: skip
         self.path = _text("File", "" if embedded else task.series, 250, "path of a CSV or Parquet file")
@@ -91,42 +93,41 @@ class Controls:
             for name in OPTIONS
         }
         self.recognised = widgets.HTML()
-        fields = [*self.options.values()]
-        first, others = fields[: len(FIRST)], fields[len(FIRST) :]
-        self.file_row = _box(
-            widgets.VBox, "lab-file",
-            _box(widgets.HBox, "lab-row", self.upload, self.path, *first), _box(widgets.HBox, "lab-row", *others),
-            self.recognised,
-        )  # fmt: skip
+        row, fields = partial(_box, widgets.HBox, "lab-row"), [*self.options.values()]
+        given_more = any(field.value for field in fields[len(FIRST) :])
+        self.more = widgets.Accordion([row(*fields[len(FIRST) :])], selected_index=0 if given_more else None)
+        first = row(self.upload, self.path, *fields[: len(FIRST)])
+        self.file_row = widgets.VBox([first, self.more, self.recognised])
         self.file_row.layout.display = "none" if embedded else ""
         # selection
         self.statistic = _dropdown("Colour by", list(STATISTICS), 200)
-        self.says = widgets.HTML()
+        self.says = widgets.HTML(_dom_classes=["lab-says"])
         self.epoch = _slider("Epoch", 1)
         self.epoch.readout, self.epoch.tooltip = False, "the map at the ends of the last training's epochs"
-        self.replay = widgets.Play(min=1, max=1, value=1, interval=500, show_repeat=False)
+        self.replay = widgets.Play(min=1, max=1, interval=500, show_repeat=False, layout=_wide(90))
         widgets.jslink((self.replay, "value"), (self.epoch, "value"))
-        self.seen_then = widgets.HTML(layout=_wide(190))
+        self.seen_then = widgets.HTML(layout=_wide(170))
         self.by = _dropdown("", [("rows", "unit"), ("cells", "gate")], 74, "unit")
         self.by.tooltip = "what a budget picks"
         self.budget = _labelled(
-            widgets.FloatSlider, "Pick lowest %", 270,
+            widgets.FloatSlider, "Pick lowest %", None,
             value=0, min=0, max=95, step=5, readout_format=".0f", continuous_update=False,
         )  # fmt: skip
+        self.budget.layout.flex = "1 1 260px"
         self.of = _dropdown("", [("of arcs", "arcs"), ("of work", "work")], 90, "arcs")
+        self.of.tooltip = "what a budget is a share of"
         self.undo = _button("Undo", "the selection as it was before", "undo")
         self.clear = _button("Clear", "isolate nothing", "times")
         self.invert = _button("Invert", "isolate what is active, and the other way round", "adjust")
         self.text = _text("Zone", "", None, "such as 0/Wh/f[0:32] | 0/Wx/g, then Enter")
         # how to isolate
         self.price = widgets.HTML()
-        wide = {"button_width": "66px"}
-        self.depth = widgets.ToggleButtons(options=list(DEPTHS), style=wide, layout={"width": "auto"})
+        wide = {"button_width": "66px", "description_width": "78px"}
+        self.depth = widgets.ToggleButtons(description="Depth", options=list(DEPTHS), style=wide)
         self.span = _slider("Span", task.lookback)
         self.from_epoch = _slider("From epoch", settings.epochs)
-        self.redraw = widgets.Checkbox(value=False, description="redraw", indent=False, layout=_wide(90))
+        self.redraw = widgets.Checkbox(value=False, description="redraw", indent=False, layout=_wide(125))
         self.how = {name: widgets.HTML() for name in ("depth", "span", "schedule")}
-        self.depth_label = widgets.HTML()
         # training
         self.go = _button("Train", "train with this selection", "play", "success", 110)
         self.halt = _button("Stop", "stop, and keep what was learned", "stop", "", 90)
@@ -143,7 +144,7 @@ class Controls:
             accept=".zip", description="Load runs", layout=_wide(125), tooltip=hint
         )
         self.first, self.second = _dropdown("Left", [], 215), _dropdown("Right", [], 215)
-        self.week = _dropdown("Week", [], 165)
+        self.week = _dropdown("Week", [], 190)
         # to share
         self.link = _text("State", "", None, "a state that somebody shared, then Enter")
         self.code = widgets.HTML()
@@ -153,7 +154,9 @@ class Controls:
         self.back_in_time = _slider("Steps back", steps)
         self.back_in_time.value = steps
         self.step = _button("Step", "one more step back", "step-backward")
-        self.play = widgets.Play(min=1, max=steps, value=steps, interval=200, show_repeat=False)
+        self.play = widgets.Play(
+            min=1, max=steps, value=steps, interval=200, show_repeat=False, layout=_wide(90)
+        )
         widgets.jslink((self.play, "value"), (self.back_in_time, "value"))
         self.shared = (widgets.HTML(), widgets.HTML())
         self.tabs = _box(widgets.Tab, "lab-tabs")
@@ -165,7 +168,7 @@ class Controls:
         every = [w for w in [*vars(self).values(), *self.options.values()] if isinstance(w, widgets.Widget)]
         traits = ((one, trait) for one in every for trait in ("description", "placeholder", "tooltip"))
         found = [(one, trait, getattr(one, trait, None)) for one, trait in traits]
-        named = (self.share, self.samples, self.preset, self.by, self.of)
+        named = (self.series, self.share, self.samples, self.preset, self.by, self.of)
         labels = [(w, "options", [*zip(w._options_labels, w._options_values, strict=True)]) for w in named]
         return [text for text in found if (text[2] or NOTHING) != NOTHING] + labels
 
@@ -179,63 +182,46 @@ class Controls:
             else:
                 setattr(one, trait, say(language, text))
         self.title.value = f"<div class='lab-title'>{say(language, 'Isolation lab')}</div>"
-        self.depth_label.value = f"<div class='lab-label'>{say(language, 'Depth')}</div>"
+        self.more.titles = (say(language, "More about the file"),)
         titles = ("Runs", "Time and error", "Test week", "Errors", "Challenges", "Share")
         self.tabs.titles = tuple(say(language, title) for title in titles)
         for one, text in zip(
             self.shared, ("The state of this page, to copy:", "The same by code:"), strict=True
         ):
             one.value = f"<div class='lab-small'>{say(language, text)}</div>"
-        spoken = ("isolated", "active", "low", "high", "; hatched: isolated")
+        spoken = ("isolated", "active", "low", "high", "; hatched: isolated", "play", "stop")
         self.map.words = {word: say(language, word) for word in spoken}
 
     def _arranged(self) -> widgets.VBox:
         row, column = partial(_box, widgets.HBox, "lab-row"), partial(_box, widgets.VBox)
         own = [
-            self.series,
-            self.share,
-            self.samples,
-            self.cell,
-            self.units,
-            self.epochs,
-            self.seed,
-            self.seeds,
-        ]
-        settings = row(
-            self.title,
-            *own,
-            self.preset,
-            self.blocks,
-            self.start,
-            self.language,
-        )
+            self.series, self.share, self.samples, self.cell, self.units, self.epochs, self.seed, self.seeds,
+        ]  # fmt: skip
+        settings = row(self.title, *own, self.preset, self.blocks, self.start, self.language)
         back = row(self.replay, self.epoch, self.seen_then)
-        left = column(
-            "lab-left", self.says, self.map, back, row(self.text, self.undo, self.clear, self.invert)
-        )
-        right = column("lab-right", row(self.go, self.halt, self.bar), self.status)
+        budget = row(self.statistic, self.budget, self.of, self.by)
+        zone = row(self.text, self.undo, self.clear, self.invert)
+        left = column("lab-left", budget, self.says, self.map, back, zone)
+        train = _box(widgets.HBox, "lab-row lab-train", self.go, self.halt, self.bar)
         runs = column("lab-tab", self.table, row(self.csv, self.png, self.zip, self.load, self.html))
         forecasts = column("lab-tab", row(self.first, self.second, self.week), self.week_picture)
-        share = column("lab-tab", self.shared[0], self.link, self.shared[1], self.code)
+        share = column("lab-tab", self.shared[0], row(self.link), self.shared[1], self.code)
         errors = column("lab-tab", row(self.play, self.step, self.back_in_time), self.strip)
         tabs = self.tabs
         points, challenges = (column("lab-tab", shown) for shown in (self.points, self.challenges))
         tabs.children = (runs, points, forecasts, errors, challenges, share)
         self.guided = row(self.guide, self.back, self.onward, self.leave)
-        budget = row(self.statistic, self.budget, self.of, self.by)
-        depth, span = row(self.depth_label, self.depth), row(self.span)
-        schedule = row(self.from_epoch, self.redraw)
+        span, schedule = row(self.span), row(self.from_epoch, self.redraw)
         self.parts = {
             "settings": [*own, self.blocks], "presets": [self.preset], "statistics": [budget, self.says, back],
-            "price": [self.price], "depth": [depth, self.how["depth"]], "span": [span, self.how["span"]],
+            "price": [self.price], "depth": [self.depth, self.how["depth"]], "span": [span, self.how["span"]],
             "schedule": [schedule, self.how["schedule"]], "runs": [tabs], "tour": [self.start],
         }  # fmt: skip
         style = widgets.HTML(f"<style>{(HERE / 'page.css').read_text(encoding='utf-8')}</style>")
         halves = partial(_box, widgets.HBox, "lab-row lab-halves")
-        left.children = (budget, *left.children)
-        right.children = (
-            self.price, depth, self.how["depth"], span, self.how["span"], schedule, self.how["schedule"],
-            *right.children,
+        right = column(
+            "lab-right", self.price, self.depth, self.how["depth"], span, self.how["span"], schedule,
+            self.how["schedule"], train, self.status,
         )  # fmt: skip
         above, below = halves(left, right), halves(column("lab-curves", self.curves), tabs)
         return _box(
@@ -257,7 +243,9 @@ def _box(kind: Any, names: str, *children: Any) -> Any:
 
 def _labelled(kind: Any, label: str, pixels: int | None, **options: Any) -> Any:
     """A widget with its label before it; without a width it takes what is left of its row."""
-    layout = widgets.Layout(flex="1 1 200px", width="auto") if pixels is None else _wide(pixels)
+    layout = (
+        widgets.Layout(flex="1 1 200px", width="auto", min_width="0") if pixels is None else _wide(pixels)
+    )
     return kind(description=label, layout=layout, **{"style": {"description_width": "initial"}} | options)
 
 

@@ -15,7 +15,8 @@ from lstm_lib.lab.runs import tell_apart
 from lstm_lib.lab.settings import SHARES, read_units
 from lstm_lib.lab.state import State, lacks, scores
 from lstm_lib.lab.strip import strip
-from lstm_lib.lab.texts import say
+from lstm_lib.lab.texts import say, say_within
+from lstm_lib.series.layouts import EMBEDDED
 from lstm_lib.training.statistics import STATISTICS
 
 REDRAW = 1.0  # seconds between two pictures of a curve that grows
@@ -88,7 +89,7 @@ class Drawing(Controls):
         self.seeds.value = state.seeds
         if state.refused:
             return  # what stands there is to be mended
-        if task.series in self.series.options:
+        if task.series in EMBEDDED:
             self.series.value, self.file_row.layout.display = task.series, "none"
         self.share.value = next((name for name, share in SHARES.items() if share == task.share), "all")
         self.samples.value, self.cell.value = sharing.samples_of(task), settings.cell
@@ -160,27 +161,28 @@ class Drawing(Controls):
         points = sum(len(curve) for _, curve in state.live.curves) if state.live else 0
         if state.live is not None and points != 1 and now < self._next_picture:
             return
-        self.curves.value = picture(state, "curves", "Curves appear here when you train.")
+        self.curves.value = picture(state, "curves")
         # a picture keeps clicks waiting: no more than a tenth of the time goes into pictures
         self._next_picture = time.monotonic() + max(REDRAW, 10 * (time.monotonic() - now))
 
     def _draw_runs(self, state: State) -> None:
         self.table.value, self.challenges.value = views.table(state), views.challenges(state)
-        self.points.value = picture(state, "points", "Runs appear here when you have trained.")
+        self.points.value = picture(state, "points")
         for button in (self.csv, self.png, self.zip):
             button.disabled = not state.runs
 
     def _draw_forecast(self, state: State) -> None:
         names = {
-            f"{run.name} {apart}": run.name
+            say_within(state.language, f"{run.name} {apart}"): run.name
             for run, apart in zip(state.runs, tell_apart(state.runs), strict=True)
         }
+        self.week_picture.value = picture(state, "week")
         if not names:
-            self.week_picture.value = views.empty(state, "Forecasts appear here when you have trained.")
             return
         for dropdown, name in zip((self.first, self.second), state.shown, strict=True):
             dropdown.options, dropdown.value = list(names.items()), name
-        self.week_picture.value = picture(state, "week")
         begins = figures.weeks_to_test(state)
-        self.week.options = [(f"{day:%d %b %Y}", k) for k, day in enumerate(begins)]
+        self.week.options = [
+            (say_within(state.language, f"{day:%d %b %Y}"), k) for k, day in enumerate(begins)
+        ]
         self.week.value = min(state.week, len(begins) - 1) if begins else None

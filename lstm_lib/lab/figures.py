@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import io
 from itertools import cycle
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 
 from lstm_lib.lab.ahead import LEVEL, margin, next_day
 from lstm_lib.lab.runs import Run, band, dense_of, forecast, weeks
 from lstm_lib.lab.settings import last_value_error
 from lstm_lib.lab.state import State
-from lstm_lib.lab.texts import say
+from lstm_lib.lab.texts import say, say_within
 from lstm_lib.plots import lines
 from lstm_lib.plots.forecasts import forecast as forecast_figure
 from lstm_lib.plots.forecasts import newest
@@ -27,6 +28,23 @@ from lstm_lib.series import SeriesError, Split
 # names of runs and columns are not formulas, whatever signs are in them
 AS_WRITTEN = mpl.rc_context({"text.parse_math": False})
 SIZE, WIDE = (5.6, 2.5), (6.9, 2.2)  # inches, of 100 pixels each on the page
+
+
+class Dates(ConciseDateFormatter):
+    """Dates of an axis in a time zone and a language."""
+
+    def __init__(self, ax: Axes, zone: Any, language: str) -> None:
+        super().__init__(ax.xaxis.get_major_locator(), tz=zone)  # type: ignore[no-untyped-call]
+        self.language = language
+
+    def format_ticks(self, values: Any) -> list[str]:
+        """The labels."""
+        found = super().format_ticks(values)  # type: ignore[no-untyped-call]
+        return [say_within(self.language, text) for text in found]
+
+    def get_offset(self) -> str:
+        """The date that they have in common."""
+        return say_within(self.language, super().get_offset())  # type: ignore[no-untyped-call]
 
 
 class Drawn(NamedTuple):
@@ -67,7 +85,7 @@ def curves(state: State) -> Drawn | None:
     fig, ax = canvas(size=SIZE, layout="none")  # in half the time, and axes stand still while a curve grows
     fig.subplots_adjust(0.125, 0.2, 0.98, 0.87)
     lines.curves(
-        {name: (at[:, 0], at[:, 1]) for name, at in bands.items()},
+        {say_within(state.language, name): (at[:, 0], at[:, 1]) for name, at in bands.items()},
         say(state.language, "training time (s)"), _error_axis(state, unit),
         limits={say(state.language, "last value"): last_value_error(split)}, marks="equal", ax=ax,
     )  # fmt: skip
@@ -97,12 +115,11 @@ def all_runs(state: State) -> Drawn:
         ax.plot(run.seconds, run.rmse, marker=marker, color=colour, markerfacecolor=face, ls="", ms=7)
         ax.annotate(str(run.number), (run.seconds, run.rmse), (6, 5), textcoords="offset points")
     ax.set(xlabel=say(state.language, "training time (s)"), ylabel=_error_axis(state, state.runs[-1].unit))
-    ax.set_xlim(left=0)
+    ax.set_xlim(0, 1.08 * max(run.seconds for run in runs))  # with room for the last number
     errors = [one.curve[-1][1] for run in runs for one in run.trained]
     low, high = min(errors), max(errors)
     room = max(0.02 * high, 0.25 * (high - low))  # so that a difference of some per mille looks like one
     ax.set_ylim(low - room, high + room)
-    ax.margins(x=0.12)
     others = say(state.language, f"; {left} runs on other data aren't shown") * bool(left)
     legend = say(
         state.language, "■ dense   ● isolated   hollow: stopped; bars: all seeds; numbers as in the table"
@@ -128,7 +145,7 @@ def week(state: State) -> Drawn:
             frame = forecast(run, split, min(state.week, len(weeks(split)) - 1))
             measured, yhat = frame["measured"].to_numpy(), frame["forecast"].to_numpy()
             reach = margin(run, split)
-            band = {} if np.isnan(reach) else {f"{LEVEL:.0%}": (yhat - reach, yhat + reach)}
+            band = {} if np.isnan(reach) else {f"{LEVEL:.0%} interval": (yhat - reach, yhat + reach)}
             forecast_figure(
                 pd.DatetimeIndex(frame.index), measured, {run.name: yhat}, run.unit, ax=above, bands=band
             )
@@ -137,6 +154,15 @@ def week(state: State) -> Drawn:
             above.set_xlabel(f"{say(state.language, 'RMSE of this week:')} {error}", loc="left")
             for ax in (above, below):
                 ax.set_ylabel(_with_unit(split.series.target, run.unit))
+                handles, labels = ax.get_legend_handles_labels()
+                if not handles:
+                    continue
+                ax.xaxis.set_major_formatter(Dates(ax, split.series.timezone, state.language))
+                spoken = [say(state.language, say_within(state.language, text)) for text in labels]
+                named = slice(1, 2) if ax is above and below.get_legend() else slice(None)  # the others below
+                legend_above(ax, 3, handles=handles[named], labels=spoken[named])
+                ax.get_legend().set_in_layout(False)  # or a long name would leave no room for the axes;
+                ax.set_title(" ")  # its height is that of a title
         for ax in axes[:, 1]:
             ax.set_ylabel("")
     said = say(state.language, "A week of the test part, measured and forecast, and the next day.")
@@ -148,7 +174,7 @@ def _day(state: State, run: Run, split: Split, ax: Axes) -> str:
     try:
         table = next_day(run, split)
     except SeriesError as error:
-        why = f"{say(state.language, 'No next day:')} {error}"
+        why = f"{say(state.language, 'No next day:')} {say(state.language, str(error))}"
         ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", wrap=True)
         ax.set(xticks=[], yticks=[])
         return f"; {why}"

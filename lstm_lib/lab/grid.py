@@ -22,8 +22,10 @@ from lstm_lib.training.statistics import sizes
 # Pixels: of all, of a layer's rows together, of the headings above them; of the headings beside rows, between matrices,
 # between layers.
 WIDTH, ROWS, TOP = 720.0, 216.0, 58.0
-SIDE, GAP, APART = 46.0, 5.0, 10.0
+SIDE, GAP, APART = 58.0, 5.0, 10.0
 WIDEST = 52.0  # a cell of Wx or Wh
+RAMP = ((243, 86, 0), (247, 163, 58), (250, 208, 92))  # red, green and blue, from low to high
+UNKNOWN = "#bbb"  # where nothing is known
 THIN = 0.6  # of its width has a cell of a vector: a bias or peepholes
 
 
@@ -134,13 +136,18 @@ def shares(zone: Zone, grid: Grid) -> list[float]:
     return found
 
 
-def shades(values: pd.Series) -> dict[str, float]:
-    """How dark each cell is, 0 to 1: the rank of its value among all, so that one extreme leaves the others apart.
+def shades(values: pd.Series) -> dict[str, str]:
+    """The colour of each cell, by the rank of its value among all, so that one extreme leaves the others apart.
 
-    -1 where a value is NaN: of these nothing is known.
+    UNKNOWN where a value is NaN.
 
     >>> shades(pd.Series({"a": 5.0, "b": 0.1, "c": 900.0, "d": np.nan}))
-    {'a': 0.5, 'b': 0.0, 'c': 1.0, 'd': -1.0}
+    {'a': 'rgb(86,163,208)', 'b': 'rgb(243,247,250)', 'c': 'rgb(0,58,92)', 'd': '#bbb'}
     """
-    ranks = values.rank().fillna(0) - 1
-    return ranks.where(ranks < 0, ranks / max(ranks.max(), 1)).to_dict()  # type: ignore[return-value]  # the index has names
+    ranks = values.rank() - 1
+    at = (ranks / max(ranks.max(), 1)).fillna(-1)
+    mixed = np.stack([np.interp(at, (0, 0.5, 1), stops) for stops in RAMP], axis=1).round().astype(int)
+    return {
+        str(name): UNKNOWN if rank < 0 else "rgb({},{},{})".format(*colour)
+        for (name, rank), colour in zip(at.items(), mixed, strict=True)
+    }

@@ -12,13 +12,6 @@ function node(parent, name, attributes) {
   return made;
 }
 
-function shade(value) {
-  if (value < 0) return "#bbb"; // nothing is known
-  const stops = [[243, 247, 250], [86, 163, 208], [0, 58, 92]];
-  const at = Math.min(value * 2, 1.9999), k = Math.floor(at);
-  return `rgb(${stops[k].map((a, c) => Math.round(a + (at - k) * (stops[k + 1][c] - a))).join(",")})`;
-}
-
 function save(message, buffer) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([buffer], { type: message.type }));
@@ -50,6 +43,20 @@ function nearest(items, from, dx, dy) {
     if (item !== from && along > 0.5 && along + 4 * aside < least) [best, least] = [item, along + 4 * aside];
   }
   return best;
+}
+
+// ipywidgets leaves nameless: the handle and the number of a slider, what has an empty label, buttons that play, a group.
+function name(page, words) {
+  const say = (part, text) => text && part.setAttribute("aria-label", text);
+  for (const label of page.querySelectorAll(".widget-label")) {
+    if (label.title === "null") label.removeAttribute("title"); // ipywidgets writes this for no tooltip
+    const group = label.closest(".widget-toggle-buttons");
+    if (group) group.setAttribute("role", "group");
+    for (const part of [...label.parentElement.querySelectorAll(".noUi-handle, .widget-readout, select"), group])
+      if (part) say(part, label.textContent.replace("\u200b", "").trim() || part.title);
+  }
+  for (const play of page.querySelectorAll(".widget-play"))
+    [...play.children].forEach((button, k) => say(button, words[["play", "stop"][k]]));
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -128,11 +135,11 @@ function render({ model, el }) {
     const shades = model.get("shades");
     for (const shape of shapes.values()) {
       const { item, group, back, over } = shape;
-      const share = shareOf(item), said = words(item), dark = shades[item.name] ?? 0;
-      if (shape.said === said && shape.dark === dark) continue; // as it stands there
-      Object.assign(shape, { said, dark });
+      const share = shareOf(item), said = words(item), colour = shades[item.name] ?? "";
+      if (shape.said === said && shape.colour === colour) continue; // as it stands there
+      Object.assign(shape, { said, colour });
       if (item.kind === "cell") {
-        back.setAttribute("fill", shade(dark));
+        back.setAttribute("fill", colour);
         over.setAttribute("height", share > 0 ? Math.max(2, share * item.h) : 0);
       }
       group.setAttribute("aria-pressed", share >= 1 ? "true" : share > 0 ? "mixed" : "false");
@@ -165,8 +172,19 @@ function render({ model, el }) {
   ];
   for (const [event, answer] of heard) model.on(event, answer);
   build();
+  const observer = new MutationObserver(() => name(el.closest(".lab-page"), model.get("words")));
+  const watch = () => {
+    const page = el.closest(".lab-page");
+    if (!page) return requestAnimationFrame(watch); // it is not shown yet
+    observer.observe(page, { subtree: true, childList: true, attributeFilter: ["title"] });
+    name(page, model.get("words"));
+  };
+  watch();
   if (window.lstmLibApp) model.send({ kind: "opened", search: location.search, mark: mark() });
-  return () => heard.forEach(([event, answer]) => model.off(event, answer));
+  return () => {
+    observer.disconnect();
+    heard.forEach(([event, answer]) => model.off(event, answer));
+  };
 }
 
 export default { render };

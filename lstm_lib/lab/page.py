@@ -58,7 +58,7 @@ class Page(Drawing):
         try:
             asked = jobs(self.state)
         except ValueError as error:
-            self.do(transitions.say, str(error), True)
+            self.do(transitions.end, str(error), True)
             return
         self.halted = False
         curves = tuple((job.name, ()) for job in asked)

@@ -101,6 +101,6 @@ def _notes(plan: Plan, choice: Choice) -> tuple[str, ...]:
         notes.append("every arc is isolated: nothing is learned")
     if plan.unreached.size and plan.zone.share < 1:
         notes.append(f"no error reaches {plan.unreached.size:,} active arcs at this depth: they do not learn")
-    if choice.redraw:
+    if choice.redraw and plan.zone.size:
         notes.append("the hatched blocks only say how many are drawn")
     return tuple(notes)

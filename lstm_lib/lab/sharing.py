@@ -103,7 +103,7 @@ def _checked(text: str) -> Mapping[str, Any]:
     try:
         about = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError(f"this is not a shared state: {text[:60]!r}; expected a text in braces") from None
+        about = None
     if not isinstance(about, dict):
         raise ValueError(f"this is not a shared state: {text[:60]!r}; expected a text in braces")
     for name, value in about.items():

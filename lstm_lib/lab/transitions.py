@@ -238,8 +238,3 @@ def show_forecasts(state: State, first: str, second: str, week: int | None) -> S
         if name not in names:
             raise ValueError(f"there is no run {name!r}; the runs are {', '.join(names) or 'none yet'}")
     return replace(state, shown=(first, second), week=max(0, week or 0))
-
-
-def say(state: State, message: str, wrong: bool = False) -> State:
-    """Something to say, and nothing else."""
-    return replace(state, message=message, wrong=wrong)

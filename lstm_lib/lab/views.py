@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from lstm_lib.lab.runs import table as table_of
 from lstm_lib.lab.runs import tell_apart
 from lstm_lib.lab.sharing import as_code
 from lstm_lib.lab.state import State, as_text
-from lstm_lib.lab.texts import say
+from lstm_lib.lab.texts import say, say_within
 from lstm_lib.lab.tour import STEPS
 from lstm_lib.series import Series
 
@@ -35,12 +36,13 @@ def _speaker(state: State) -> Callable[[str], str]:
 
 def price(state: State) -> tuple[str, bool]:
     """The price as bars and numbers, and whether the selection can't be trained at this depth."""
+    t = _speaker(state)
     try:
         found = price_of(state)
     except ValueError as error:
-        return f"<div class='lab-price'><p class='lab-wrong'>{_safe(as_text(error))}</p></div>", True
+        why = t(as_text(error))
+        return f"<div class='lab-price'><p class='lab-wrong'>{why}</p></div>", True
 
-    t = _speaker(state)
     moved = t(f"of Adam's {found.adam_dense / 1000:,.0f} kB moved")
     longest = max(dense for dense, _ in found.parts.values())
     bars = "".join(
@@ -77,8 +79,8 @@ def gradient(state: State) -> str:
     )
 
 
-def explained(state: State) -> dict[str, str]:
-    """One line on each of depth, span and schedule, as they are set."""
+def explained(state: State, labelled: bool = False) -> dict[str, str]:
+    """One line on each of depth, span and schedule, as they are set; labelled: for where no control stands beside."""
     T, how = state.settings.task.unrolled, state.choice
     first, blocks = how.from_epoch, how.blocks
     epochs, drawn = state.settings.epochs, how.drawn_share(state.spec) * blocks
@@ -91,7 +93,8 @@ def explained(state: State) -> dict[str, str]:
     when = "in all epochs" if first == 1 else f"dense first, isolated in epochs {first} to {epochs}"
     schedule = [say(state.language, text) for text in ("isolated:", what)]
     return {
-        "depth": say(state.language, f"depth {how.depth}"),
+        "depth": labelled * f"{say(state.language, 'Depth')} {how.depth}: "
+        + say(state.language, f"depth {how.depth}"),
         "span": say(state.language, span),
         "schedule": f"{schedule[0]} {schedule[1]}, {say(state.language, when)}",
     }
@@ -104,7 +107,7 @@ def then(state: State) -> str:
     if not state.epoch:
         return small(say(state.language, "now"))
     epoch = say(state.language, f"epoch {state.replay.epochs[state.epoch - 1].epoch}")
-    return small(f"{epoch} · {state.replay.run}")
+    return small(f"{epoch} · {say_within(state.language, state.replay.run)}")
 
 
 def recognised(series: Series) -> str:
@@ -120,7 +123,8 @@ def message(state: State) -> str:
     if not state.message:
         return ""
     role, kind = ("alert", "lab-wrong") if state.wrong else ("status", "lab-good")
-    return f"<div class='lab-message {kind}' role='{role}'>{_safe(say(state.language, state.message))}</div>"
+    said = " ".join(say(state.language, part) for part in re.split(r"(?<=first\.) ", state.message))
+    return f"<div class='lab-message {kind}' role='{role}'>{_safe(said)}</div>"
 
 
 def live(state: State) -> str:
@@ -130,7 +134,7 @@ def live(state: State) -> str:
         known = "runs in the table" if runs > 1 else "run in the table"
         text = f"ready · {runs} {known}" if runs else "ready · nothing trained yet"
         return small(say(state.language, text))
-    names = " + ".join(name for name, _ in state.live.curves)
+    names = say_within(state.language, " + ".join(name for name, _ in state.live.curves))
     place = say(state.language, state.live.place or "starting")
     left = "" if math.isnan(state.live.left) else f" · about {max(1, round(state.live.left))} s left"
     return f"<div class='lab-busy'>{small(f'{names} · {place}{say(state.language, left)}')}</div>"
@@ -148,11 +152,14 @@ def challenges(state: State) -> str:
     """Each challenge with the best run of this session."""
     rows, t = "", _speaker(state)
     for challenge, run, apart in best(state.runs):
-        found = "–"
+        found = ("–", "–", "–")
         if run is not None and apart is not None:
-            found = f"{run.name} · {run.measured:.2f}× · {apart.percent:+.1f} %"
-        rows += f"<tr><td class='lab-words'>{t(challenge.says)}</td><td>{_safe(found)}</td></tr>"
-    head = "".join(f"<th scope='col'>{t(text)}</th>" for text in ("challenge", "best of this session"))
+            name = say_within(state.language, run.name)
+            found = (name, f"{run.measured:.2f}×", f"{apart.percent:+.1f} %")
+        cells = "".join(f"<td>{_safe(text)}</td>" for text in found)
+        rows += f"<tr><td class='lab-words'>{t(challenge.says)}</td>{cells}</tr>"
+    heads = ("challenge", "best of this session", "measured", "to dense")
+    head = "".join(f"<th scope='col'>{t(text)}</th>" for text in heads)
     return f"<div class='lab-best'><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
@@ -179,19 +186,21 @@ def code(state: State) -> str:
 
 def rows_as_table(rows: list[Any], language: str = "en") -> str:
     """Rows of the table of runs, with what tells them apart, as HTML."""
-    kinds = {"on": "lab-text", "zone": "lab-text", "how": "lab-text"}
+    texts = ("on", "zone", "how")
     head = "".join(
-        f"<th scope='col' class='{kinds.get(name, '')}'>{_safe(say(language, name))}</th>"
+        f"<th scope='col' class='{'lab-text' * (name in texts)}'>{_safe(say(language, name))}</th>"
         for name in _cells(rows[0])
     )
     body = ""
     for row in rows:
-        unsure = not (row["low"] > 0 or row["high"] < 0)
-        cells = "".join(
-            f"<td class='{'lab-unsure' if name == 'to dense' and unsure else kinds.get(name, '')}'>"
-            f"{_safe(', '.join(say(language, part) for part in cell.split(', ')) if name == 'how' else cell)}</td>"
-            for name, cell in _cells(row).items()
-        )
+        cells = ""
+        for name, cell in _cells(row).items():
+            if name in texts:
+                parts = (say_within(language, say(language, part)) for part in cell.split(", "))
+                cells += f"<td class='lab-text'><div>{_safe(', '.join(parts))}</div></td>"
+            else:
+                unsure = name == "to dense" and not (row["low"] > 0 or row["high"] < 0)
+                cells += f"<td class='{'lab-unsure' * unsure}'>{_safe(cell)}</td>"
         body += f"<tr title='{html.escape(row['zone'] + '; ' + row['settings'])}'>{cells}</tr>"
     about = say(
         language, "to dense: mean over the seeds ± 95 %; grey where that holds 0, or there is one seed alone"

@@ -31,6 +31,11 @@ def test_the_map_shows_every_arc_once_and_every_heading_names_a_zone(spec, block
         )
 
 
+def test_the_units_of_a_row_have_room_for_their_numbers():
+    rows = [item for item in grid.items(ll.Spec(3, (256,), 1), 8) if item.kind == "row"]
+    assert rows[-1].label == "224–255" and all(7 * len(item.label) < item.w for item in rows)
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_items_do_not_overlap_and_stay_on_the_map(spec):
     items = grid.items(spec, 16)

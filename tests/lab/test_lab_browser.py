@@ -163,6 +163,7 @@ def test_the_app_from_the_first_key_to_the_last_file(
     with opened(browser, app_address) as page:
         cell(page, "0").wait_for()
         all_fits(page)
+        every_control_has_a_name(page, SLIDERS, "Depth")
         nothing_jumps(page)
         reached_by_keyboard(page)
         fill(page, "spinbutton", "Epochs", "1")
@@ -192,6 +193,7 @@ def test_the_app_from_the_first_key_to_the_last_file(
         address = page.url
     # whoever is sent the address sees the same, but for what its sender hides
     with opened(browser, f"{address}&hide=schedule") as other:
+        expect(other.get_by_role("slider", name="Portée", exact=True)).to_be_visible()
         expect(other.get_by_role("slider", name="Dès époque")).to_have_count(0)
         expect(other.get_by_role("button", name="Entraîner")).to_be_visible()
         expect(other.get_by_role("textbox", name="Zone")).to_have_value("0[0:32]")
@@ -201,15 +203,20 @@ def test_the_app_from_the_first_key_to_the_last_file(
 
 def looking_back(page: Page) -> None:
     """The map plays the epochs of the last training, and is again as it was."""
+    place = "document.querySelector('.lab-map').getBoundingClientRect().y"
+    before = page.evaluate(place)
+    page.get_by_role("combobox", name="Colour by").select_option("error")  # which takes two lines to say
+    expect(page.get_by_text("by rank")).to_contain_text("error")
+    assert page.evaluate(place) == before
     page.get_by_role("combobox", name="Colour by").select_option("movement")
     shades = """() => [...document.querySelectorAll(".lab-map .cell .back")].map((its) => its.getAttribute("fill"))"""
     expect(page.get_by_text("by rank")).to_contain_text("movement")
     now = page.evaluate(shades)
-    page.locator(".lab-left .widget-slider", has_text="Epoch").locator(".noUi-handle").press("Home")
+    page.get_by_role("slider", name="Epoch", exact=True).press("Home")
     expect(page.get_by_text("epoch 1 ·")).to_be_visible()
     expect(page.get_by_text("isolated all the time")).to_be_visible()
     assert page.evaluate(shades) != now
-    page.locator(".lab-left .widget-play button").first.click()
+    page.get_by_role("button", name="play", exact=True).first.click()
     expect(page.get_by_text("now", exact=True)).to_be_visible()
     expect(page.get_by_text("isolated all the time")).to_have_count(0)
     assert page.evaluate(shades) == now
@@ -229,6 +236,12 @@ def tour_and_errors(page: Page) -> None:
     expect(page.locator(".lab-strip rect")).to_have_count(2 * (4 + 1))
     page.get_by_role("tab", name="Challenges").click()
     expect(page.get_by_text("At most 1 % above dense")).to_be_visible()
+    page.get_by_role("tab", name="Share").click()
+    expect(page.locator("pre.lab-code")).to_have_css("font-family", "monospace")
+    state, code = (
+        page.locator(its).bounding_box() for its in (".lab-tab input >> visible=true", "pre.lab-code")
+    )
+    assert state is not None and code is not None and 0 < code["y"] - state["y"] - state["height"] < 60
     page.get_by_role("tab", name="Test week").click()
 
 
@@ -241,14 +254,18 @@ def in_french(page: Page) -> None:
         page.get_by_alt_text(re.compile("Une semaine de la partie de test.*moyenne du lendemain"))
     ).to_be_visible()
     page.wait_for_url(re.compile("language.*fr"))
+    every_control_has_a_name(page, [say("fr", name) for name in SLIDERS], "Profondeur")
     page.get_by_role("tab", name="Essais").click()
 
 
 def fits_small_screens(page: Page) -> None:
-    """At 1024 pixels, and enlarged to 200 % on a small projector, nothing has to be pushed sideways."""
-    for width, height in ((1024, 768), (640, 360)):
+    """At 1024 pixels, and enlarged to 200 % on a small projector, nothing is pushed sideways, and names can be read."""
+    cut = "its => its.filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.textContent)"
+    for width, height in ((1024, 768), (640, 360), (512, 360)):
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator(".lm-TabBar-tabLabel").evaluate_all(cut) == []
+        assert page.locator(".lab-table th, .lab-table td").evaluate_all(cut) == []
     page.set_viewport_size(SIZE)  # type: ignore[arg-type]
 
 
@@ -274,6 +291,25 @@ def all_fits(page: Page) -> None:
     for name in ("Train", "Undo", "CSV"):
         box = page.get_by_role("button", name=name).bounding_box()
         assert box is not None and box["y"] + box["height"] <= 720
+
+
+SLIDERS = ["Pick lowest %", "Epoch", "Span", "From epoch", "Steps back"]
+
+
+def every_control_has_a_name(page: Page, sliders: list[str], group: str) -> None:
+    """What a screen reader says of a control; of a slider, at its handle and at its number."""
+    its_name = "its => its.map((one) => one.getAttribute('aria-label'))"
+    assert page.locator(".noUi-handle").evaluate_all(its_name) == sliders
+    assert {*page.locator(".widget-readout").evaluate_all(its_name)} <= {*sliders}
+    expect(page.get_by_role("group", name=group, exact=True)).to_be_visible()
+    nameless = """its => its.filter((one) => {
+      const names = [...one.labels ?? []].map((label) => label.textContent.replace("\\u200b", "").trim());
+      names.push(one.getAttribute("aria-label"), one.tagName === "SELECT" ? "" : one.textContent.trim());
+      return one.type !== "file" && one.style.display !== "none" && !names.some((name) => name);
+    }).map((one) => one.outerHTML)"""
+    of_a_page = [f".lab-page {its}" for its in ("button", "input", "select", "[contenteditable=true]")]
+    assert page.locator(", ".join(of_a_page)).evaluate_all(nameless) == []
+    expect(page.locator(".lab-page .widget-label[title=null]")).to_have_count(0)
 
 
 def nothing_jumps(page: Page) -> None:
@@ -395,6 +431,6 @@ def test_no_number_of_a_run_is_cut_off(browser: Browser, width: int, on: str) ->
         f"<style>{style}</style><div class='lab-page' style='width:{width}px'>{rows_as_table([row])}</div>"
     )
     cut = """its => its.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.className)"""
-    assert set(page.locator(".lab-table td").evaluate_all(cut)) <= {"lab-text"}
+    assert page.locator(".lab-table td").evaluate_all(cut) == []
     assert page.locator(".lab-table").evaluate("its => its.scrollWidth - its.clientWidth") == 0
     page.close()

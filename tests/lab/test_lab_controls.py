@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from lstm_lib.lab import Settings, keeping, texts
+from lstm_lib.lab import Settings, keeping, texts, transitions
 from lstm_lib.lab import training as trainings
-from lstm_lib.lab.controls import Controls
+from lstm_lib.lab.controls import YOURS, Controls
 from lstm_lib.lab.page import Page
 from lstm_lib.lab.settings import LastRows
 from lstm_lib.lab.sharing import to_text
@@ -68,10 +68,46 @@ def test_every_label_is_said_in_french_and_back(lab):
     lab.language.value = "fr"
     assert all(getattr(*at) == texts.say("fr", text) for at, text in labels.items())
     assert lab.tabs.titles[0] == "Essais" and dict(lab.by.options)["lignes"] == "unit"
+    assert lab.series.options[-1] == ("votre fichier …", YOURS) and lab.more.titles == (
+        "Plus sur le fichier",
+    )
     lab.text.value = "0[0:4]"
     lab.language.value = "en"
     assert all(getattr(*at) == text for at, text in labels.items())
     assert (lab.share.value, lab.by.value, lab.text.value) == ("last quarter", "unit", "0[0:4]")
+
+
+def test_what_the_page_refuses_is_told_in_its_language(lab):
+    lab.language.value = "fr"
+    lab.preset.value = "a smaller network of equal cost"
+    assert "ne fait rien gagner" in lab.message.value
+    lab.do(transitions.with_statistic, "snr")
+    assert (
+        "La statistique &#x27;snr&#x27;" in lab.message.value or "La statistique 'snr'" in lab.message.value
+    )
+    lab.units.value = "x"
+    assert "donner un nombre entier par couche" in lab.message.value
+    lab.go.click()
+    assert "Corrigez d'abord les réglages. unités : 'x'" in lab.message.value
+    lab.units.value, lab.cell.value = "64", "rnn"
+    lab.preset.value = "f and i rest"
+    assert "la cellule 'rnn' n'a pas de portes" in lab.message.value
+    lab.text.value, lab.depth.value = "0[0:4]", "cache"
+    assert "la profondeur 'cache' retient les couches" in lab.price.value
+    assert texts.say("fr", "1,100 kB") == "1\u202f100 ko"  # not little more than 1
+
+
+def test_a_redraw_of_nothing_tells_of_no_hatched_blocks(lab):
+    lab.redraw.value = True
+    assert "hatched" not in lab.price.value
+    lab.text.value = "0[0:4]"
+    assert "the hatched blocks only say how many" in lab.price.value
+
+
+def test_rarer_options_of_a_file_are_folded_away_unless_they_are_given():
+    assert Controls(SMALL).more.selected_index is None
+    given = Settings(task=LastRows("x.csv", reading={"encoding": "cp1252"}), units=(8,))
+    assert Controls(given).more.selected_index == 0
 
 
 def test_the_state_is_a_text_that_another_page_takes(lab):

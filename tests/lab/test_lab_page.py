@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -787,6 +788,39 @@ def test_the_figures_draw_what_they_are_given(trained):
         assert picture.as_bytes().startswith(b"<?xml")
 
 
+# What stands in the pictures, besides names of columns and runs, units and numbers.
+DRAWN = (
+    "training time", "validation RMSE", "last value", "hollow: stopped", "measured", "forecast", "interval",
+    "RMSE of this week", "the day after", "redrawn", "span", "Mar",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", True), ("fr", False)])
+def test_every_text_of_a_picture_is_in_the_language_of_the_page(trained, language, said):
+    trained.do(transitions.finish, replace(trained.state.runs[1], what="50 % redrawn cut span 3"))
+    trained.do(transitions.in_language, language)
+    found = ""
+    for draw in (figures.curves, figures.all_runs, figures.week):
+        figure = draw(trained.state).figure
+        figure.canvas.draw()
+        for ax in figure.axes:
+            texts = [*ax.texts, ax.title, ax.xaxis.label, ax.yaxis.label, ax.xaxis.get_offset_text()]
+            texts += [*ax.get_xticklabels(), *(ax.get_legend().get_texts() if ax.get_legend() else ())]
+            found += "; ".join(text.get_text() for text in texts)
+        plt.close(figure)
+    assert {word: bool(re.search(rf"\b{word}\b", found)) for word in DRAWN} == dict.fromkeys(DRAWN, said)
+    left, right, *below = figure.axes
+    assert [len(ax.get_legend().get_texts()) for ax in (left, right, *below)] == [
+        1,
+        1,
+        3,
+        3,
+    ]  # none is cut off
+    assert said or (
+        "intervalle à 90 %" in found and "-mars" in found and "tiré à nouveau cut portée 3" in found
+    )
+
+
 def test_the_reference_is_the_naive_forecast(settings):
     split = settings.task.split()
     scores = ll.compare(split.valid, {})
@@ -806,7 +840,7 @@ def test_runs_of_other_settings_are_told_apart(trained):
     trained.seed.value = 1
     trained.go.click()
     assert tell_apart(trained.state.runs) == ["seed 0", "seed 0", "seed 1", "seed 1"]
-    assert ">on<" in trained.table.value and trained.table.value.count(">seed 1</td>") == 2
+    assert ">on<" in trained.table.value and trained.table.value.count(">seed 1</div></td>") == 2
     other = replace(trained.state.runs[0], settings=replace(trained.state.runs[0].settings, lr=1.0))
     assert len({*tell_apart([*trained.state.runs, other])}) == 3
     assert any("seed 1" in label for label, _ in trained.first.options)

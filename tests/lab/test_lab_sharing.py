@@ -318,6 +318,7 @@ def test_the_report_shows_everything_and_runs_nothing(trained, language):
     assert any(attributes.get("content") == POLICY for _, attributes in tags)
     assert {a["src"][:10] for tag, a in tags if tag == "img" and a["src"]} == {"data:image"}
     assert not re.findall(r"(?:src|href)='https?:", text)
+    assert (", 6 unités, 1 époques, graine 0" in text) == (language == "fr")
     assert "ll.isolate" in text and text.count("url(#hatch)") > 5
 
 

@@ -481,7 +481,7 @@ def test_every_transition_leaves_the_state_it_was_given(state):
         "follow": (Live(SHORT),), "finish": (a_run("2"),), "end": (), "clear": (), "undo": (),
         "invert": (), "in_language": ("fr",), "hide": ("depth",), "with_seeds": (3,), "load_runs": (to_zip([a_run()]),),
         "with_statistic": ("random",), "by_budget": (0.3, "arcs", "unit"),
-        "show_forecasts": ("1 dense", "1 dense", 1), "look_back": (0,), "say": ("hello",), "refuse_settings": ("why",),
+        "show_forecasts": ("1 dense", "1 dense", 1), "look_back": (0,), "refuse_settings": ("why",),
     }  # fmt: skip
     named = {
         name for name, f in inspect.getmembers(transitions, inspect.isfunction)
