@@ -189,7 +189,15 @@ class Controls:
             self.shared, ("The state of this page, to copy:", "The same by code:"), strict=True
         ):
             one.value = f"<div class='lab-small'>{say(language, text)}</div>"
-        spoken = ("isolated", "active", "low", "high", "; hatched: isolated", "play", "stop")
+        spoken = (
+            "isolated",
+            "active",
+            "low",
+            "high",
+            "; hatched: isolated",
+            "play the epochs",
+            "rewind",
+        )
         self.map.words = {word: say(language, word) for word in spoken}
 
     def _arranged(self) -> widgets.VBox:

@@ -56,7 +56,7 @@ function name(page, words) {
       if (part) say(part, label.textContent.replace("\u200b", "").trim() || part.title);
   }
   for (const play of page.querySelectorAll(".widget-play"))
-    [...play.children].forEach((button, k) => say(button, words[["play", "stop"][k]]));
+    [...play.children].forEach((button, k) => say(button, words[["play the epochs", "rewind"][k]]));
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

@@ -216,7 +216,7 @@ def looking_back(page: Page) -> None:
     expect(page.get_by_text("epoch 1 ·")).to_be_visible()
     expect(page.get_by_text("isolated all the time")).to_be_visible()
     assert page.evaluate(shades) != now
-    page.get_by_role("button", name="play", exact=True).first.click()
+    page.get_by_role("button", name="play the epochs", exact=True).first.click()
     expect(page.get_by_text("now", exact=True)).to_be_visible()
     expect(page.get_by_text("isolated all the time")).to_have_count(0)
     assert page.evaluate(shades) == now

@@ -724,7 +724,7 @@ def test_the_map_looks_back_at_the_epochs_of_the_last_training(trained):
     values = ll.score("movement", record.evidence(), cut).values / list(cut_sizes(cut).values())
     assert found[2] == grid.shades(values)
     isolated = [name for name in cut if name.endswith("[0]") and name.startswith("0/")]
-    assert {name for name, shade in found[2].items() if shade < 0} == {*isolated}
+    assert {name for name, shade in found[2].items() if shade == grid.UNKNOWN} == {*isolated}
     assert "isolated all the time" in trained.map.legend and "–" in trained.map.values[isolated[0]]
     trained.statistic.value = "magnitude"
     trained.epoch.value = 3
