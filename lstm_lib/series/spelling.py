@@ -7,7 +7,7 @@ way throughout: a single odd field is refused with its line.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 from zoneinfo import available_timezones
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lstm_lib.series.clock import Mask, in_days, refuse, usual_step
+from lstm_lib.series.forms import SUCH, check_form, written
 from lstm_lib.series.refusal import SeriesError
 
 Notes = tuple[str, ...]
@@ -28,19 +29,17 @@ _CUT = r"[:h]\d(?!\d)|[T ]\d\d?\.\d(?![\d.])"
 _CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
 _BETWEEN = re.compile(r"\s*[-–—/]\s*|\s+(?:to|bis|à|au)\s+")
 _YEARS = (1700, 2200)
-# The begin of a stamp as programs write it: its date, what separates that, its time of day, what stands after it.
-_LIKE = re.compile(
-    r"(\d{8}|(?:\d{1,4}|[A-Z]{3,9})([-/ ]|\. ?)(?:\d\d?|[A-Z]{3,9})(?:\2|, )\d{1,4}\.?)"
-    r"((?:, |[ T_:-]+)\d\d?(?:[:.h]?\d\d){0,2}(?:[.,]\d+)?(?: ?[AP]M)?)?( ?(?:Z|UTC|GMT|UHR|\+\d\d:?\d\d)\b)?",
-    re.IGNORECASE,
-)
 _DIGITS = {
     10: ("%y%m%d%H%M", "%d%m%y%H%M", "%m%d%y%H%M", "%Y%m%d%H"),
     12: ("%Y%m%d%H%M",),
     14: ("%Y%m%d%H%M%S",),
 }
-_DIRECTIVES = "aAbBdfGHIjmMpSuUVwWyYzZ%"
-_SUCH = "such as '%d/%m/%Y %H:%M', or 'unix' or 'excel' for numbers"
+# What the clocks of Europe are called. Only beside the name of summer is it certain that the other means winter.
+_CLOCKS = {
+    "CET": "+0100", "CEST": "+0200", "MEZ": "+0100", "MESZ": "+0200",
+    "WET": "+0000", "WEST": "+0100", "EET": "+0200", "EEST": "+0300",
+}  # fmt: skip
+_NAMED = r" ?\b([A-Z]{3,4})$"
 # The largest number of seconds, and of so much smaller units, that is taken for them: the year 5138.
 _Unit = Literal["s", "ms", "us", "ns"]
 _UNIX: dict[_Unit, float] = {"s": 1e11, "ms": 1e14, "us": 1e17, "ns": np.inf}
@@ -70,8 +69,10 @@ def parse(text: pd.Series, form: str | None, where: str, stamped: str) -> tuple[
         stamps, notes = _numbers(words, str(form), where)
         refuse(stamps.isna(), text, where, f"is not a stamp; as {form!r} it is out of range.")
         return stamps, notes
+    if (form is None or "%z" in form.lower()) and (names := _clock_names(words)) is not None:
+        return _named(words, names, form, text, where, stamped)
     if form is not None:
-        _check_form(form, where)
+        check_form(form, where)
         stamps, notes = _spelt(words, _reader(form, where), form, stamped, where)
         refuse(
             stamps.isna(), text, where, f"is not a stamp; expected the form {form!r}.{_ends(words, stamped)}"
@@ -99,7 +100,7 @@ def parse(text: pd.Series, form: str | None, where: str, stamped: str) -> tuple[
         stamps, notes = parse(text, form, where, stamped)
         return stamps, (*notes, f"stamps were read as stamp_format={form!r}")
     like = "2016-07-15 00:00, with or without an offset such as +00:00"
-    another = f"for another one give stamp_format, {_SUCH}.{_ends(words, stamped)}"
+    another = f"for another one give stamp_format, {SUCH}.{_ends(words, stamped)}"
     if stamps.isna().any() and not stamps.isna()[0] and text.index.name == "line":
         another += f" If it is no row of the table, skip={text.index[stamps.isna()][0]} leaves it out."
     refuse(stamps.isna(), text, where, f"is not a stamp; expected the form {like}; {another}")
@@ -128,7 +129,7 @@ def _dates(words: pd.Series, form: str, whole: Mask, where: str) -> pd.DatetimeI
         stamps = pd.DatetimeIndex(pd.to_datetime(words.where(whole), format=form, errors="coerce", utc=True))
     except (ValueError, OverflowError, re.error) as error:
         raise SeriesError(
-            f"{where}stamp_format={form!r} can't be used: {error}; give a form {_SUCH}."
+            f"{where}stamp_format={form!r} can't be used: {error}; give a form {SUCH}."
         ) from error
     return _known(stamps)
 
@@ -151,26 +152,6 @@ def _in_these_years(stamps: pd.DatetimeIndex, text: pd.Series, where: str) -> No
     refuse(bad, text, where, f"is not a stamp of the years {_YEARS[0]} to {_YEARS[1]}.")
 
 
-def _check_form(form: str, where: str) -> None:
-    """Refuse a form that can't be one of a whole stamp, and say which directive is wrong."""
-    said, given = f"{where}stamp_format={form!r}", re.findall("%(.?)", str(form), re.DOTALL)
-    if not given:
-        raise SeriesError(f"{said} has no directive, which begins with %; give a form {_SUCH}.")
-    if wrong := [letter for letter in given if not letter or letter not in _DIRECTIVES]:
-        hint = "; for seconds since 1970 give stamp_format='unix'" if wrong[0] in ("s", "Q") else ""
-        raise SeriesError(f"{said}: there is no directive '%{wrong[0]}'{hint}; give a form {_SUCH}.")
-    if twice := [letter for letter in given if letter != "%" and given.count(letter) > 1]:
-        raise SeriesError(
-            f"{said} has '%{twice[0]}' more than once; for a period such as 00:00 - 01:00 give the form of its begin."
-        )
-    if not set(given) & set("yYG"):
-        raise SeriesError(
-            f"{said} has no year (%Y or %y); if the date stands in another column give both, time=['date', 'time']."
-        )
-    if "I" in given and "p" not in given:
-        raise SeriesError(f"{said}: hours up to 12, %I, need %p for AM or PM; hours up to 24 are %H.")
-
-
 def _ends(words: pd.Series, stamped: str) -> str:
     late = stamped == "start" and words.str.contains(r"(?<!\d)24(?:\D?00)+(?!\d)|[T ]24$|24h").any()
     return " 24:00 is where a day ends: if stamps mark ends, give stamped='end'." if late else ""
@@ -179,44 +160,13 @@ def _ends(words: pd.Series, stamped: str) -> str:
 def _forms(words: pd.Series, stamped: str, where: str) -> dict[str, pd.DatetimeIndex]:
     """The forms that all the words have, as the longest of the first is written; each that means something else."""
     found = dict[str, pd.DatetimeIndex]()
-    for form in _written(max(words[:100], key=len)):
+    for form in written(max(words[:100], key=len)):
         stamps = _spelt(words, _reader(form, where), form, stamped, where)[0].tz_localize(None)
         loose = "%H%M" in form and words.str.len().nunique() > 1  # 100 is 1:00, or 10:0; 1.50 may be 1:30
         loose = loose or ("%H.%M" in form and {*stamps.minute} == {0, 50})
         if not loose and not stamps.isna().any() and not any(stamps.equals(its) for its in found.values()):
             found[form] = stamps
     return found
-
-
-def _written(word: str) -> Iterator[str]:
-    """The forms that a stamp may have, from its parts.
-
-    >>> [*_written("31/12/2020 1:00 PM")], [*_written("31-Dec-20T23:59:00.5")][0], [*_written("20201231:2359 UTC")]
-    (['%d/%m/%Y %I:%M %p', '%m/%d/%Y %I:%M %p'], '%d-%b-%yT%H:%M:%S.%f', ['%Y%m%d:%H%M %Z'])
-    """
-    if not (its := _LIKE.match(word)):
-        return
-    parts = iter(("%H", "%M", "%S", "%f"))
-    time = re.sub(r"(?<=[.,])\d{3,}|\d\d?", lambda _: next(parts), its[3] or "")
-    time = time[:-2].replace("%H", "%I") + "%p" if time[-1:] in ("m", "M") and time[-2:] != "%M" else time
-    zone = re.sub("(UTC|GMT)$", "%#", its[4] or "", flags=re.IGNORECASE)
-    zone = re.sub(r"(Z|\+.*)$", "%z", zone, flags=re.IGNORECASE).replace("%#", "%Z")
-    first, *others = fields = re.findall(r"[^\W_]+", its[1])
-    year = "%Y" if len(fields[-1]) == 4 else "%y"
-    if not others:
-        orders: list[tuple[str, ...]] = [("%Y%m%d",)]
-    elif not (first + others[0]).isdigit():
-        orders = [("%d", b, year) if first.isdigit() else (b, "%d", year) for b in ("%b", "%B")]
-    elif ", " in its[1] or time[:1] == ":":
-        orders = []
-    elif len(first) == 4:
-        orders = [("%Y", "%m", "%d")]
-    else:
-        orders = [("%d", "%m", year), *[("%m", "%d", year)] * (its[2] in "-/ ")]
-        orders += [("%y", "%m", "%d")] * (year == "%y")
-    for order in orders:
-        names = iter(order)
-        yield re.sub(r"[^\W_]+", lambda _, names=names: next(names), its[1]) + time + zone
 
 
 # ------------------------------------------------------------------------------------- what a form doesn't say
@@ -307,6 +257,26 @@ def _periods(
         )
     note = f"stamps are periods, such as {words.iloc[0]!r}; the begin was taken"
     return _only(first, fits.to_numpy(bool)), (note,)
+
+
+def _clock_names(words: pd.Series) -> pd.Series | None:
+    """The name of a clock behind each stamp, if all have one and some that of summer."""
+    names = words.str.extract(_NAMED)[0]
+    return names if names.isin([*_CLOCKS]).all() and names.str.contains("S").any() else None
+
+
+def _named(
+    words: pd.Series, names: pd.Series, form: str | None, text: pd.Series, where: str, stamped: str
+) -> tuple[pd.DatetimeIndex, Notes]:
+    """Stamps that name their clock, read with its offset; each has to be of the half year in which clocks show that."""
+    read = words.str.replace(_NAMED, "", regex=True) + names.map(_CLOCKS)
+    stamps, notes = parse(read, form and re.sub(" ?%Z", "%z", form), where, stamped)
+    zone = {"C": "CET", "M": "CET", "W": "WET", "E": "EET"}[names.iloc[0][0]]
+    shown = stamps.tz_convert(zone).strftime("%z")
+    why = f"names a time that no clock of {zone} shows then; give offsets, such as +01:00, in the place of names."
+    refuse(shown != names.map(_CLOCKS).to_numpy(), text, where, why)
+    said = " and ".join(f"{name} as {_CLOCKS[name]}" for name in names.unique())
+    return stamps, (*notes, f"stamps name their clock: {said}")
 
 
 def _refuse_other_half_year(

@@ -132,6 +132,8 @@ REFUSED = {
     "a directive twice": (HOURS, {"stamp_format": "%d.%m.%Y %H:%M - %d.%m.%Y %H:%M"}, r"'%d' more than once"),
     "no year": (HOURS, {"stamp_format": "%H:%M"}, r"has no year.*time="),
     "no half of the day": (HOURS, {"stamp_format": "%Y-%m-%d %I:%M"}, r"need %p"),
+    "a name of summer in winter": ([f"2020-01-01 0{h}:00 CEST" for h in range(3)], {}, "no clock of CET shows then"),
+    "names of two clocks": (["2020-07-01 00:00 CEST", "2020-07-01 01:00 WEST"], {}, "line 3.*no clock of CET shows"),
     "a name of winter in summer": ([f"2020-07-01 0{h}:00 CET" for h in range(3)],
                                    {"stamp_format": "%Y-%m-%d %H:%M %Z"},
                                    r"UTC\+0200 then.*stamp_format='%Y-%m-%d %H:%M CET'.*stamps_in='Etc/GMT-1'"),
@@ -347,6 +349,25 @@ def test_ends_of_local_days_are_read_however_they_are_written(tmp_path):
     paris = {"timezone": "Europe/Paris", "stamps_in": "UTC", "stamped": "end"}
     series = load_series(write(tmp_path / "days.csv", PARIS), **paris)
     assert [f"{t:%d %H:%M}" for t in series.local] == ["26 00:00", "27 00:00", "28 00:00"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "Europe/Lisbon", "Europe/Helsinki"])
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M", "%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S"])
+def test_the_names_of_winter_and_of_summer_tell_the_hours_of_a_change_apart(
+    tmp_path: Path, zone: str, form: str
+) -> None:
+    for begin, names in (("2021-10-30 12:00", 2), ("2021-03-27 12:00", 2), ("2021-07-30", 1)):
+        hours = pd.date_range(begin, periods=40, freq="h", tz="UTC")
+        spelt = [hour.strftime(f"{form} %Z") for hour in hours.tz_convert(zone)]
+        assert len({word[-4:] for word in spelt}) >= names
+        path = write(tmp_path / "a.csv", spelt)
+        for told in ({}, {"stamp_format": f"{form} %Z"}):
+            series = load_series(path, timezone=zone, **told)
+            assert series.index.equals(hours.rename(series.index.name)), told
+            assert any(note.startswith("stamps name their clock: ") for note in series.notes)
+    if zone == "Europe/Paris":
+        german = [word.replace("CET", "MEZ").replace("CEST", "MESZ") for word in spelt]
+        assert load_series(write(tmp_path / "b.csv", german)).index.equals(series.index)
 
 
 def test_other_ways_to_write_a_number_and_a_zone(tmp_path):
