@@ -12,6 +12,7 @@ The modules, lowest first; each imports only those above it:
 
     refusal    SeriesError, and how a wrong argument is answered
     clock      the changes of the clocks, the grid, the calendar
+    forms      the forms that a stamp may have, from its parts
     spelling   the ways in which a stamp may be spelt
     stamps     from what a file says to instants in UTC
     stands     numbers that stand for "missing", readings of a meter

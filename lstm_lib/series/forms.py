@@ -10,7 +10,8 @@ from lstm_lib.series.refusal import SeriesError
 # The begin of a stamp as programs write it: its date, what separates that, its time of day, what stands after it.
 _LIKE = re.compile(
     r"(\d{8}|(?:\d{1,4}|[A-Z]{3,9})([-/ ]|\. ?)(?:\d\d?|[A-Z]{3,9})(?:\2|, )\d{1,4}\.?)"
-    r"((?:, |[ T_:-]+)\d\d?(?:[:.h]?\d\d){0,2}(?:[.,]\d+)?(?: ?[AP]M)?)?( ?(?:Z|UTC|GMT|[CWE]ET|UHR|\+\d\d:?\d\d)\b)?",
+    r"((?:, |[ T_:-]+)(?:\d{4}(?:\d\d)?(?!\d)|\d\d?(?:[:.h]\d\d){0,2})(?:[.,]\d+)?(?: ?[AP]M)?)?"
+    r"( ?(?:Z|UTC|GMT|[CWE]ET|UHR|\+\d\d:?\d\d)\b)?",
     re.IGNORECASE,
 )
 _DIRECTIVES = "aAbBdfGHIjmMpSuUVwWyYzZ%"

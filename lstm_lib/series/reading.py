@@ -94,7 +94,7 @@ def load_series(
         is 00:00 of the next day. Of periods such as "00:00 - 01:00" the begin is taken.
     stamp_format : the form of the stamps, such as "%d/%m/%Y %H:%M"; "unix" for seconds since 1970 (or
         milliseconds ..., by their size), "excel" for day numbers of a spreadsheet. None takes ISO 8601, and what can be
-        meant in one way only.
+        meant in one way only. A name of Europe's clocks behind it, CET or CEST, counts as its offset.
     rounded : "1s", "1min" ...: round stamps to whole ones. None rounds by 5 ms at most, to the second.
     clock_change : what to do with a local stamp that occurs twice or not at all where clocks change. An hour that the
         file shows twice, as a whole and in order, is understood. Else "refuse", or leave the rows out ("missing").

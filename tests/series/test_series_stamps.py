@@ -132,6 +132,7 @@ REFUSED = {
     "a directive twice": (HOURS, {"stamp_format": "%d.%m.%Y %H:%M - %d.%m.%Y %H:%M"}, r"'%d' more than once"),
     "no year": (HOURS, {"stamp_format": "%H:%M"}, r"has no year.*time="),
     "no half of the day": (HOURS, {"stamp_format": "%Y-%m-%d %I:%M"}, r"need %p"),
+    "signs lost": (["2020-01-01 00:0000", "2020-01-01 02:00", "2020-01-01 03:00"], {}, "'2020-01-01 00:0000' is not"),
     "a name of summer in winter": ([f"2020-01-01 0{h}:00 CEST" for h in range(3)], {}, "no clock of CET shows then"),
     "names of two clocks": (["2020-07-01 00:00 CEST", "2020-07-01 01:00 WEST"], {}, "line 3.*no clock of CET shows"),
     "a name of winter in summer": ([f"2020-07-01 0{h}:00 CET" for h in range(3)],
