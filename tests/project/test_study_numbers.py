@@ -26,6 +26,7 @@ KINDS = {  # what the second table calls them, and which rows of study_others.cs
     "vanilla RNN, 64 units": "cell == 'rnn'",
     "two layers of 64": "units.str.contains('-')",
     "a day ahead, 64 units": "horizon == 24",
+    "128 units": "units in ['128', '88']",
 }
 
 
