@@ -136,7 +136,7 @@ class Store:
 
     def _read(self, row: Mapping[str, Any]) -> Record:
         """The record of a row, whose validation errors it must have."""
-        record, path = Record.load(self._record(row["key"])), self._record(row["key"])
+        record = Record.load(path := self._record(row["key"]))
         errors = record.history["valid_rmse"].tolist()
         if "valid_rmse" in row and json.dumps(errors) != json.dumps(row["valid_rmse"]):  # NaN is NaN
             raise StoreError(

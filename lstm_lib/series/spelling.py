@@ -261,6 +261,8 @@ def _periods(
 
 def _clock_names(words: pd.Series) -> pd.Series | None:
     """The name of a clock behind each stamp, if all have one and some that of summer."""
+    if not re.search(_NAMED, next(iter(words), "")):  # asked of one word, since few files have any
+        return None
     names = words.str.extract(_NAMED)[0]
     return names if names.isin([*_CLOCKS]).all() and names.str.contains("S").any() else None
 
