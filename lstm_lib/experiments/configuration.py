@@ -174,6 +174,8 @@ class Configuration:
     engine : "lstm_lib", or "keras" for the same network, weights, batches and rates in Keras; "keras-xla" has it
         compiled by XLA.
     threads : of the matrix products.
+    tested : whether the test part is forecast after the training. Trials that only choose a setting need no test part,
+        and a forecast of it takes as long as an epoch or more.
 
     Raises ValueError that names the setting, what was given and what is allowed.
 
@@ -198,6 +200,7 @@ class Configuration:
     isolation: Callable[[Spec], PlanOrSchedule] | None = None
     engine: str = "lstm_lib"
     threads: int = 1
+    tested: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", Spec(1, self.units, 1, self.cell).units)
@@ -271,7 +274,7 @@ class Configuration:
         return {k: v for k, v in vars(self).items() if k != "_plans"}
 
     def describe(self) -> dict[str, Any]:
-        """Everything that decides the numbers but the seed, for JSON."""
+        """Everything that decides the numbers of a run's row but the seed, for JSON."""
         return {
             "task": self.task.describe(),
             "data": self.task.digest(),
@@ -279,7 +282,7 @@ class Configuration:
             "units": list(self.units),
             "optimizer": asdict(self.adam),
             "isolation": None if self.plan is None else self.plan.describe(),
-        }
+        } | ({} if self.tested else {"tested": False})
 
     def key(self, seed: int) -> str:
         """The name of a run's record: the configuration's name, a digest of what decides its numbers, the seed.

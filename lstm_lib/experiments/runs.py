@@ -27,7 +27,7 @@ from lstm_lib.isolation.plan import Plan, dense
 from lstm_lib.network.cells import Array
 from lstm_lib.network.spec import init_params
 from lstm_lib.network.trace import Workspace
-from lstm_lib.series import Sequences, Windows, metrics
+from lstm_lib.series import Sequences, Split, Windows, metrics
 from lstm_lib.series.sequences import windows_of
 from lstm_lib.training.loop import fit
 from lstm_lib.training.rates import RATES
@@ -37,7 +37,7 @@ from lstm_lib.training.schedules import Moment, plan_at
 
 MOMENTS = 200  # at how many steps, about, a schedule is asked what its plan costs
 # What has to come out the same, bit for bit, when a run is made once more.
-NUMBERS = ("train_loss", "valid_rmse", "test_rmse", "test_mae", "best_test_rmse", "best_test_mae", "diverged")
+NUMBERS = ("train_loss", "valid_rmse", "test_rmse", "test_mae", "diverged")
 
 
 def run(configuration: Configuration, seed: int) -> Record:
@@ -186,8 +186,8 @@ def row(
 
     seconds, epoch_seconds : training alone, in all and a list by epoch.
     train_loss, valid_rmse : lists by epoch; `last_valid`, `best_valid`, `best_epoch` from the latter.
-    test_rmse, test_mae : with the parameters of the last epoch, in the unit of the series;
-        `best_test_rmse`, `best_test_mae` with those of the epoch with the lowest validation loss.
+    test_rmse, test_mae, test_days : with the parameters of the last epoch, in the unit of the series; the last a list
+        of mean squared errors by day. None where the configuration isn't to be tested.
     predicted : how many times as fast as the dense step the cost model has it, over the whole training.
     updated : share of the arcs that were updated, mean over the steps.
     alone : whether nothing ran beside it, as in `sweep(timed=True)`; only then its seconds count.
@@ -218,13 +218,12 @@ def row(
         "last_valid": rmse[-1] if rmse else None,
         "best_valid": rmse[best] if rmse else None,
         "best_epoch": best + 1 if rmse else None,
+        "test_rmse": None,
+        "test_mae": None,
+        "test_days": None,
     }
-    for prefix, params in (("", record.params), ("best_", record.best_params)):
-        yhat = None if diverged else split.unscale(predict(spec, params, split.test))
-        scores = {} if yhat is None else metrics(split.test.actual, yhat)
-        if yhat is not None and not prefix:
-            own["test_days"] = _by_day(split.test, yhat)
-        own |= {f"{prefix}test_{name}": scores.get(name) for name in ("rmse", "mae")}
+    if configuration.tested and not diverged:
+        own |= _tested(split, split.unscale(predict(spec, record.params, split.test)))
     own |= {"updated": None if configuration.engine == "lstm_lib" else 1.0, "predicted": None}
     if configuration.engine == "lstm_lib" and rmse:
         step, own["updated"] = predicted_step(configuration, record)
@@ -241,11 +240,13 @@ def row(
     return own
 
 
-def _by_day(part: Windows, yhat: Array) -> list[float]:
-    """The mean squared error of each local day of the part, in order, to five digits."""
+def _tested(split: Split, yhat: Array) -> dict[str, Any]:
+    """The errors of the test part; of each local day of it, in order, to five digits."""
+    part, scores = split.test, metrics(split.test.actual, yhat)
     days = part.times.tz_convert(part.series.timezone).normalize()
     squares = pd.Series(np.mean((yhat - part.actual) ** 2, axis=1)).groupby(np.asarray(days)).mean()
-    return [float(f"{value:.5g}") for value in squares]
+    found = {f"test_{name}": scores[name] for name in ("rmse", "mae")}
+    return found | {"test_days": [float(f"{value:.5g}") for value in squares]}
 
 
 def predicted_step(configuration: Configuration, record: Record | None = None) -> tuple[float, float]:

@@ -120,14 +120,14 @@ def redrawn(share: float, seed: int, depth: str = "cut", **how: Any) -> Callable
     return lambda spec: schedules.redraw(spec, share, seed=seed, depth=depth, **how)
 
 
-def then(epoch: int, recipe: Recipe) -> Recipe:
-    """Nothing is isolated before this epoch."""
+def then(epoch: float, recipe: Recipe) -> Recipe:
+    """Nothing is isolated before this epoch, or this share of the epochs."""
     return lambda spec: schedules.from_epoch(epoch, recipe(spec))
 
 
-def thawed(epochs: int, recipe: Recipe) -> Recipe:
-    """Nothing is isolated in the last epochs."""
-    return lambda spec: schedules.thaw_last(epochs, recipe(spec))
+def thawed(share: float, recipe: Recipe) -> Recipe:
+    """Nothing is isolated in the last share of the epochs."""
+    return lambda spec: schedules.thaw_last(share, recipe(spec))
 
 
 def in_turn(recipe: Recipe) -> Recipe:
@@ -168,11 +168,7 @@ def _in_layers(spec: Spec) -> float:
 
 def policies(design: Design, seed: int = 0) -> Family:
     """Dense, and what may be faster. The names are those of tables and figures."""
-    make, late, third = (
-        design.make,
-        design.epochs - max(1, design.epochs // 4) + 1,
-        max(1, design.epochs // 4),
-    )
+    make = design.make
     names = {0.25: "a quarter", 0.5: "half", 0.75: "three quarters", 0.875: "seven eighths"}
     main = names[SHARE]
     found = [make("dense", "dense")]
@@ -184,8 +180,8 @@ def policies(design: Design, seed: int = 0) -> Family:
         make("half redrawn", "redrawn", redrawn(0.5, seed)),
         make(f"{main} redrawn", "redrawn", redrawn(SHARE, seed)),
         make(f"{main} in turn with none", "redrawn", in_turn(kept(SHARE, seed))),
-        make(f"{main} kept, thawed at the end", "thawed", thawed(third, kept(SHARE, seed))),
-        make("dense, then the head", "head", then(late, head_alone)),
+        make(f"{main} kept, thawed at the end", "thawed", thawed(0.25, kept(SHARE, seed))),
+        make("dense, then the head", "head", then(0.75, head_alone)),
         make("the head alone", "head", head_alone),
     ]
     by_gate = {"f and i": "fi", "o": "o", "f, i and o": "fio", "g": "g"} if design.cell == "standard" else {}
@@ -323,21 +319,18 @@ def tuned(
         half = max(c.epochs for c in shorter)
         found["fewer epochs"] = best([c for c in shorter if c.epochs == half])
     settings = {name: {"lr": c.lr, "epochs": c.epochs} for name, c in found.items()}
-    # what a trial would have on the test part nobody should know
-    return replace(design, settings=settings), table.assign(
-        end=design.task.end, test_rmse=np.nan, test_days=np.nan
-    )
+    return replace(design, settings=settings), table.assign(end=design.task.end)
 
 
 def trials_of(c: Configuration) -> list[Configuration]:
-    """A configuration with each rate and number of epochs of `GRID`, the epochs as shares of its own.
+    """A configuration with each rate and number of epochs of `GRID`, the epochs as shares of its own; none is tested.
 
     >>> [c.name for c in trials_of(Design(epochs=2).make("dense", "dense"))][:2]
     ['dense: 0.002, 1', 'dense: 0.002, 2']
     """
     shorter = dict.fromkeys(max(1, round(share * c.epochs)) for share in GRID["epochs"])
     return [
-        replace(c, name=f"{c.name}: {lr:g}, {epochs}", group="tuning", lr=lr, epochs=epochs)
+        replace(c, name=f"{c.name}: {lr:g}, {epochs}", group="tuning", lr=lr, epochs=epochs, tested=False)
         for lr, epochs in product(GRID["lr"], shorter)
     ]
 

@@ -85,8 +85,11 @@ def plan_at(isolation: PlanOrSchedule | None, spec: Spec, moment: Moment) -> Pla
     return isolation if isinstance(isolation, Plan) else isolation.plan_at(moment)
 
 
-def from_epoch(epoch: int, inner: PlanOrSchedule, before: PlanOrSchedule | None = None) -> Schedule:
+def from_epoch(epoch: float, inner: PlanOrSchedule, before: PlanOrSchedule | None = None) -> Schedule:
     """Follow `before` (None isolates nothing) up to `epoch`, counted from 1, and `inner` from it on.
+
+    An epoch below 1 is the share of the training that goes by before: from_epoch(0.75, …) holds for the last quarter.
+    Raises ValueError for an epoch of another kind, and plans of several networks.
 
     >>> from lstm_lib import Spec, zone
     >>> spec = Spec(1, (2,), 1)
@@ -96,16 +99,20 @@ def from_epoch(epoch: int, inner: PlanOrSchedule, before: PlanOrSchedule | None 
     >>> schedule
     from_epoch(epoch=3, inner=<Plan: skip '0'>)
     """
-    spec, epoch = _one_network(inner if before is None else before, inner), whole("epoch", epoch)
+    spec, epoch = _one_network(inner if before is None else before, inner), _time("epoch", epoch)
     described: dict[str, Any] = {"from epoch": epoch, "plan": inner.describe()}
     described |= {} if before is None else {"before": before.describe()}
     call = called(from_epoch, epoch=epoch, inner=inner, before=before)
-    rule = partial(_switched, spec, before, inner, epoch)
-    return Schedule(spec, call, described, rule, needs_of(before, inner))
+    rule = partial(_switched, spec, before, inner, epoch if epoch >= 1 else epoch - 1)
+    return Schedule(
+        spec, call, described, rule, needs_of(before, inner) | ({"epochs"} if epoch < 1 else set())
+    )
 
 
-def thaw_last(epochs: int, inner: PlanOrSchedule) -> Schedule:
-    """Follow `inner`, and isolate nothing in the last `epochs` of the training.
+def thaw_last(epochs: float, inner: PlanOrSchedule) -> Schedule:
+    """Follow `inner`, and isolate nothing in the last `epochs` of the training; below 1 they are a share of it.
+
+    Raises ValueError for epochs of another kind.
 
     >>> from lstm_lib import Spec, zone
     >>> spec = Spec(1, (2,), 1)
@@ -113,7 +120,7 @@ def thaw_last(epochs: int, inner: PlanOrSchedule) -> Schedule:
     >>> [str(schedule.plan_at(Moment(epoch, 3, 0)).zone) for epoch in (2, 3)]
     ['0', 'nothing']
     """
-    spec, epochs = _one_network(inner), whole("epochs", epochs)
+    spec, epochs = _one_network(inner), _time("epochs", epochs)
     described = {"thawed for the last epochs": epochs, "plan": inner.describe()}
     call = called(thaw_last, epochs=epochs, inner=inner)
     rule = partial(_switched, spec, inner, None, -epochs)
@@ -184,10 +191,14 @@ def redraw(
 
 
 def _switched(
-    spec: Spec, first: PlanOrSchedule | None, then: PlanOrSchedule | None, epoch: int, moment: Moment
+    spec: Spec, first: PlanOrSchedule | None, then: PlanOrSchedule | None, epoch: float, moment: Moment
 ) -> Plan:
-    """`first` up to an epoch, `then` from it on; the epoch counts from 1, or back from the end if negative."""
-    begins = epoch if epoch > 0 else moment.epochs + 1 + epoch
+    """`first` up to an epoch, `then` from it on.
+
+    The epoch counts from 1, or back from the end if negative; above -1 as a share of the training, an epoch at least.
+    """
+    last = max(1, round(-epoch * moment.epochs)) if epoch > -1 else -epoch
+    begins = epoch if epoch > 0 else moment.epochs + 1 - last
     return plan_at(then if moment.epoch >= begins else first, spec, moment)
 
 
@@ -227,6 +238,13 @@ def _one_network(*plans: PlanOrSchedule) -> Spec:
         if plan.spec != (spec := plans[0].spec):
             raise ValueError(f"the plans of a schedule are for one network, not for {spec} and {plan.spec}")
     return plans[0].spec
+
+
+def _time(name: str, epochs: float) -> float:
+    """A number of epochs, or a share of them."""
+    if isinstance(epochs, float) and 0 < epochs < 1:
+        return epochs
+    return whole(name, epochs, why=", or a share of the training between 0 and 1")
 
 
 def _every(every: int | str) -> int | str:

@@ -96,6 +96,7 @@ OTHERS = {
     "isolation": cut_forget,
     "engine": "keras",
     "threads": 2,
+    "tested": False,
 }
 IRRELEVANT = {"group": "another"}
 

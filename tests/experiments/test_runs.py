@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,13 @@ def test_a_row_says_what_the_record_says() -> None:
     assert best < 3  # or the test could not tell the best from the last
     assert (found["best_epoch"], found["best_valid"]) == (best + 1, found["valid_rmse"][best])
     test = TASK.split().test
-    for prefix, params in (("", again.params), ("best_", again.best_params)):
-        wrong = TASK.split().unscale(ll.predict(cut.spec, params, test)) - test.actual
-        assert found[f"{prefix}test_rmse"] == pytest.approx(np.sqrt((wrong**2).mean()), rel=1e-12)
-        assert found[f"{prefix}test_mae"] == pytest.approx(np.abs(wrong).mean(), rel=1e-12)
+    wrong = TASK.split().unscale(ll.predict(cut.spec, again.params, test)) - test.actual
+    assert found["test_rmse"] == pytest.approx(np.sqrt((wrong**2).mean()), rel=1e-12)
+    assert found["test_mae"] == pytest.approx(np.abs(wrong).mean(), rel=1e-12)
+    untested = replace(cut, tested=False)
+    changed = {"key": untested.key(seed), "test_rmse": None, "test_mae": None, "test_days": None}
+    found["date"] = ""
+    assert untested.key(seed) != cut.key(seed) and row(untested, seed, record) | {"date": ""} == found | changed
     zone = ll.zone(cut.spec, gate="f")
     assert found["updated"] == pytest.approx(1 - zone.share)
     costs = [ll.isolate(cut.spec, z, "cut").cost(4, 32).seconds.total for z in (ll.nothing(cut.spec), zone)]

@@ -36,6 +36,11 @@ def test_schedules_follow_epochs_and_steps() -> None:
     assert zones_of(from_epoch(1, LAYER_0)) == [first] * 4
     assert zones_of(thaw_last(1, LAYER_0)) == [first, first, first, idle]
     assert zones_of(thaw_last(9, LAYER_0)) == [idle] * 4
+    for share in (0.75, 0.99):  # the last quarter of four epochs, and one epoch at least
+        assert zones_of(from_epoch(share, LAYER_0)) == zones_of(from_epoch(4, LAYER_0))
+        assert zones_of(thaw_last(1 - share, LAYER_0)) == zones_of(thaw_last(1, LAYER_0))
+    assert zones_of(from_epoch(0.25, LAYER_0)) == [idle, first, first, first]
+    assert from_epoch(0.5, LAYER_0).needs == {"epochs"}
     assert zones_of(alternate([LAYER_0, LAYER_1])) == [first, second, first, second]
     steps = ["0", "0", "1", "1", "nothing", "nothing", "0", "0", "1", "1", "nothing", "nothing"]
     by_steps = alternate([LAYER_0, LAYER_1, dense(SPEC)], every=2)
@@ -128,8 +133,8 @@ def test_what_a_schedule_says_of_itself_does_not_change_it() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: from_epoch(0, LAYER_0), r"epoch must be a whole number of at least 1, got 0"),
-        (lambda: thaw_last(1.5, LAYER_0), r"epochs must be a whole number of at least 1, got 1.5"),
+        (lambda: from_epoch(0, LAYER_0), r"epoch must be a whole number of at least 1, or a share of the .*, got 0"),
+        (lambda: thaw_last(1.5, LAYER_0), r"epochs must be a whole number of at least 1, or a share .*, got 1.5"),
         (lambda: from_epoch(2, zone(SPEC, layer=0)), r"expected a plan, .* or a schedule; got a Zone"),
         (lambda: alternate([]), r"at least one; got \[\]"),
         (lambda: alternate(LAYER_0), r"alternate\(\) takes a list of plans"),
