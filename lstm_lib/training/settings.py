@@ -11,7 +11,7 @@ import numpy as np
 from lstm_lib.network.spec import is_whole
 
 
-def whole(name: str, number: int, least: int = 1, why: str = "") -> int:
+def whole(name: str, number: float, least: int = 1, why: str = "") -> int:
     """The number as an int; ValueError with the setting's name for what is no whole number of at least `least`."""
     if not is_whole(number, least):
         raise ValueError(f"{name} must be a whole number of at least {least}{why}, got {number!r}")
