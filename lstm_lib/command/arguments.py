@@ -58,6 +58,7 @@ TELLS = {
     "report": "one HTML page of a file: findings, forecasts compared, the last week and what comes next",
     "study": "what isolating arcs saves and costs: dense training, policies and controls, tuned alike, with many seeds",
 }
+FILE: dict[str, Any] = {"metavar": "FILE", "help": 'a CSV or Parquet file, or "sceaux" or "fontana"'}
 # Of a study: each option with what argparse is told of it.
 STUDY: dict[str, dict[str, Any]] = {
     "quick": {"action": "store_true", "help": "16 units, two epochs, two seeds: a look in minutes"},
@@ -101,45 +102,50 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
     found = {"": made}
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, tells in TELLS.items():
-        several = " [FILE ...]" if name == "study" else " FILE"
-        usage = f"lstm-lib {name}{' MODEL' * (name == 'forecast')}{several} [options]"
-        about = f"{tells[0].upper()}{tells[1:]}."
-        own = commands.add_parser(name, usage=usage, help=tells, description=about, epilog=ENDS)
-        if name == "forecast":
-            own.add_argument("model", metavar="MODEL", help="the file that train has written")
-        many: dict[str, Any] = {"nargs": "*", "default": ["sceaux", "fontana"]} if name == "study" else {}
-        own.add_argument(
-            "file", metavar="FILE", help='a CSV or Parquet file, or "sceaux" or "fontana"', **many
-        )
-        if name == "check":
-            own.add_argument(
-                "--all", action="store_true", help="list every finding, with the rule that found it"
-            )
-        if name in ("train", "forecast", "report", "study"):
-            usual = {"train": "model.npz", "report": "report.html", "study": "study"}.get(name)
-            says = f"file to write; else {usual}" if usual else "CSV file to write; else it is printed"
-            if name == "study":
-                says = "folder of the runs, their table and figures; other studies add to it (study)"
-            own.add_argument("-o", "--out", metavar="OUT", default=usual, help=says)
-        if name == "forecast":
-            own.add_argument(
-                "--plot", metavar="PICTURE", help="draw the last week and the forecast: a .png, .svg or .pdf"
-            )
-        if name in ("compare", "train", "report"):
-            _options(own.add_argument_group("the forecast"), TRAINING)
-        if name in ("compare", "forecast", "report"):
-            more = {"at": AT} if name == "forecast" else {}
-            _options(own.add_argument_group("what comes next"), {"level": LEVEL, **more})
-        if name == "study":
-            group = own.add_argument_group("the study")
-            for option, how in STUDY.items():
-                group.add_argument(f"--{option}", **how)
-        add_reading(own, ", where it differs from that of train" if name == "forecast" else "")
-        if name != "study":
-            _options(own.add_argument_group("what is done to it then"), _without_defaults(PREPARING))
-        _general(own)
+        files = "[FILE ...]" if name == "study" else "MODEL FILE" if name == "forecast" else "FILE"
+        own = commands.add_parser(
+            name, usage=f"lstm-lib {name} {files} [options]", help=tells,
+            description=f"{tells[0].upper()}{tells[1:]}.", epilog=ENDS,
+        )  # fmt: skip
+        (_about_study if name == "study" else partial(_about_file, name=name))(own)
+        general = own.add_argument_group("what is said")
+        general.add_argument("--json", action="store_true", help="print the outcome as JSON")
+        general.add_argument("--quiet", action="store_true", help="say nothing on the way")
         found[name] = own
     return found
+
+
+def _about_study(own: argparse.ArgumentParser) -> None:
+    own.add_argument("file", nargs="*", default=["sceaux", "fontana"], **FILE)
+    says = "folder of the runs, their table and figures; other studies add to it (study)"
+    own.add_argument("-o", "--out", metavar="OUT", default="study", help=says)
+    group = own.add_argument_group("the study")
+    for option, how in STUDY.items():
+        group.add_argument(f"--{option}", **how)
+    add_reading(own)
+
+
+def _about_file(own: argparse.ArgumentParser, name: str) -> None:
+    """The options of all commands but the study, each with those that it shares with others."""
+    if name == "forecast":
+        own.add_argument("model", metavar="MODEL", help="the file that train has written")
+    own.add_argument("file", **FILE)
+    if name == "check":
+        own.add_argument("--all", action="store_true", help="list every finding, with the rule that found it")
+    if name in ("train", "forecast", "report"):
+        usual = {"train": "model.npz", "report": "report.html"}.get(name)
+        says = f"file to write; else {usual}" if usual else "CSV file to write; else it is printed"
+        own.add_argument("-o", "--out", metavar="OUT", default=usual, help=says)
+    if name == "forecast":
+        says = "draw the last week and the forecast: a .png, .svg or .pdf"
+        own.add_argument("--plot", metavar="PICTURE", help=says)
+    if name in ("compare", "train", "report"):
+        _options(own.add_argument_group("the forecast"), TRAINING)
+    if name in ("compare", "forecast", "report"):
+        more = {"at": AT} if name == "forecast" else {}
+        _options(own.add_argument_group("what comes next"), {"level": LEVEL, **more})
+    add_reading(own, ", where it differs from that of train" if name == "forecast" else "")
+    _options(own.add_argument_group("what is done to it then"), _without_defaults(PREPARING))
 
 
 def add_reading(made: argparse.ArgumentParser, more: str = "") -> None:
@@ -159,12 +165,6 @@ def _options(group: argparse._ArgumentGroup, table: dict[str, tuple[str, str | i
             f"--{name.replace('_', '-')}", metavar=what, help=shown.replace("%", "%%"),
             default=None if usual == "" else usual, type=type(usual),
         )  # fmt: skip
-
-
-def _general(own: argparse.ArgumentParser) -> None:
-    group = own.add_argument_group("what is said")
-    group.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    group.add_argument("--quiet", action="store_true", help="say nothing on the way")
 
 
 def _version() -> str:

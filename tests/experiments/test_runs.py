@@ -65,7 +65,9 @@ def test_a_row_says_what_the_record_says() -> None:
     untested = replace(cut, tested=False)
     changed = {"key": untested.key(seed), "test_rmse": None, "test_mae": None, "test_days": None}
     found["date"] = ""
-    assert untested.key(seed) != cut.key(seed) and row(untested, seed, record) | {"date": ""} == found | changed
+    assert (
+        untested.key(seed) != cut.key(seed) and row(untested, seed, record) | {"date": ""} == found | changed
+    )
     zone = ll.zone(cut.spec, gate="f")
     assert found["updated"] == pytest.approx(1 - zone.share)
     costs = [ll.isolate(cut.spec, z, "cut").cost(4, 32).seconds.total for z in (ll.nothing(cut.spec), zone)]

@@ -145,7 +145,9 @@ def test_each_has_the_settings_that_were_best_on_validation(
 ) -> None:
     design, _, folder = made
     trials = st.Store(folder).table().query("group == 'tuning'")
-    assert trials["test_rmse"].isna().all() and trials["test_days"].isna().all()  # so that nobody can choose by it
+    assert (
+        trials["test_rmse"].isna().all() and trials["test_days"].isna().all()
+    )  # so that nobody can choose by it
     assert sorted(set(trials["seed"])) == list(st.TUNED_ON) and len(trials) == 3 * 9 * 2
     for name in FEW:
         own = trials[trials["name"].str.startswith(f"{name}: ")]
