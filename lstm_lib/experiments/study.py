@@ -189,8 +189,14 @@ def policies(design: Design, seed: int = 0) -> Family:
         text = " | ".join(f"{layer}/*/{gates}" for layer in range(len(design.units)))
         found.append(make(f"{words} rest", "gates", always(text)))
         if gates == "fi":
-            found.append(make("f, i and half of the units rest", "gates", kept_beside(text, 0.5, seed)))
-            found.append(make(f"{words} rest, skip", "gates", always(text, "skip")))
+            half, output = kept_beside(text, 0.5, seed), text.replace("*/fi", "Wh/o")
+            found += [
+                make(f"{words} rest, skip", "gates", always(text, "skip")),
+                make("f, i and a quarter of the units rest", "gates", kept_beside(text, 0.25, seed)),
+                make("f, i and half of the units rest", "gates", half),
+                make("f, i and half of the units rest, thawed at the end", "thawed", thawed(0.25, half)),
+                make("f, i and Wh of o rest", "gates", always(f"{text} | {output}")),
+            ]
     recurrent = " | ".join(f"{layer}/Wh" for layer in range(len(design.units)))
     found += [
         make("Wh rests", "matrices", always(recurrent)),

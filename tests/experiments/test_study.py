@@ -54,12 +54,27 @@ def test_every_family_has_names_of_its_own_and_one_design() -> None:
         ("dense, then the head", [0, 0, 0, 1]),
         ("the head alone", [1] * 4),
         ("f and i rest", [0.5] * 4),
+        ("f, i and a quarter of the units rest", [0.62] * 4),
         ("f, i and half of the units rest", [0.75] * 4),
+        ("f, i and half of the units rest, thawed at the end", [0.75, 0.75, 0.75, 0]),
+        ("f, i and Wh of o rest", [0.63] * 4),
         ("span 12", [0] * 4),
     ],
 )
 def test_a_policy_isolates_what_its_name_says(name: str, isolated: list[float]) -> None:
     assert shares(named(st.policies(SMALL), name)) == isolated
+
+
+def test_what_comes_late_comes_late_in_a_shorter_training_too() -> None:
+    layers = ll.everything(SPEC) - ll.zone(SPEC, layer="head")
+    for name, at_rest in (
+        ("three quarters kept, thawed at the end", ll.nothing(SPEC)),
+        ("dense, then the head", layers),
+    ):
+        trials = {c.epochs: c.plan for c in st.trials_of(named(st.policies(SMALL), name))}
+        for epochs in (2, 4):  # of the design's four
+            first, last = (plan_at(trials[epochs], SPEC, Moment(e, epochs, 0)).zone for e in (1, epochs))
+            assert last == at_rest != first
 
 
 def test_the_depth_is_the_one_that_is_named_and_the_head_learns() -> None:
