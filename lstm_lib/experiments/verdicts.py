@@ -107,11 +107,11 @@ def judged(table: pd.DataFrame, reference: str = "dense", margin: float = MARGIN
 def _beside(table: pd.DataFrame, name: str, reference: str, resamples: int, seed: int) -> dict[str, Any]:
     ends = (set(table.loc[table["name"] == one, "end"]) for one in (name, reference))
     folds = [_pair(table[table["end"] == end], name, reference) for end in sorted(set.intersection(*ends))]
-    seeds = len(folds[0][0]) if folds else 0
+    seeds = min((len(ours) for ours, _ in folds), default=0)
     if seeds < 2:
         raise ValueError(f"{name!r} shares {seeds} seeds with {reference!r}; a comparison needs at least 2")
     rng = np.random.default_rng(seed)
-    percent = float(np.mean([_percent(*fold, np.ones((1, fold[0].shape[1]))) for fold in folds]))
+    percent = float(np.mean([_percent(*fold, np.ones((1, fold[0].shape[1]))).mean() for fold in folds]))
     drawn = np.mean([_resampled(*fold, resamples, rng) for fold in folds], axis=0)
     low, low_90, high_90, high = np.percentile(drawn, [2.5, 5, 95, 97.5])
     beyond = 2 * min((drawn <= 0).mean(), (drawn >= 0).mean())

@@ -81,12 +81,12 @@ def test_folds_are_taken_together() -> None:
     days = np.ones((4, 14))
     noise = np.array([[0.99], [1.0], [1.01], [1.02]])
     folds = [
-        pd.concat([runs("dense", days, end), runs("cut", days * by * noise, end)])
-        for end, by in ((0.7, 1.02), (1.0, 1.06))
+        pd.concat([runs("dense", days[:seeds], end), runs("cut", (days * by * noise)[:seeds], end)])
+        for end, by, seeds in ((0.7, 1.02, 3), (1.0, 1.06, 4))  # a stretch may have fewer seeds than another
     ]
     found = verdicts(pd.concat(folds)).loc["cut"]
     alone = [verdicts(one).loc["cut", "error_percent"] for one in folds]
-    assert (found["n"], found["folds"]) == (8, 2) and found["error_percent"] == pytest.approx(np.mean(alone))
+    assert (found["n"], found["folds"]) == (7, 2) and found["error_percent"] == pytest.approx(np.mean(alone))
 
 
 @pytest.mark.parametrize(
