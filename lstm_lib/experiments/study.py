@@ -125,9 +125,9 @@ def then(epoch: float, recipe: Recipe) -> Recipe:
     return lambda spec: schedules.from_epoch(epoch, recipe(spec))
 
 
-def thawed(share: float, recipe: Recipe) -> Recipe:
-    """Nothing is isolated in the last share of the epochs."""
-    return lambda spec: schedules.thaw_last(share, recipe(spec))
+def thawed(epochs: float, recipe: Recipe) -> Recipe:
+    """Nothing is isolated in the last epochs, or this share of them."""
+    return lambda spec: schedules.thaw_last(epochs, recipe(spec))
 
 
 def in_turn(recipe: Recipe) -> Recipe:
@@ -195,6 +195,7 @@ def policies(design: Design, seed: int = 0) -> Family:
                 make("f, i and a quarter of the units rest", "gates", kept_beside(text, 0.25, seed)),
                 make("f, i and half of the units rest", "gates", half),
                 make("f, i and half of the units rest, thawed at the end", "thawed", thawed(0.25, half)),
+                make("f, i and half of the units rest, thawed for the last epoch", "thawed", thawed(1, half)),
                 make("f, i and Wh of o rest", "gates", always(f"{text} | {output}")),
             ]
     recurrent = " | ".join(f"{layer}/Wh" for layer in range(len(design.units)))

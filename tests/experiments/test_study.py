@@ -57,6 +57,7 @@ def test_every_family_has_names_of_its_own_and_one_design() -> None:
         ("f, i and a quarter of the units rest", [0.62] * 4),
         ("f, i and half of the units rest", [0.75] * 4),
         ("f, i and half of the units rest, thawed at the end", [0.75, 0.75, 0.75, 0]),
+        ("f, i and half of the units rest, thawed for the last epoch", [0.75, 0.75, 0.75, 0]),
         ("f, i and Wh of o rest", [0.63] * 4),
         ("span 12", [0] * 4),
     ],
