@@ -15,6 +15,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from .look import PALETTE, Look, Point, drawing
 
@@ -78,21 +79,26 @@ def computation_graph(
     size = 1.9 * width + 1.6, 0.75 * (high - low) + 1.6
     fig, ax = drawing(ax, size, (-0.55, width + 0.55), (low - 0.75, high + 0.55))
     now = list(sources)[shown - 1] if 0 < shown <= last else (passed[-1] if passed else None)
-    for source, node in arrows:
-        _arrow(ax, at[source], at[node], back=node in passed)
-        if shown > last:
-            _factor(ax, at[source], at[node], factors[source, node], strong=node in passed)
+    boxes = {}
     for node, (x, y) in at.items():
         text = (labels or {}).get(node, node) + (f"\n{values[node]:.4g}" if node in known else "\n?")
-        look = {
+        box = {
+            "boxstyle": "round,pad=0.35",
+            "lw": 2.6 if node == now else 1.2,
             "fc": "white" if node in sources else "#EEEEEA",
             "ec": PALETTE["blue"] if node == now else PALETTE["black"],
         }
-        box = {"boxstyle": "round,pad=0.35", "lw": 2.6 if node == now else 1.2, **look}
-        ax.text(x, y, text, ha="center", va="center", bbox=box, zorder=3, gid="node", fontsize=11)
+        shown_text = ax.text(
+            x, y, text, ha="center", va="center", bbox=box, zorder=3, gid="node", fontsize=11
+        )
+        boxes[node] = shown_text.get_bbox_patch()
         if node in errors:
             ax.text(x, y - 0.42, f"d{node} = {errors[node]:.3g}", color=_BACK, ha="center", va="center", gid="error",
                     zorder=4, fontsize=11, bbox={"fc": "white", "ec": "none", "pad": 0.6})  # fmt: skip
+    for source, node in arrows:
+        _arrow(ax, (at[source], at[node]), (boxes[source], boxes[node]), back=node in passed)
+        if shown > last:
+            _factor(ax, at[source], at[node], factors[source, node], strong=node in passed)
     return fig
 
 
@@ -136,26 +142,30 @@ def _places(sources: Sources) -> dict[str, Point]:
     return at
 
 
-def _arrow(ax: Axes, start: Point, end: Point, back: bool) -> None:
+def _arrow(ax: Axes, ends: tuple[Point, Point], boxes: tuple[Patch | None, Patch | None], back: bool) -> None:
+    """From the edge of one box to that of the other; drawn after these, since only then their sizes are known."""
+    start, end = ends
     long = end[0] - start[0] > 1
-    look: Look = {"arrowstyle": "-|>", "shrinkA": 22, "shrinkB": 24}
-    bent = f"arc3,rad={-0.18 if long else 0}"
-    ax.annotate("", end, start, arrowprops={**look, "connectionstyle": bent, "lw": 1.4}, zorder=1)
+    look: Look = {"arrowstyle": "-|>", "shrinkA": 1, "shrinkB": 1}
+    ahead = {"connectionstyle": f"arc3,rad={-0.18 if long else 0}", "lw": 1.4}
+    there = dict(zip(("patchA", "patchB"), boxes, strict=True))
+    ax.annotate("", end, start, arrowprops={**look, **ahead, **there}, zorder=4)
     if back:
-        look |= {
-            "color": _BACK,
-            "ls": "--",
-            "lw": 1.2,
+        ahead = {
             "connectionstyle": f"arc3,rad={0.32 if long else 0.14}",
+            "lw": 1.2,
+            "ls": "--",
+            "color": _BACK,
         }
-        ax.annotate("", start, end, arrowprops=look, gid="back", zorder=1)
+        there = dict(zip(("patchB", "patchA"), boxes, strict=True))
+        ax.annotate("", start, end, arrowprops={**look, **ahead, **there}, gid="back", zorder=4)
 
 
 def _factor(ax: Axes, start: Point, end: Point, factor: float, strong: bool) -> None:
     long = end[0] - start[0] > 1
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + (0.3 if long else 0.16)
     colour, box = _BACK if strong else PALETTE["grey"], {"fc": "white", "ec": "none", "pad": 0.3}
-    look: Look = {"color": colour, "bbox": box, "ha": "center", "va": "center", "fontsize": 9.5, "zorder": 2}
+    look: Look = {"color": colour, "bbox": box, "ha": "center", "va": "center", "fontsize": 9.5, "zorder": 5}
     ax.text(x, y, f"×{factor:.3g}", gid="factor", **look)
 
 
