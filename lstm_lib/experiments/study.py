@@ -186,7 +186,7 @@ def policies(design: Design, seed: int = 0) -> Family:
     ]
     by_gate = {"f and i": "fi", "o": "o", "f, i and o": "fio", "g": "g"} if design.cell == "standard" else {}
     for words, gates in by_gate.items():
-        text = " | ".join(f"{layer}/*/{gates}" for layer in range(len(design.units)))
+        text = _whole_gates(design, gates)
         found.append(make(f"{words} rest", "gates", always(text)))
         if gates == "fi":
             half, output = kept_beside(text, 0.5, seed), text.replace("*/fi", "Wh/o")
@@ -207,8 +207,13 @@ def policies(design: Design, seed: int = 0) -> Family:
     return found
 
 
+def _whole_gates(design: Design, gates: str) -> str:
+    """The text of the zone of these gates in every layer."""
+    return " | ".join(f"{layer}/*/{gates}" for layer in range(len(design.units)))
+
+
 def controls(design: Design, seed: int = 0) -> Family:
-    """What else costs about what three quarters kept cost, and Keras's own training on the same sequences."""
+    """What else costs what three quarters kept cost; that and gates at rest; Keras's training on the same sequences."""
     make, task = design.make, design.task
     spec, T = make("dense", "dense").spec, task.length or task.lookback
     costs = [
@@ -222,8 +227,12 @@ def controls(design: Design, seed: int = 0) -> Family:
         shorter = make("fewer epochs", "control")
     else:
         shorter = make("fewer epochs", "control", like="dense", epochs=fewer)
+    both = (
+        [("smaller network, f and i rest", _whole_gates(design, "fi"))] if design.cell == "standard" else []
+    )
     return [
         make("smaller network", "control", units=smaller),
+        *(make(name, "gates", always(text), units=smaller) for name, text in both),
         make("quarter of the units", "control", units=tuple(max(1, H // 4) for H in design.units)),
         shorter,
         make("shorter sequences", "control", task=replace(task, length=task.warmup + (T - task.warmup) // 2)),

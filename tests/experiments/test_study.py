@@ -125,6 +125,8 @@ def test_controls_cost_what_three_quarters_kept_cost() -> None:
     assert own == pytest.approx(wanted, rel=0.05)
     dense = ll.isolate(spec, ll.nothing(spec)).cost(48, 8, output="every").seconds.total
     assert named(st.controls(design), "fewer epochs").epochs == round(10 * wanted / dense)
+    both = named(st.controls(design), "smaller network, f and i rest")
+    assert both.units == small.units and str(both.plan.zone) == "0/*/fi" and both.plan.depth == "cut"
     assert named(st.controls(design), "shorter sequences").task.length == 30
     (windows,) = st.windows(design)
     assert windows.task.length is None and windows.task.lookback == 72
