@@ -45,26 +45,47 @@ def in_signs(row: pd.Series[Any]) -> str:
     return f"{error[0]} ({error[1]} to {error[2]})"
 
 
+def large(table: str, series: str) -> pd.DataFrame:
+    """The runs of the 256 units on a series, and of the networks that are smaller than these."""
+    own = st.read_table(ROOT / f"benchmarks/{table}.csv").query("group not in ['tuning', 'statistic']")
+    smaller = own["name"].str.startswith("smaller network") | (own["name"] == "quarter of the units")
+    return own[(own["series"] == series) & ((own["units"] == "256") | smaller)]
+
+
+def with_time(row: pd.Series[Any]) -> str:
+    """How many times as fast, and the difference of the errors."""
+    time = row["time_ratio"]
+    return f"{'–' if pd.isna(time) else f'{time:.{1 if time >= 10 else 2}f}'}; {in_signs(row)}"
+
+
 @pytest.mark.parametrize("at", range(3))
 def test_the_page_says_what_the_table_of_runs_says(at: int) -> None:
     heads, said = rows("`sceaux`")
-    series = re.findall("`(.*?)`", heads[at])[0]
-    table = st.read_table(ROOT / "benchmarks/study.csv")
-    own = table[(table["series"] == series) & ~table["group"].isin(["tuning", "statistic"])]
-    own = own[(own["units"] == "256") | own["name"].isin(["smaller network", "quarter of the units"])]
+    own = large("study", re.findall("`(.*?)`", heads[at])[0])
     found = judged(own[own["name"].isin(["dense", *said])])
     for name, cells in said.items():
-        time = found.loc[name, "time_ratio"]
-        ratio = "–" if pd.isna(time) else f"{time:.{1 if time >= 10 else 2}f}"
-        assert cells[at] == f"{ratio}; {in_signs(found.loc[name])}", name
+        assert cells[at] == with_time(found.loc[name]), name
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_so_it_does_of_what_was_made_again_on_three_stretches(at: int) -> None:
+    heads, said = rows("three stretches")
+    series = re.findall("`(.*?)`", heads[at])[0]
+    both = pd.concat([large("study", series), large("study_again", series)])
+    both = both.drop_duplicates(["name", "seed", "end"])
+    whole = both["name"].map(both.groupby("name")["end"].nunique()) == 3
+    found = verdicts(both[whole & both["name"].isin(["dense", *said])])
+    assert {name for name, cells in said.items() if cells[at] != "–"} == set(found.index)
+    for name in found.index:
+        assert said[name][at] == f"{in_signs(found.loc[name])} {found.loc[name, 'verdict']}", name
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_so_it_does_of_other_cells_layers_and_horizons(kind: str) -> None:
     heads, said = rows("GRU")
     table = st.read_table(ROOT / "benchmarks/study_others.csv").query(f"group != 'tuning' and {KINDS[kind]}")
-    found = verdicts(table)
+    found = judged(table)
     cells = {name: rest[heads.index(kind)] for name, rest in said.items()}
-    assert {name for name, cell in cells.items() if cell != "–"} == set(found.index)
-    for name in found.index:
-        assert cells[name] == in_signs(found.loc[name]), name
+    assert {"dense"} | {name for name, cell in cells.items() if cell != "–"} == set(found.index)
+    for name in found.index.drop("dense"):
+        assert cells[name] == with_time(found.loc[name]), name
