@@ -402,7 +402,8 @@ def test_a_page_that_is_closed_or_loaded_anew_makes_room(browser: Browser, tmp_p
         train(first, expected=1)
         fill(first, "spinbutton", "Epochs", "1000")
         first.get_by_role("button", name="Train").click()
-        expect(first.get_by_text("epoch 1 of 1000")).to_be_visible()
+        # any epoch: where one takes a tenth of a second, the first is gone before it is looked for
+        expect(first.get_by_text(re.compile(r"epoch \d+ of 1000")).first).to_be_visible()
         first.on("dialog", lambda dialog: dialog.accept())  # which asks whether to leave
         first.reload()
         cell(first, "0").wait_for()
