@@ -186,10 +186,10 @@ def policies(design: Design, seed: int = 0) -> Family:
     ]
     by_gate = {"f and i": "fi", "o": "o", "f, i and o": "fio", "g": "g"} if design.cell == "standard" else {}
     for words, gates in by_gate.items():
-        text = _whole_gates(design, gates)
+        text = _in_every_layer(design, f"*/{gates}")
         found.append(make(f"{words} rest", "gates", always(text)))
         if gates == "fi":
-            half, output = kept_beside(text, 0.5, seed), text.replace("*/fi", "Wh/o")
+            half, output = kept_beside(text, 0.5, seed), _in_every_layer(design, "Wh/o")
             found += [
                 make(f"{words} rest, skip", "gates", always(text, "skip")),
                 make("f, i and a quarter of the units rest", "gates", kept_beside(text, 0.25, seed)),
@@ -198,7 +198,7 @@ def policies(design: Design, seed: int = 0) -> Family:
                 make("f, i and half of the units rest, thawed for the last epoch", "thawed", thawed(1, half)),
                 make("f, i and Wh of o rest", "gates", always(f"{text} | {output}")),
             ]
-    recurrent = " | ".join(f"{layer}/Wh" for layer in range(len(design.units)))
+    recurrent = _in_every_layer(design, "Wh")
     found += [
         make("Wh rests", "matrices", always(recurrent)),
         make("Wh rests, skip", "matrices", always(recurrent, "skip")),
@@ -207,9 +207,9 @@ def policies(design: Design, seed: int = 0) -> Family:
     return found
 
 
-def _whole_gates(design: Design, gates: str) -> str:
-    """The text of the zone of these gates in every layer."""
-    return " | ".join(f"{layer}/*/{gates}" for layer in range(len(design.units)))
+def _in_every_layer(design: Design, part: str) -> str:
+    """The text of the zone that is this part of each layer, such as "*/fi" or "Wh"."""
+    return " | ".join(f"{layer}/{part}" for layer in range(len(design.units)))
 
 
 def controls(design: Design, seed: int = 0) -> Family:
@@ -228,7 +228,9 @@ def controls(design: Design, seed: int = 0) -> Family:
     else:
         shorter = make("fewer epochs", "control", like="dense", epochs=fewer)
     both = (
-        [("smaller network, f and i rest", _whole_gates(design, "fi"))] if design.cell == "standard" else []
+        [("smaller network, f and i rest", _in_every_layer(design, "*/fi"))]
+        if design.cell == "standard"
+        else []
     )
     return [
         make("smaller network", "control", units=smaller),

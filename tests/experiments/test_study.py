@@ -153,7 +153,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[st.Design, pd.DataFr
             st.FAMILIES, "policies", lambda d, seed=0: [named(st.policies(d, seed), name) for name in FEW]
         )
         design, trials = st.tuned(SMALL, folder, ["policies"], progress=False)
-    assert (trials["group"] == "tuning").all()
+    assert (trials["group"] == "tuning").all() and trials["test_rmse"].isna().all()
     table = st.run_study(design, folder, range(3), ["policies"], progress=False, only=FEW, timed=range(2))
     return design, table, folder
 
